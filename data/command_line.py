@@ -1,0 +1,56 @@
+"""What the programs' command lines have in common: the types of their options, and how they name one another."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from data.layout import DEFAULT_DATA_DIR
+
+
+def whole_number(text: str) -> int:
+    """An option's value that is 0 or more."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is less than 0")
+    return value
+
+
+def positive_int(text: str) -> int:
+    """An option's value that is 1 or more."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is less than 1")
+    return value
+
+
+def positive_float(text: str) -> float:
+    """An option's value above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
+def share(text: str) -> float:
+    """An option's value in [0, 1)."""
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not a share, 0 to 1")
+    return value
+
+
+def new_parser(description: str) -> argparse.ArgumentParser:
+    """Parser with the option that every program has, ``--data_dir``."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument(
+        "--data_dir", type=Path, default=DEFAULT_DATA_DIR, help=f"the data set's folder (default: {DEFAULT_DATA_DIR})"
+    )
+    return parser
+
+
+def command(script: str, data_dir: Path) -> str:
+    """The command line that runs a program on a data set."""
+    option = "" if Path(data_dir) == DEFAULT_DATA_DIR else f" --data_dir {shlex.quote(str(data_dir))}"
+    return f"python3 {script}{option}"

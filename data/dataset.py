@@ -1,0 +1,193 @@
+"""The samples that networks are trained and tested on, and the loaders that batch them.
+
+A sample is one second: its spectrogram and frames of the same second. Every random choice comes from (seed, epoch,
+index), so that the samples do not depend on the number of workers, and an epoch can be repeated.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from data.samples import augmented, load_frame, load_spectrogram, plain
+from data.seconds import Seconds
+
+
+class Pair(TypedDict):
+    """A sound with a right and a wrong picture; a batch has one more dimension in front.
+
+    Attributes:
+        spectrogram: float32 [1, 201, 64].
+        frame: uint8 [3, size, size], of the same second.
+        other_frame: uint8 [3, size, size], of another video.
+    """
+
+    spectrogram: torch.Tensor
+    frame: torch.Tensor
+    other_frame: torch.Tensor
+
+
+class PairDataset(Dataset):
+    """Each second's sound with a random one of its frames, and with a random frame of another video.
+
+    Args:
+        seconds: seconds of at least two videos.
+        image_size: pixels of the square pictures.
+        seed: of all random choices.
+        augment: whether pictures are changed at random.
+
+    Raises:
+        ValueError: there are less than two videos.
+        SampleError: on access, a file cannot be read.
+    """
+
+    def __init__(self, seconds: Seconds, image_size: int, seed: int, augment: bool) -> None:
+        if len(seconds.names) < 2:
+            raise ValueError("a wrong pair takes a second video")
+        self.seconds = seconds
+        self.image_size = image_size
+        self.seed = seed
+        self.augment = augment
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+    def __getitem__(self, key: tuple[int, int]) -> Pair:
+        epoch, index = key
+        rng = np.random.default_rng((self.seed, epoch, index))
+        return {
+            "spectrogram": load_spectrogram(self.seconds.spectrogram_path(index)),
+            "frame": self._random_frame(index, rng),
+            "other_frame": self._random_frame(self.seconds.of_other_video(index, rng), rng),
+        }
+
+    def _random_frame(self, index: int, rng: np.random.Generator) -> torch.Tensor:
+        paths = self.seconds.frame_paths(index)
+        image = load_frame(paths[rng.integers(len(paths))])
+        return augmented(image, self.image_size, rng) if self.augment else plain(image, self.image_size)
+
+
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Keys (epoch, index) of a `PairDataset`: the epoch travels with the index, so that workers outlive an epoch.
+
+    Args:
+        length: number of samples.
+        seed: of the order.
+        shuffle: whether each epoch has an order of its own; else every epoch is the first one, in order.
+    """
+
+    def __init__(self, length: int, seed: int, shuffle: bool) -> None:
+        self.length = length
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration runs through."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        if not self.shuffle:
+            yield from ((0, index) for index in range(self.length))
+            return
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
+        yield from ((self.epoch, int(index)) for index in order)
+
+
+class SecondSample(TypedDict):
+    """A second's sound with its frames, or a batch of them.
+
+    Attributes:
+        keys: ``NAME/frame_013/00411`` of each frame.
+        spectrogram: float32 [seconds, 1, 201, 64].
+        frames: uint8 [frames, 3, size, size].
+        second: int64 [frames], row of `spectrogram` that a frame belongs to.
+    """
+
+    keys: list[str]
+    spectrogram: torch.Tensor
+    frames: torch.Tensor
+    second: torch.Tensor
+
+
+class SecondDataset(Dataset):
+    """Each second's sound with its frames.
+
+    Args:
+        seconds: the seconds to test on.
+        image_size: pixels of the square pictures.
+        first_only: take the first frame of each second only, not all.
+
+    Raises:
+        SampleError: on access, a file cannot be read.
+    """
+
+    def __init__(self, seconds: Seconds, image_size: int, first_only: bool) -> None:
+        self.seconds = seconds
+        self.image_size = image_size
+        self.first_only = first_only
+
+    def __len__(self) -> int:
+        return len(self.seconds)
+
+    def __getitem__(self, index: int) -> SecondSample:
+        paths = self.seconds.frame_paths(index)[: 1 if self.first_only else None]
+        return {
+            "keys": [frame_key(self.seconds.name(index), path) for path in paths],
+            "spectrogram": load_spectrogram(self.seconds.spectrogram_path(index)).unsqueeze(0),
+            "frames": torch.stack([plain(load_frame(path), self.image_size) for path in paths]),
+            "second": torch.zeros(len(paths), dtype=torch.int64),
+        }
+
+
+def frame_key(name: str, path: Path) -> str:
+    """Key of a frame in ``dmc.pkl``: its path below ``video_frames``, without ``.jpg``."""
+    return f"{name}/{path.parent.name}/{path.stem}"
+
+
+def collate_seconds(seconds: list[SecondSample]) -> SecondSample:
+    """Batch seconds of any number of frames."""
+    return {
+        "keys": [key for second in seconds for key in second["keys"]],
+        "spectrogram": torch.cat([second["spectrogram"] for second in seconds]),
+        "frames": torch.cat([second["frames"] for second in seconds]),
+        "second": torch.cat([second["second"] + row for row, second in enumerate(seconds)]),
+    }
+
+
+def pair_loader(
+    dataset: PairDataset, batch_size: int, num_workers: int, shuffle: bool, pin_memory: bool = False
+) -> DataLoader:
+    """Batches of pairs; shuffled ones leave an incomplete last batch out, unless it is the only one.
+
+    The loader's `sampler` is an `EpochSampler`.
+    """
+    return DataLoader(
+        dataset,
+        batch_size,
+        sampler=EpochSampler(len(dataset), dataset.seed, shuffle),
+        num_workers=num_workers,
+        drop_last=shuffle and len(dataset) >= batch_size,
+        persistent_workers=num_workers > 0,
+        pin_memory=pin_memory,
+        generator=torch.Generator(),  # so that the loader takes nothing from the random state that training resumes
+    )
+
+
+def second_loader(dataset: SecondDataset, batch_size: int, num_workers: int, pin_memory: bool = False) -> DataLoader:
+    """Batches of whole test seconds, about `batch_size` frames each, in order."""
+    frames_a_second = 1 if dataset.first_only else 4
+    return DataLoader(
+        dataset,
+        max(1, batch_size // frames_a_second),
+        num_workers=num_workers,
+        collate_fn=collate_seconds,
+        pin_memory=pin_memory,
+        generator=torch.Generator(),
+    )

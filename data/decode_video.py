@@ -1,0 +1,129 @@
+"""The frames of a video that become samples, decoded with PyAV in the size and orientation that is kept."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from data.errors import MediaError
+from data.frame_choice import choose_frames, constant_rate
+from data.media import decoded_frames, open_media, picture_stream, scan
+
+
+class TimesDiffer(Exception):
+    """The decoded frames have other time stamps than the packets promised."""
+
+
+def packet_pts(path: Path) -> list[int] | None:
+    """Time stamps of a video's frames in ticks, ascending, as its packets promise them; None where they don't.
+
+    Raises:
+        MediaError: the file cannot be read, is cut short or has no pictures.
+    """
+    with open_media(path) as container:
+        picture_stream(container)
+    return scan(path).picture_pts
+
+
+def decoded_pts(path: Path, threads: int = 0) -> list[int]:
+    """Time stamps of a video's frames in ticks, ascending, by decoding all of it: slow, but always true.
+
+    Where the file has none, as AVI with B-frames, the frames come at its constant rate.
+
+    Raises:
+        MediaError: the file cannot be read, or has neither time stamps nor a rate.
+    """
+    with open_media(path) as container:
+        stream = picture_stream(container)
+        stream.codec_context.thread_count = threads
+        stream.thread_type = "AUTO"
+        pts = [frame.pts for frame in decoded_frames(container, stream)]
+        if None not in pts and all(earlier < later for earlier, later in pairwise(pts)):
+            return pts
+        rate = stream.average_rate or stream.guessed_rate
+        if not rate:
+            raise MediaError("its frames have no time stamps; re-encode it")
+        return [round(index / (rate * stream.time_base)) for index in range(len(pts))]
+
+
+def sample_frames(
+    path: Path, pts: list[int], fps: int, short_side: int, threads: int = 0, check_pts: bool = True
+) -> Iterator[tuple[int, int, Image.Image]]:
+    """Decode the `fps` frames of each second that `data.frame_choice` chooses.
+
+    Args:
+        path: the video.
+        pts: time stamps of all its frames in ticks, ascending (`packet_pts` or `decoded_pts`).
+        fps: frames a second.
+        short_side: pixels of the shorter side; 0 keeps the size.
+        threads: threads of the decoder; 0 as many as there are cores.
+        check_pts: whether `pts` are but promises (`packet_pts`), to be held against the decoded frames.
+
+    Yields:
+        Second, index of the frame in the video, upright RGB picture; ascending.
+
+    Raises:
+        TimesDiffer: another frame was decoded than `pts` has in its place.
+        MediaError: the file cannot be read or decoded, or lasts less than a second.
+    """
+    with open_media(path) as container:
+        stream = picture_stream(container)
+        stream.codec_context.thread_count = threads
+        stream.thread_type = "AUTO"
+        seconds_of = _seconds_of_chosen(pts, stream, fps)
+        count = 0
+        for index, frame in enumerate(decoded_frames(container, stream)):
+            if index >= len(pts) or (check_pts and frame.pts != pts[index]):
+                raise TimesDiffer
+            count += 1
+            if index in seconds_of:
+                picture = upright_picture(frame, short_side)
+                for second in seconds_of[index]:
+                    yield second, index, picture
+        if count != len(pts):
+            raise TimesDiffer
+
+
+def _seconds_of_chosen(pts: list[int], stream: av.VideoStream, fps: int) -> dict[int, list[int]]:
+    """Frame index -> the seconds it is chosen for (several where a frame is shown for longer than a second)."""
+    if not pts:
+        raise MediaError("no frame of it can be decoded")
+    times = [float((stamp - pts[0]) * stream.time_base) for stamp in pts]
+    rate = constant_rate(times, (stream.average_rate, stream.base_rate, stream.guessed_rate))
+    end = times[-1] + _last_frame_lasts(times, stream.average_rate)
+    chosen = choose_frames(times, end, fps, rate)
+    if not chosen:
+        raise MediaError(f"it lasts {end:.2f} seconds, less than one second")
+    seconds_of: dict[int, list[int]] = {}
+    for second, index in chosen:
+        seconds_of.setdefault(index, []).append(second)
+    return seconds_of
+
+
+def _last_frame_lasts(times: list[float], rate: Fraction | None) -> float:
+    """Seconds that the last frame is shown: the mean of the others, as few containers tell."""
+    if len(times) > 1:
+        return (times[-1] - times[0]) / (len(times) - 1)
+    return float(1 / rate) if rate else 0.0
+
+
+def upright_picture(frame: av.VideoFrame, short_side: int) -> Image.Image:
+    """A decoded frame as RGB picture, turned as its display matrix asks.
+
+    Args:
+        frame: a frame in any pixel format.
+        short_side: pixels of the shorter side, smaller frames are enlarged; 0 keeps the size.
+    """
+    scale = short_side / min(frame.width, frame.height) if short_side else 1
+    picture = frame.reformat(
+        width=round(frame.width * scale),
+        height=round(frame.height * scale),
+        format="rgb24",
+        interpolation="BICUBIC",
+    ).to_ndarray()
+    quarter_turns = round(frame.rotation / 90)  # counter-clockwise
+    return Image.fromarray(np.ascontiguousarray(np.rot90(picture, quarter_turns)))

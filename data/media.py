@@ -1,0 +1,151 @@
+"""Opening a video or sound file with PyAV, and what its packets tell before anything is decoded."""
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+
+from data.errors import MediaError, MediaWarning
+
+# Formats whose header states a duration that can be relied on; elsewhere FFmpeg guesses it from the bit rate.
+FORMATS_WITH_DURATION = frozenset({"mov", "mp4", "matroska", "webm"})
+CUT_SHORT_SECONDS = 0.5  # a shorter tail than promised is a matter of rounding, not of a broken download
+
+
+@contextlib.contextmanager
+def open_media(path: Path) -> Iterator[InputContainer]:
+    """Open a media file for reading.
+
+    Raises:
+        MediaError: the file is absent, empty or nothing that FFmpeg reads.
+    """
+    path = Path(os.path.abspath(path))  # FFmpeg takes "a:b.mp4" for a protocol, but no absolute path
+    if not path.is_file():
+        raise MediaError("there is no such file")
+    if path.stat().st_size == 0:
+        raise MediaError("the file is empty (0 bytes); fetch it again")
+    try:
+        # Only local files: a playlist from a stranger must not make us open addresses.
+        container = av.open(str(path), metadata_errors="replace", options={"protocol_whitelist": "file"})
+    except (av.FFmpegError, ValueError) as error:
+        raise MediaError(f"FFmpeg cannot read it ({_reason(error)}); it is damaged, incomplete or no video") from error
+    with container:
+        yield container
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def picture_stream(container: InputContainer) -> Stream:
+    """The video stream of a file; a cover picture of a sound file is none.
+
+    Raises:
+        MediaError: there is none.
+    """
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
+            return stream
+    raise MediaError("it has no video stream")
+
+
+def sound_stream(container: InputContainer) -> Stream:
+    """The first audio stream of a file.
+
+    Raises:
+        MediaError: there is none.
+    """
+    for stream in container.streams.audio:
+        if stream.codec_context is not None:
+            return stream
+    raise MediaError("it has no audio stream")
+
+
+def packets(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
+    """The packets of some streams, or of all if none is given, each stream's last one empty.
+
+    Raises:
+        MediaError: the file cannot be read to its end.
+    """
+    try:
+        yield from container.demux(*streams)
+    except av.EOFError:
+        return
+    except av.FFmpegError as error:
+        raise MediaError(f"reading it stopped midway ({_reason(error)}); fetch it again") from error
+
+
+def decoded_frames(container: InputContainer, stream: Stream) -> Iterator[av.VideoFrame | av.AudioFrame]:
+    """The decoded frames of one stream, in order of presentation.
+
+    A packet that does not decode is passed over, as players do, and told of by a MediaWarning.
+
+    Raises:
+        MediaError: the file cannot be read to its end.
+    """
+    damaged = 0
+    for packet in packets(container, stream):
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            damaged += 1
+            continue
+        yield from frames
+    if damaged:
+        warnings.warn(f"{damaged} damaged packets of its {stream.type} were passed over", MediaWarning, stacklevel=2)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the packets of a file tell: cheap, as nothing is decoded.
+
+    Attributes:
+        picture_pts: presentation time stamps of the frames, ascending, in ticks; None where the file has none.
+        picture_start: when the first frame is shown, in seconds; None without pictures or time stamps.
+    """
+
+    picture_pts: list[int] | None
+    picture_start: float | None
+
+
+def scan(path: Path) -> Scan:
+    """Read through a file's packets.
+
+    Raises:
+        MediaError: the file cannot be read, or ends before the duration that it states.
+    """
+    with open_media(path) as container:
+        try:
+            picture = picture_stream(container)
+        except MediaError:
+            picture = None
+        pts: list[int | None] = []
+        end = 0.0
+        for packet in packets(container):
+            if packet.size == 0:
+                continue
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is not None:
+                end = max(end, float((stamp + (packet.duration or 0)) * packet.time_base))
+            if picture is not None and packet.stream_index == picture.index and not packet.is_discard:
+                pts.append(packet.pts)
+        _check_not_cut_short(container, end)
+        if picture is None or not pts or None in pts:
+            return Scan(None, None)
+        pts.sort()
+        return Scan(pts, float(pts[0] * picture.time_base))
+
+
+def _check_not_cut_short(container: InputContainer, end: float) -> None:
+    """Raise MediaError if the packets end well before the duration that the header states."""
+    if container.duration is None or not FORMATS_WITH_DURATION & set(container.format.name.split(",")):
+        return
+    stated_end = ((container.start_time or 0) + container.duration) / av.time_base
+    if stated_end - end > CUT_SHORT_SECONDS:
+        raise MediaError(f"the file is cut short: it ends after {end:.1f} of {stated_end:.1f} seconds; fetch it again")

@@ -1,0 +1,137 @@
+"""Runs one function over many videos in worker processes: progress bar, failures by name, an exit status."""
+
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from data.errors import MediaError, MediaWarning
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
+CRASHED = "decoding it crashed the process; it is damaged, re-encode it or take it away"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one video: `failure` is the reason, None if it went well; `note` something to tell anyway."""
+
+    name: str
+    failure: str | None = None
+    note: str | None = None
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def attempt(work: Callable[..., None], name: str, *args: object) -> Outcome:
+    """Call `work(*args)` and turn what is wrong with one video into its outcome, so that the others go on."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", MediaWarning)
+            work(*args)
+        notes = dict.fromkeys(str(warning.message) for warning in caught if issubclass(warning.category, MediaWarning))
+        return Outcome(name, note="; ".join(notes) or None)
+    except MediaError as error:
+        return Outcome(name, failure=str(error))
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        return Outcome(name, failure=f"{error.strerror or error}{where}")
+    except Exception as error:  # a trap nobody foresaw must not cost the other videos; it is listed and counted
+        return Outcome(name, failure=f"{type(error).__name__}: {error}")
+
+
+def run_over_videos(
+    work: Callable[..., None], jobs: dict[str, tuple], num_threads: int, description: str
+) -> list[Outcome]:
+    """Call `work(*arguments)` for every job in `num_threads` processes, with a progress bar.
+
+    Args:
+        work: a function of a module; raises MediaError or OSError, and warns by MediaWarning of what is not as bad.
+        jobs: NAME -> arguments.
+        num_threads: worker processes.
+        description: what the progress bar says.
+
+    Returns:
+        One outcome a job, in the order of `jobs`.
+    """
+    outcomes: dict[str, Outcome] = {}
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a plain kill ends us as Ctrl-C does
+    try:
+        with tqdm(total=len(jobs), desc=description, unit="video", disable=not jobs) as bar:
+            for outcome in _outcomes(partial(attempt, work), jobs, num_threads):
+                outcomes[outcome.name] = outcome
+                bar.update()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    return [outcomes[name] for name in jobs]
+
+
+def _outcomes(call: Callable[..., Outcome], jobs: dict[str, tuple], num_threads: int) -> Iterator[Outcome]:
+    """Outcomes as they come. A job that kills its process breaks the pool: what is left then runs one by one."""
+    left = dict(jobs)
+    try:
+        for outcome in _in_pool(call, left, num_threads):
+            del left[outcome.name]
+            yield outcome
+    except BrokenProcessPool:
+        for name, arguments in left.items():
+            try:
+                yield from _in_pool(call, {name: arguments}, 1)
+            except BrokenProcessPool:
+                yield Outcome(name, failure=CRASHED)
+
+
+def _in_pool(call: Callable[..., Outcome], jobs: dict[str, tuple], num_threads: int) -> Iterator[Outcome]:
+    pool = ProcessPoolExecutor(min(num_threads, len(jobs) or 1), initializer=_leave_with_parent)
+    try:
+        futures: list[Future] = [pool.submit(call, name, *arguments) for name, arguments in jobs.items()]
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_with_parent() -> None:
+    """In a worker: end without a traceback on Ctrl-C, and do not outlive a killed parent."""
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def watch() -> None:
+        while os.getppid() == direct_parent:
+            time.sleep(1)
+        os._exit(1)
+
+    direct_parent = os.getppid()
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def report(outcomes: Iterable[Outcome], done_before: int, verb: str, where: Path, next_step: str) -> int:
+    """Print what was done, every failure with its reason, and what to run next.
+
+    Returns:
+        The exit status: 1 if any video failed.
+    """
+    outcomes = list(outcomes)
+    failures = [outcome for outcome in outcomes if outcome.failure]
+    for outcome in outcomes:
+        if outcome.note:
+            print(f"note: {outcome.name}: {outcome.note}")
+    print(f"{len(outcomes) - len(failures)} {verb}, {done_before} there already, {len(failures)} failed.")
+    if failures:
+        print(f"{len(failures)} failed:", file=sys.stderr)
+        for outcome in failures:
+            print(f"  {outcome.name}: {outcome.failure}", file=sys.stderr)
+    print(f"They are in {where}. Next: {next_step}")
+    return 1 if failures else 0

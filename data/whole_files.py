@@ -1,0 +1,68 @@
+"""Files and folders that appear whole or not at all: written beside, then renamed."""
+
+import contextlib
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+PARTIAL_FOLDER = ".partial"  # where unfinished folders lie, so that they never look like finished ones
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it takes `path`'s place, on an exception it is removed.
+
+    The data is on the disk before the rename, so that a power cut cannot leave an empty file under the final name.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name[:200]}.{os.getpid()}.partial")
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder; on success it takes `path`'s place, on an exception it is removed.
+
+    An existing `path` is replaced. Each process has its own temporary folders, so that one that outlives a killed run
+    does not write into those of the next.
+    """
+    path = Path(path)
+    partial = path.parent / PARTIAL_FOLDER / f"{socket.gethostname()}-{os.getpid()}" / path.name
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        os.replace(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        with contextlib.suppress(OSError):  # others are still at work in there
+            partial.parent.rmdir()
+            partial.parent.parent.rmdir()
+
+
+def clear_partial_folders(folder: Path) -> None:
+    """Remove the temporary folders below `folder` that killed processes of this machine left behind."""
+    for leftover in (Path(folder) / PARTIAL_FOLDER).glob(f"{socket.gethostname()}-*"):
+        pid = leftover.name.rpartition("-")[2]
+        if pid.isdigit() and not _is_running(int(pid)):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

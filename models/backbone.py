@@ -1,0 +1,47 @@
+"""ResNet-18 as a map of features: torchvision's, its last stage at stride 1, so that features are at 1/16."""
+
+import math
+
+import torch
+from torch import nn
+from torchvision.models import resnet18
+
+FEATURE_SIZE = 512
+STRIDE = 16  # pixels from one feature to the next
+
+
+class Backbone(nn.Module):
+    """ResNet-18 without pooling and classifier; its weights have torchvision's names.
+
+    Args:
+        in_channels: 3 for pictures, 1 for spectrograms.
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        resnet = resnet18(weights=None)
+        if in_channels != 3:
+            resnet.conv1 = nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+            nn.init.kaiming_normal_(resnet.conv1.weight, mode="fan_out", nonlinearity="relu")  # as torchvision does
+        resnet.layer4[0].conv1.stride = (1, 1)
+        resnet.layer4[0].downsample[0].stride = (1, 1)
+        for name, module in resnet.named_children():
+            if name not in ("avgpool", "fc"):
+                self.add_module(name, module)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features of a batch.
+
+        Args:
+            x: [B, C, H, W].
+
+        Returns:
+            [B, 512, h, w], see `feature_size`: 14 x 14 of 224 x 224 pixels, 13 x 4 of a spectrogram of 201 x 64.
+        """
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+
+def feature_size(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the features of an input of `height` x `width`."""
+    return math.ceil(height / STRIDE), math.ceil(width / STRIDE)

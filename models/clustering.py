@@ -1,0 +1,73 @@
+"""Differentiable clustering: soft k-means, unrolled for a few rounds so that gradients flow through all of them.
+
+Section 3.1 of "Deep Multimodal Clustering for Unsupervised Audiovisual Learning" (CVPR 2019), in the form of its
+published simplified version: no projection of each cluster's own, Euclidean distances.
+"""
+
+import torch
+
+BETA = 30.0  # hardness of the assignment; k-means in the limit
+ROUNDS = 4
+SMALLEST_SQUARED_DISTANCE = 1e-10  # below it the distance is constant: its root would have an infinite gradient
+SMALLEST_WEIGHT = 1e-12  # a cluster that no vector belongs to would be 0 / 0
+
+
+def strided_start(features: torch.Tensor, num_clusters: int) -> torch.Tensor:
+    """First centers: the vectors at positions 0, N // K, 2 (N // K), ...
+
+    Args:
+        features: [B, N, D].
+        num_clusters: K, at most N.
+
+    Returns:
+        [B, K, D].
+    """
+    step = features.shape[1] // num_clusters
+    return features[:, : step * num_clusters : step]
+
+
+def distances(features: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
+    """Euclidean distance of every vector to every center, floored at 1e-5.
+
+    Args:
+        features: [B, N, D].
+        centers: [B, K, D].
+
+    Returns:
+        [B, K, N].
+    """
+    differences = features.unsqueeze(1) - centers.unsqueeze(2)  # [B, K, N, D]
+    return differences.square().sum(-1).clamp(min=SMALLEST_SQUARED_DISTANCE).sqrt()
+
+
+def soft_kmeans(
+    features: torch.Tensor, num_clusters: int, beta: float = BETA, rounds: int = ROUNDS
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cluster the N vectors of each item of a batch.
+
+    Each round assigns, s_ij = softmax over i of (-beta d_ij), and moves, c_i = sum_j s_ij u_j / sum_j s_ij.
+
+    Args:
+        features: u, [B, N, D]. Half precision is computed in float32, also inside autocast; float64 stays.
+        num_clusters: K.
+        beta: hardness of the assignment.
+        rounds: how often to assign and move.
+
+    Returns:
+        Centers c [B, K, D], and assignment s [B, K, N], which sums to 1 over the clusters: the one that the centers
+        were moved by.
+
+    Raises:
+        ValueError: there are less vectors than clusters.
+    """
+    if not 1 <= num_clusters <= features.shape[1]:
+        raise ValueError(f"{features.shape[1]} vectors cannot form {num_clusters} clusters")
+    with torch.autocast(features.device.type, enabled=False):
+        if features.dtype in (torch.float16, torch.bfloat16):
+            features = features.float()
+        centers = strided_start(features, num_clusters)
+        for _ in range(rounds):
+            assignment = torch.softmax(-beta * distances(features, centers), dim=1)  # [B, K, N]
+            weight = assignment.sum(-1, keepdim=True).clamp(min=SMALLEST_WEIGHT)  # [B, K, 1]
+            centers = assignment @ features / weight  # [B, K, D]
+    return centers, assignment
