@@ -25,6 +25,11 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def pinned(device: torch.device) -> bool:
+    """Whether batches are to lie in pinned memory, from which a GPU copies while it computes."""
+    return device.type == "cuda"
+
+
 def seed_everything(seed: int) -> None:
     """Seed Python, numpy and PyTorch."""
     random.seed(seed)

@@ -1,0 +1,315 @@
+"""Trains DMC on videos, and locates with it what sounds in the test videos.
+
+Training keeps last.pth and best.pth in OUT, with args.json and log.csv, and ends by writing dmc.pkl.
+
+  python3 location_dmc.py --v_cluster 2 --a_cluster 1
+  python3 location_dmc.py --v_cluster 2 --a_cluster 1 --evaluate 1 --use_pretrain 1 --ckpt_file runs/dmc/best.pth
+"""
+
+import math
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from data.command_line import command
+from data.dataset import PairDataset, SecondDataset, pair_loader, second_loader
+from data.dmc_pkl import csv_path, write_dmc
+from data.errors import UserError
+from data.seconds import Seconds, find_seconds
+from data.video_lists import read_list
+from models.checkpoint import Checkpoint, load_weights, read_checkpoint
+from models.device import OnDevice, choose_device, pinned, restore_random_states, seed_everything
+from models.dmc import DMC
+from models.losses import ContrastiveLoss
+from models.matching import match_clusters, pair_distance, squared_distances
+from models.options import check_options, checkpoint_args, inherited_words, merge_options, parse_options
+from models.run_folder import BEST, LAST, RunFolder
+
+WEIGHT_DECAY = 1e-4
+INTERRUPTED = 130
+
+
+# --- data ---------------------------------------------------------------------------------------------------------
+
+
+def find_list(options: Namespace, list_name: str) -> Seconds:
+    """The seconds of one of the lists; says how many there are.
+
+    Raises:
+        UserError: the list is missing or empty, or none of its videos has frames and spectrograms.
+    """
+    data_dir = Path(options.data_dir)
+    path = Path(options.data_list_dir or data_dir) / getattr(options, f"{list_name}_list")
+    names = read_list(path)
+    if not names:
+        raise UserError(f"the list {path} is empty: draw it with {command('data/split.py', data_dir)} --force")
+    seconds = find_seconds(data_dir, names)
+    cutting = f"{command('data/cut_video.py', data_dir)} and {command('data/cut_audio.py', data_dir)}"
+    if not len(seconds):
+        raise UserError(f"no video of {path} has frames and spectrograms in {data_dir}: run {cutting}")
+    if seconds.without:
+        print(f"{path}: {len(seconds.without)} videos lack frames or sound, as {seconds.without[0]}: run {cutting}")
+    print(f"{list_name}: {len(seconds.names)} videos, {len(seconds)} seconds")
+    return seconds
+
+
+def build_pair_loader(options: Namespace, list_name: str, device: torch.device) -> OnDevice:
+    """Batches of a list's pairs: shuffled and augmented for training, always the same ones for validation."""
+    seconds = find_list(options, list_name)
+    if len(seconds.names) < 2:
+        raise UserError(
+            f"the {list_name} list has one usable video, but a wrong pair takes a second one: add videos, then run "
+            f"{command('data/split.py', options.data_dir)} --force"
+        )
+    training = list_name == "train"
+    augment = training and bool(options.enable_img_augmentation)
+    dataset = PairDataset(seconds, options.image_size, options.seed, augment)
+    return OnDevice(pair_loader(dataset, options.batch_size, options.num_threads, training, pinned(device)), device)
+
+
+def build_test_loader(options: Namespace, device: torch.device) -> OnDevice:
+    """Batches of the test list's seconds."""
+    dataset = SecondDataset(find_list(options, "test"), options.image_size, options.test_frames == "first")
+    return OnDevice(second_loader(dataset, options.batch_size, options.num_threads, pinned(device)), device)
+
+
+# --- training -----------------------------------------------------------------------------------------------------
+
+
+def pair_distances(model: DMC, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """D^2 of the right and of the wrong pairs of a batch, [B] each; every sound goes through the network once."""
+    audio = model.listen(batch["spectrogram"]).centers  # [B, A, 512]
+    visual = model.see(torch.cat([batch["frame"], batch["other_frame"]])).centers  # [2B, V, 512]
+    right, wrong = visual.chunk(2)
+    return pair_distance(audio, right), pair_distance(audio, wrong)
+
+
+class Average:
+    """Averages of loss and matching accuracy over an epoch's pairs.
+
+    A sound matches if it is nearer to its own frame than to that of another video.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.loss_sum = 0.0
+        self.matches = 0
+
+    def add(self, loss: float, right: torch.Tensor, wrong: torch.Tensor) -> None:
+        """Add a batch: its loss, and D^2 of its right and wrong pairs."""
+        self.count += len(right)
+        self.loss_sum += loss * len(right)
+        self.matches += int((right < wrong).sum())
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of a pair."""
+        return self.loss_sum / self.count
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the sounds that match."""
+        return self.matches / self.count
+
+
+def require_finite(loss: float) -> None:
+    """Raise UserError if a loss is NaN or infinite."""
+    if not math.isfinite(loss):
+        kept = f"{LAST} and {BEST} keep the last good weights"
+        raise UserError(f"the loss became {loss}: stopped, {kept}. Try a lower --learning_rate")
+
+
+def train_epoch(
+    model: DMC, criterion: nn.Module, optimizer: torch.optim.Optimizer, loader: OnDevice, epoch: int
+) -> Average:
+    """Train on each second of the training list once."""
+    model.train()
+    loader.set_epoch(epoch)
+    average = Average()
+    for batch in tqdm(loader, desc=f"epoch {epoch}", unit="batch", leave=False):
+        right, wrong = pair_distances(model, batch)
+        loss = criterion(right, wrong)
+        require_finite(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        average.add(loss.item(), right, wrong)
+    return average
+
+
+@torch.no_grad()
+def validate(model: DMC, criterion: nn.Module, loader: OnDevice) -> Average:
+    """Loss and matching accuracy on the validation list, without any labels."""
+    model.eval()
+    average = Average()
+    for batch in tqdm(loader, desc="validation", unit="batch", leave=False):
+        right, wrong = pair_distances(model, batch)
+        average.add(criterion(right, wrong).item(), right, wrong)
+    return average
+
+
+def train(
+    options: Namespace,
+    model: DMC,
+    train_loader: OnDevice,
+    val_loader: OnDevice,
+    folder: RunFolder,
+    resumed: Checkpoint | None,
+) -> None:
+    """Train up to `options.epoch` epochs; after each, print a line and save."""
+    criterion = ContrastiveLoss()
+    optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate, weight_decay=WEIGHT_DECAY)
+    args = checkpoint_args(options)
+    if resumed is None:
+        folder.start(model, optimizer, args)
+    else:
+        resume(optimizer, folder, resumed, args)
+    for epoch in range(folder.epoch + 1, options.epoch + 1):
+        start = time.perf_counter()
+        trained = train_epoch(model, criterion, optimizer, train_loader, epoch)
+        seconds = time.perf_counter() - start
+        validated = validate(model, criterion, val_loader)
+        require_finite(validated.loss)
+        row = {
+            "epoch": epoch,
+            "loss": trained.loss,
+            "train_accuracy": trained.accuracy,
+            "val_loss": validated.loss,
+            "val_accuracy": validated.accuracy,
+            "learning_rate": options.learning_rate,
+            "seconds": time.perf_counter() - start,
+            "samples_per_second": trained.count / seconds,
+        }
+        folder.save_epoch(model, optimizer, args, row, options.save_every)
+        print(epoch_line(row, options.epoch), flush=True)
+
+
+def resume(optimizer: torch.optim.Optimizer, folder: RunFolder, checkpoint: Checkpoint, args: dict[str, Any]) -> None:
+    """Bring optimizer, folder and random states to where a checkpoint left them; `args` wins over its options.
+
+    Raises:
+        UserError: the checkpoint holds weights only.
+    """
+    state = checkpoint.state
+    if "optimizer" not in state:
+        raise UserError(f"{checkpoint.path} holds weights only: start from it with --use_pretrain 1 --ckpt_file")
+    optimizer.load_state_dict(state["optimizer"])
+    for group in optimizer.param_groups:
+        group["lr"] = args["learning_rate"]
+    folder.go_on(state, args)
+    restore_random_states(state["random_states"])
+
+
+def epoch_line(row: dict[str, Any], epochs: int) -> str:
+    """One line on an epoch."""
+    return (
+        f"epoch {row['epoch']}/{epochs}  loss {row['loss']:.4f}  matching accuracy train {row['train_accuracy']:.3f} "
+        f"val {row['val_accuracy']:.3f}  {row['seconds']:.0f} s  {row['samples_per_second']:.1f} samples/s"
+    )
+
+
+# --- evaluation ---------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def evaluate(model: DMC, loader: OnDevice, path: Path) -> None:
+    """Write ``dmc.pkl`` and ``dmc.csv`` for the test list.
+
+    Raises:
+        UserError: the weights are no finite numbers.
+    """
+    model.eval()
+    maps, distances = {}, {}
+    for batch in tqdm(loader, desc="evaluation", unit="batch", leave=False):
+        audio = model.listen(batch["spectrogram"]).centers[batch["second"]]  # [frames, A, 512]
+        visual = model.see(batch["frames"])
+        between = squared_distances(audio, visual.centers).sqrt()  # [frames, A, V]
+        if not between.isfinite().all():
+            raise UserError("the network's weights give no finite distances: train again, or name another --ckpt_file")
+        for key, distance, assignment in zip(batch["keys"], between.cpu(), visual.assignment.cpu(), strict=True):
+            order = match_clusters(distance)
+            maps[key] = assignment[order].numpy()
+            distances[key] = distance[torch.arange(len(distance)), order[: len(distance)]].numpy()
+    write_dmc(path, maps, distances)
+    print(f"Wrote the maps of {len(maps)} frames to {path} and their distances to {csv_path(path)}.")
+    print("Next: read them with data.dmc_pkl.read_dmc, as README.md shows.")
+
+
+# --- program ------------------------------------------------------------------------------------------------------
+
+
+def checkpoint_to_load(given: dict[str, Any]) -> Path | None:
+    """The checkpoint that the options ask for; None for a training from scratch."""
+    options = merge_options(given, {})
+    out = Path(options.out)
+    if options.resume and not options.evaluate:
+        if (out / LAST).exists():
+            return out / LAST
+        print(f"--resume 1: there is no {out / LAST}, so the training starts fresh")
+    if options.evaluate and not options.use_pretrain:
+        print(f"--evaluate 1 without --use_pretrain 1: using {options.ckpt_file or out / BEST}")
+    if options.evaluate or options.use_pretrain:
+        return Path(options.ckpt_file or out / BEST)
+    return None
+
+
+def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
+    """Train, unless only an evaluation is asked for, and evaluate with the best weights.
+
+    Raises:
+        UserError: something that the user can mend.
+    """
+    device = choose_device(options.device)
+    test_loader = build_test_loader(options, device)  # also before training: fail now, not after hours
+    seed_everything(options.seed)
+    model = DMC(options.v_cluster, options.a_cluster).to(device)
+    note = load_weights(model, checkpoint) if checkpoint else None
+    print(note or f"DMC, {options.v_cluster} visual and {options.a_cluster} sound clusters, on {device}")
+    if not options.evaluate:
+        pair_loaders = (build_pair_loader(options, "train", device), build_pair_loader(options, "val", device))
+        folder = RunFolder(Path(options.out))
+        resuming = checkpoint is not None and checkpoint.path == folder.path / LAST and bool(options.resume)
+        if not resuming:
+            folder.require_free(bool(options.overwrite))
+        train(options, model, *pair_loaders, folder, checkpoint if resuming else None)
+        load_weights(model, read_checkpoint(folder.path / BEST))
+        print(f"Trained {folder.epoch} epochs: {folder.path} holds {BEST}, {LAST}, log.csv, args.json.")
+    evaluate(model, test_loader, Path(options.dmc_pkl))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; returns its exit status."""
+    parser, given = parse_options(__doc__, argv)
+    try:
+        path = checkpoint_to_load(given)
+        checkpoint = read_checkpoint(path) if path else None
+        options = merge_options(given, checkpoint.args if checkpoint else {})
+        if problem := check_options(options):
+            parser.error(problem)
+        if checkpoint and (words := inherited_words(options, given)):
+            print(f"from {path}: {words}")
+        run(options, checkpoint)
+    except UserError as error:
+        print(f"location_dmc.py: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(
+            f"location_dmc.py: cannot read or write {error.filename or 'a file'} ({error.strerror or error})",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("location_dmc.py: stopped. What was trained is in last.pth, --resume 1 goes on", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""The options of `location_dmc.py`, and where their values come from.
+
+What an option is: given on the command line, else from the checkpoint that is loaded, else the default.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from data.command_line import positive_float, positive_int, whole_number
+from data.layout import DEFAULT_DATA_DIR, LIST_NAMES
+from data.run_over_videos import available_cores
+from data.samples import SPECTROGRAM_SHAPE
+from models.dmc import most_clusters
+
+DEFAULTS: dict[str, Any] = {
+    "data_dir": str(DEFAULT_DATA_DIR),
+    "data_list_dir": None,
+    "train_list": "train.txt",
+    "val_list": "val.txt",
+    "test_list": "test.txt",
+    "test_frames": "all",
+    "v_cluster": 2,
+    "a_cluster": 1,
+    "image_size": 224,
+    "enable_img_augmentation": 1,
+    "batch_size": 32,
+    "learning_rate": 1e-4,
+    "epoch": 100,
+    "seed": 10,
+    "save_every": 3,
+    "out": "runs/dmc",
+    "evaluate": 0,
+    "use_pretrain": 0,
+    "ckpt_file": None,
+    "resume": 0,
+    "overwrite": 0,
+    "dmc_pkl": "dmc.pkl",
+    "device": "auto",
+    "num_threads": min(4, available_cores()),
+}
+# Where and what this run is, whatever the checkpoint's was.
+NOT_FROM_CHECKPOINT = frozenset(
+    {"out", "evaluate", "use_pretrain", "ckpt_file", "resume", "overwrite", "dmc_pkl", "device", "num_threads"}
+)
+# They belong together: with another --data_dir, the checkpoint's lists are those of other videos.
+DATA_OPTIONS = frozenset({"data_dir", "data_list_dir", *(f"{name}_list" for name in LIST_NAMES)})
+
+PUBLISHED_OPTIONS = {
+    "--mode": "this program trains, and with --evaluate 1 it evaluates",
+    "--json_file": "the videos are those of --data_dir, listed by --train_list, --val_list and --test_list",
+    "--gpu_ids": "choose the device with --device cuda, and which GPU with the environment's CUDA_VISIBLE_DEVICES",
+}
+
+
+class _Published(argparse.Action):
+    """An option of the published code that means nothing here: says what to use instead."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
+        name = self.option_strings[0]
+        parser.error(f"{name} is an option of the published code that means nothing here: {PUBLISHED_OPTIONS[name]}")
+
+
+def build_parser(description: str) -> argparse.ArgumentParser:
+    """Parser of all options; what is not given is not in its result."""
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog="An option that is not given is the checkpoint's, where one is loaded, else the default.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+    )
+    for title, add_options in (
+        ("what to do", _add_task_options),
+        ("data", _add_data_options),
+        ("network", _add_network_options),
+        ("training", _add_training_options),
+        ("results and machine", _add_output_options),
+    ):
+        add_options(parser.add_argument_group(title))
+    for name in PUBLISHED_OPTIONS:
+        parser.add_argument(name, nargs="?", action=_Published, help=argparse.SUPPRESS)
+    return parser
+
+
+def _add(group: argparse._ArgumentGroup, name: str, help_text: str, **kwargs: Any) -> None:  # noqa: ANN401
+    default = DEFAULTS[name]
+    shown = "" if default is None else f" (default: {default})"
+    group.add_argument(f"--{name}", help=help_text + shown, **kwargs)
+
+
+def _add_task_options(group: argparse._ArgumentGroup) -> None:
+    switch = {"type": int, "choices": (0, 1)}
+    _add(group, "evaluate", "1 writes dmc.pkl for the test list with a trained network, without training", **switch)
+    _add(group, "use_pretrain", "1 starts from the weights of --ckpt_file", **switch)
+    _add(group, "ckpt_file", "checkpoint, ours or the published code's (default: OUT/best.pth)", type=Path)
+    _add(group, "resume", "1 goes on from OUT/last.pth; starts fresh where there is none", **switch)
+    _add(group, "overwrite", "1 deletes the training that OUT holds and starts afresh", **switch)
+
+
+def _add_data_options(group: argparse._ArgumentGroup) -> None:
+    _add(group, "data_dir", "the data set's folder, with video_frames/ and audio_frames/")
+    _add(group, "data_list_dir", "folder of the three lists (default: DATA_DIR)")
+    for name in LIST_NAMES:
+        _add(group, f"{name}_list", f"list of the {name} videos, in --data_list_dir")
+    _add(group, "test_frames", "frames of each second in dmc.pkl", choices=("all", "first"))
+    _add(group, "image_size", "pixels of the square pictures; the maps have 1/16 of it", type=positive_int)
+    _add(
+        group,
+        "enable_img_augmentation",
+        "1 crops and flips training pictures and changes their colours; 0 leaves them, which overfits sooner",
+        type=int,
+        choices=(0, 1),
+    )
+
+
+def _add_network_options(group: argparse._ArgumentGroup) -> None:
+    _add(group, "v_cluster", "clusters of a picture: one a thing that sounds, one for the rest", type=positive_int)
+    _add(group, "a_cluster", "clusters of a sound: one a thing that sounds", type=positive_int)
+
+
+def _add_training_options(group: argparse._ArgumentGroup) -> None:
+    _add(group, "epoch", "epochs to train, counted from the first, also when resuming", type=whole_number)
+    _add(group, "batch_size", "sounds a step, each with a right and a wrong picture", type=positive_int)
+    _add(group, "learning_rate", "of Adam; lower it if the loss becomes NaN", type=positive_float)
+    _add(group, "seed", "of weights, order, crops and wrong pairs", type=whole_number)
+    _add(group, "save_every", "keep epoch_003.pth and so on every so many epochs; 0 never", type=whole_number)
+
+
+def _add_output_options(group: argparse._ArgumentGroup) -> None:
+    _add(group, "out", "folder of last.pth, best.pth, args.json, log.csv", type=Path)
+    _add(group, "dmc_pkl", "file of the test list's maps; the .csv beside it has the distances", type=Path)
+    _add(group, "device", "where to compute; auto is a GPU where there is one", choices=("auto", "cpu", "cuda", "mps"))
+    _add(group, "num_threads", "processes that load data; 0 loads in the main one", type=whole_number)
+
+
+def parse_options(description: str, argv: Sequence[str] | None) -> tuple[argparse.ArgumentParser, dict[str, Any]]:
+    """The parser, and the options that were given on the command line."""
+    parser = build_parser(description)
+    return parser, vars(parser.parse_args(argv))
+
+
+def merge_options(given: dict[str, Any], from_checkpoint: dict[str, Any]) -> argparse.Namespace:
+    """The value of every option: given, else the checkpoint's, else the default.
+
+    Where the data lies is the checkpoint's only if it is there on this machine.
+    """
+    inherited = {
+        name: value for name, value in from_checkpoint.items() if name in DEFAULTS and name not in NOT_FROM_CHECKPOINT
+    }
+    if "data_dir" in given or not Path(inherited.get("data_dir", "")).is_dir():
+        inherited = {name: value for name, value in inherited.items() if name not in DATA_OPTIONS}
+    return argparse.Namespace(**{**DEFAULTS, **inherited, **given})
+
+
+def inherited_words(options: argparse.Namespace, given: dict[str, Any]) -> str:
+    """The options that are neither given nor the default, in words; empty if there are none."""
+    return " ".join(
+        f"--{name} {value}" for name, value in vars(options).items() if name not in given and value != DEFAULTS[name]
+    )
+
+
+def check_options(options: argparse.Namespace) -> str | None:
+    """What is wrong with the options together; None if nothing is."""
+    if options.a_cluster > options.v_cluster:
+        return "--a_cluster is larger than --v_cluster: each sound needs a part of the picture"
+    if options.v_cluster > most_clusters(options.image_size, options.image_size):
+        return f"--image_size {options.image_size} gives too few features for --v_cluster {options.v_cluster}"
+    if options.a_cluster > most_clusters(*SPECTROGRAM_SHAPE):
+        return f"--a_cluster {options.a_cluster} is more than a spectrogram has features"
+    return None
+
+
+def checkpoint_args(options: argparse.Namespace) -> dict[str, Any]:
+    """The options as plain values, for a checkpoint and ``args.json``."""
+    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}

@@ -1,0 +1,112 @@
+"""The folder of one training, ``--out``: its checkpoints, its log, its options."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from data.errors import UserError
+from data.whole_files import whole_file
+from models.checkpoint import save_checkpoint
+from models.device import random_states
+
+LAST = "last.pth"  # everything, to resume from
+BEST = "best.pth"  # weights and options of the epoch with the highest validation accuracy
+LOG = "log.csv"
+ARGS = "args.json"
+
+
+class RunFolder:
+    """Writes what a training leaves behind; every file appears whole, so that a kill at any moment loses nothing.
+
+    Args:
+        path: the folder.
+
+    Attributes:
+        epoch: epochs done.
+        history: a row of ``log.csv`` for each of them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.epoch = 0
+        self.history: list[dict[str, Any]] = []
+
+    def require_free(self, overwrite: bool) -> None:
+        """Make sure that the folder holds no training.
+
+        Args:
+            overwrite: delete the one that is there.
+
+        Raises:
+            UserError: there is one, and it is to be kept.
+        """
+        there = [path for name in (LAST, BEST, LOG, ARGS) if (path := self.path / name).exists()]
+        there += sorted(self.path.glob("epoch_*.pth"))
+        if there and not overwrite:
+            remedy = "--resume 1 goes on with it, --overwrite 1 replaces it, --out names another folder"
+            raise UserError(f"{self.path} holds a training ({there[0].name}): {remedy}")
+        for path in there:
+            path.unlink()
+
+    def start(self, model: nn.Module, optimizer: torch.optim.Optimizer, args: dict[str, Any]) -> None:
+        """Begin a training: from now on there is a checkpoint to resume from."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._write_args(args)
+        self._save(BEST, {"model": model.state_dict(), "args": args, "epoch": 0})
+        self._save_last(model, optimizer, args)
+
+    def go_on(self, state: dict[str, Any], args: dict[str, Any]) -> None:
+        """Take up a training from the content of its last checkpoint."""
+        self.epoch = state["epoch"]
+        self.history = state["history"]
+        self._write_args(args)
+
+    def save_epoch(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        args: dict[str, Any],
+        row: dict[str, Any],
+        save_every: int,
+    ) -> None:
+        """Save an epoch: `row` to the log, the weights to ``last.pth``, and to ``best.pth`` if they are the best.
+
+        The best epoch has the highest validation accuracy, the lowest validation loss among equals.
+        """
+        self.history.append(row)
+        self.epoch = row["epoch"]
+        weights = {"model": model.state_dict(), "args": args, "epoch": self.epoch}
+        if row is max(self.history, key=lambda row: (row["val_accuracy"], -row["val_loss"])):
+            self._save(BEST, weights)
+        if save_every and self.epoch % save_every == 0:
+            self._save(f"epoch_{self.epoch:03d}.pth", weights)
+        self._save_last(model, optimizer, args)
+        self._write_log()
+
+    def _save_last(self, model: nn.Module, optimizer: torch.optim.Optimizer, args: dict[str, Any]) -> None:
+        state = {
+            "model": model.state_dict(),
+            "args": args,
+            "epoch": self.epoch,
+            "optimizer": optimizer.state_dict(),
+            "history": self.history,
+            "random_states": random_states(),
+        }
+        self._save(LAST, state)
+
+    def _save(self, name: str, state: dict[str, Any]) -> None:
+        save_checkpoint(self.path / name, state)
+
+    def _write_log(self) -> None:
+        with whole_file(self.path / LOG) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(self.history[0]))
+            writer.writeheader()
+            writer.writerows(self.history)
+
+    def _write_args(self, args: dict[str, Any]) -> None:
+        with whole_file(self.path / ARGS) as partial:
+            partial.write_text(json.dumps(args, indent=2) + "\n", encoding="utf-8")
