@@ -18,12 +18,14 @@ def constant_rate(times: Sequence[float], candidates: Iterable[Fraction | None])
 
     Args:
         times: seconds since the first frame, ascending.
-        candidates: rates that the container claims, best first, None and 0 passed over; the mean rate comes last.
+        candidates: rates that the container claims, best first, None and 0 passed over; those near the mean
+            rate come last.
     """
     if len(times) < 2 or times[-1] <= 0:
         return None
     mean = Fraction((len(times) - 1) / times[-1]).limit_denominator(1001)
-    for rate in (*candidates, mean):
+    whole = Fraction(round(mean))
+    for rate in (*candidates, whole, whole * 1000 / 1001, mean):
         if rate and all(abs(time - index / float(rate)) <= GRID_TOLERANCE for index, time in enumerate(times)):
             return Fraction(rate)
     return None

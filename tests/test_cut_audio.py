@@ -1,0 +1,226 @@
+"""Spectrograms against librosa, one second at a time, and the sound's alignment to the picture."""
+
+from pathlib import Path
+
+import av
+import librosa
+import numpy as np
+import pytest
+from scipy.io import wavfile
+
+from data import cut_audio
+from data.spectrogram import log_mel
+from tests.media import click, noise, write_media
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Empty filters detected"),  # the published front end has them
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:audioread"),
+]
+
+
+def run(data_dir: Path, *options: str) -> int:
+    return cut_audio.main(["--data_dir", str(data_dir), "--num_threads", "1", *options])
+
+
+def spectrograms(data_dir: Path, name: str) -> dict[int, np.ndarray]:
+    return {int(path.stem): np.load(path) for path in sorted((data_dir / "audio_frames" / name).glob("*.npy"))}
+
+
+def librosa_of_one_second(second: np.ndarray) -> np.ndarray:
+    """Oracle: librosa on one second alone, as METHOD has it."""
+    mel = librosa.feature.melspectrogram(y=second, sr=16_000, n_fft=160, hop_length=80, n_mels=64, power=1.0)
+    return librosa.power_to_db(mel).T
+
+
+def awkward_seconds() -> np.ndarray:
+    """Silence, a click, full-scale noise, a whisper, a tone, a loud and a soft half: float32 [6, 16000]."""
+    time = np.arange(16_000) / 16_000
+    return np.stack(
+        [
+            np.zeros(16_000),
+            click(0.5, 1),
+            np.random.default_rng(0).uniform(-1, 1, 16_000),
+            noise(1, level=1e-4),
+            0.5 * np.sin(2 * np.pi * 440 * time),
+            np.where(time < 0.5, 1, 1e-5) * np.random.default_rng(1).uniform(-1, 1, 16_000),
+        ]
+    ).astype(np.float32)
+
+
+def test_a_batch_of_seconds_is_librosa_on_each_alone():
+    seconds = awkward_seconds()
+    batch = log_mel(seconds)
+    assert batch.dtype == np.float32 and batch.shape == (6, 201, 64)
+    for spectrogram, second in zip(batch, seconds, strict=True):
+        np.testing.assert_allclose(spectrogram, librosa_of_one_second(second), rtol=0, atol=1e-4)
+
+
+def test_the_loudest_second_of_a_file_does_not_raise_the_floor_of_the_others():
+    quiet = noise(1, level=1e-4)
+    loud = np.random.default_rng(0).uniform(-1, 1, 16_000).astype(np.float32)
+    together = log_mel(np.stack([quiet, loud]))
+    np.testing.assert_array_equal(together[0], log_mel(quiet[None])[0])
+    # librosa on the whole batch would: this is the trap that the test is about
+    mel = librosa.feature.melspectrogram(
+        y=np.stack([quiet * 1e-3, loud]), sr=16_000, n_fft=160, hop_length=80, n_mels=64, power=1.0
+    )
+    assert librosa.power_to_db(mel)[0].min() > log_mel(quiet[None] * 1e-3)[0].min() + 10
+
+
+def test_more_seconds_than_fit_one_batch(monkeypatch):
+    seconds = awkward_seconds()
+    expected = log_mel(seconds)
+    monkeypatch.setattr("data.spectrogram.SECONDS_A_BATCH", 4)
+    np.testing.assert_array_equal(log_mel(seconds), expected)
+
+
+def test_a_lossless_file_gives_librosa_of_each_of_its_seconds(tmp_path):
+    sound = awkward_seconds().reshape(-1)
+    (tmp_path / "video").mkdir()
+    write_media(tmp_path / "video/a.mkv", frames=150, sound=sound, audio_codec="pcm_f32le")
+    assert run(tmp_path) == 0
+    found = spectrograms(tmp_path, "a")
+    assert list(found) == list(range(6))
+    for second, spectrogram in found.items():
+        expected = librosa_of_one_second(sound[second * 16_000 : (second + 1) * 16_000])
+        np.testing.assert_allclose(spectrogram, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("kind", ["flac", "wav"])
+def test_separate_sound_files_of_all_rates_are_what_librosa_loads(tmp_path, rate, kind):
+    channels = np.stack([noise(2, rate, seed=1), 0.5 * noise(2, rate, seed=2)])
+    path = tmp_path / f"audio/a.{kind}"
+    if kind == "wav":
+        path.parent.mkdir()
+        wavfile.write(path, rate, (channels.T * 32767).clip(-32768, 32767).astype(np.int16))
+    else:
+        write_media(path, sound=channels, sound_rate=rate, layout="stereo", audio_codec="flac")
+    assert run(tmp_path) == 0
+    loaded, _ = librosa.load(path, sr=16_000, res_type="soxr_hq")
+    found = spectrograms(tmp_path, "a")
+    assert list(found) == [0, 1]
+    for second, spectrogram in found.items():
+        expected = librosa_of_one_second(loaded[second * 16_000 : (second + 1) * 16_000])
+        np.testing.assert_allclose(spectrogram, expected, rtol=0, atol=1e-3)
+
+
+def test_mono_is_the_mean_of_the_channels_of_51(tmp_path):
+    channels = np.stack([noise(1, 48_000, seed=seed) for seed in range(6)])
+    write_media(
+        tmp_path / "video/a.mkv", frames=25, sound=channels, sound_rate=48_000, layout="5.1", audio_codec="pcm_f32le"
+    )
+    assert run(tmp_path) == 0
+    mono = librosa.resample(channels.mean(0), orig_sr=48_000, target_sr=16_000, res_type="soxr_hq")
+    np.testing.assert_allclose(spectrograms(tmp_path, "a")[0], librosa_of_one_second(mono), rtol=0, atol=1e-3)
+
+
+LOSSY = [
+    ("a.mp4", "aac", 44_100, "stereo"),
+    ("a.mp4", "aac", 96_000, "mono"),
+    ("a.mp4", "aac", 48_000, "5.1"),
+    ("a.mkv", "libopus", 48_000, "stereo"),
+    ("a.webm", "libopus", 48_000, "mono"),
+    ("a.mkv", "libmp3lame", 44_100, "stereo"),
+    ("a.mov", "aac", 22_050, "mono"),
+    ("a.ts", "aac", 48_000, "stereo"),
+    ("a.mkv", "flac", 96_000, "stereo"),
+]
+
+
+def loudest_time(found: dict[int, np.ndarray]) -> float:
+    """Time of the loudest 5 ms, in seconds of the picture."""
+    second, spectrogram = max(found.items(), key=lambda item: item[1].mean(1).max())
+    return second + 0.005 * int(spectrogram.mean(1).argmax())
+
+
+@pytest.mark.parametrize(("name", "codec", "rate", "layout"), LOSSY, ids=lambda value: str(value))
+def test_a_click_is_where_it_was_in_every_codec(tmp_path, name, codec, rate, layout):
+    video_codec = "libvpx-vp9" if name.endswith("webm") else "libx264"
+    sound = click(1.25, 3, rate)
+    write_media(
+        tmp_path / "video" / name,
+        frames=75, video_codec=video_codec, sound=sound, sound_rate=rate, layout=layout, audio_codec=codec,
+    )  # fmt: skip
+    assert run(tmp_path) == 0
+    found = spectrograms(tmp_path, "a")
+    assert set(range(2)) <= set(found) <= set(range(3))
+    assert loudest_time(found) == pytest.approx(1.25, abs=0.011)
+
+
+@pytest.mark.parametrize(
+    ("video_start", "sound_start", "expected"),
+    [(0, 0.5, 1.75), (0.4, 0, 0.85), (0.4, 0.4, 1.25), (0, 1.5, 2.75)],
+    ids=["late sound", "late picture", "both late", "sound later than a second"],
+)
+def test_sound_is_aligned_to_the_picture_by_time_stamps(tmp_path, video_start, sound_start, expected):
+    write_media(
+        tmp_path / "video/a.mkv",
+        frames=100, video_start=video_start, sound=click(1.25, 3), sound_start=sound_start, audio_codec="flac",
+    )  # fmt: skip
+    assert run(tmp_path) == 0
+    found = spectrograms(tmp_path, "a")
+    assert loudest_time(found) == pytest.approx(expected, abs=0.011)
+    assert min(found) == max(0, int(sound_start - video_start))
+
+
+def test_a_gap_in_the_sound_is_silence_of_its_length(tmp_path):
+    path = write_media(tmp_path / "whole.mkv", frames=100, sound=click(2.25, 4), audio_codec="pcm_s16le")
+    (tmp_path / "video").mkdir()
+    with av.open(str(path)) as source, av.open(str(tmp_path / "video/a.mkv"), "w") as target:
+        streams = {stream.index: target.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            lost = (
+                packet.stream.type == "audio" and packet.pts is not None and 0.5 <= packet.pts * packet.time_base < 1.5
+            )
+            if packet.dts is not None and not lost:
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+    assert run(tmp_path) == 0
+    assert loudest_time(spectrograms(tmp_path, "a")) == pytest.approx(2.25, abs=0.011)
+
+
+def test_sound_that_ends_before_the_picture_gives_its_whole_seconds_only(tmp_path):
+    write_media(tmp_path / "video/a.mkv", frames=100, sound=noise(2.6), audio_codec="flac")
+    assert run(tmp_path) == 0
+    assert list(spectrograms(tmp_path, "a")) == [0, 1]
+
+
+def test_a_separate_sound_file_wins_over_the_one_inside_the_video(tmp_path):
+    write_media(tmp_path / "video/a.mkv", frames=50, sound=noise(2, seed=1), audio_codec="flac")
+    write_media(tmp_path / "audio/a.flac", sound=click(0.5, 2), audio_codec="flac")
+    assert run(tmp_path) == 0
+    assert loudest_time(spectrograms(tmp_path, "a")) == pytest.approx(0.5, abs=0.011)
+
+
+def test_each_bad_file_is_named_with_its_reason_and_the_good_one_is_cut(tmp_path, capsys):
+    video = tmp_path / "video"
+    write_media(video / "good.mp4", frames=50, sound=noise(2))
+    write_media(video / "mute.mp4", frames=50)
+    write_media(video / "short.mp4", frames=25, sound=noise(0.4))
+    (video / "empty.mp4").touch()
+    (video / "text.mp4").write_text("no video, but a text\n" * 100)
+    long = write_media(tmp_path / "long.mp4", frames=100, sound=noise(4), options={"movflags": "faststart"})
+    (video / "half.mp4").write_bytes(long.read_bytes()[: long.stat().st_size // 2])
+    write_media(video / "other.mp4", frames=50, sound=noise(2))
+    (tmp_path / "audio").mkdir()
+    (tmp_path / "audio/other.wav").write_text("no sound")
+    assert run(tmp_path) == 1
+    lines = capsys.readouterr().err.splitlines()
+    reasons = {
+        "mute": "no audio stream",
+        "short": "no whole second",
+        "empty": "0 bytes",
+        "text": "FFmpeg cannot read it",
+        "half": "cut short",
+        "other": "other.wav: FFmpeg cannot read it",
+    }
+    for name, reason in reasons.items():
+        assert any(line.strip().startswith(f"{name}: ") and reason in line for line in lines), (name, lines)
+    assert sorted(path.name for path in (tmp_path / "audio_frames").iterdir()) == ["good", "settings.json"]
+
+
+def test_a_finished_video_is_skipped(tmp_path, capsys):
+    write_media(tmp_path / "video/a.mp4", frames=50, sound=noise(2))
+    assert run(tmp_path) == run(tmp_path) == 0
+    assert "0 cut, 1 there already, 0 failed" in capsys.readouterr().out

@@ -1,0 +1,208 @@
+"""The samples: which there are, which are drawn, and what happens to those that cannot be read."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from data.dataset import EpochSampler, PairDataset, SecondDataset, pair_loader, second_loader
+from data.errors import SampleError
+from data.layout import audio_frames_dir, video_frames_dir
+from data.samples import augmented, plain
+from data.seconds import find_seconds
+from tests.sample_set import add_video
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    for number, name in enumerate(["-dash", "b c", "ü"]):
+        add_video(tmp_path, name, seconds=2 + number, kind=number)
+    return tmp_path
+
+
+NAMES = ["-dash", "b c", "ü"]
+
+
+def test_a_sample_is_a_second_with_both_frames_and_sound(data_dir):
+    (audio_frames_dir(data_dir) / "b c/001.npy").unlink()
+    for path in (video_frames_dir(data_dir) / "ü/frame_000").iterdir():
+        path.unlink()
+    (video_frames_dir(data_dir) / "ü/frame_000").rmdir()
+    (video_frames_dir(data_dir) / "ü/notes").mkdir()
+    seconds = find_seconds(data_dir, [*NAMES, "gone"])
+    found = [(seconds.name(index), int(seconds.second[index])) for index in range(len(seconds))]
+    assert found == [("-dash", 0), ("-dash", 1), ("b c", 0), ("b c", 2), ("ü", 1), ("ü", 2), ("ü", 3)]
+    assert seconds.without == ["gone"]
+
+
+def test_start_up_lists_two_folders_a_video_and_no_folder_of_a_second(data_dir, monkeypatch):
+    listed = []
+    listdir = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: listed.append(Path(path)) or listdir(path))
+    monkeypatch.setattr(os, "scandir", lambda path: pytest.fail(f"{path} was scanned"))
+    find_seconds(data_dir, NAMES)
+    assert len(listed) == 2 * len(NAMES)
+    assert {path.parent.name for path in listed} == {"video_frames", "audio_frames"}
+
+
+def test_negatives_come_from_every_other_video_and_never_from_the_same(data_dir):
+    seconds = find_seconds(data_dir, NAMES)
+    rng = np.random.default_rng(0)
+    for index in range(len(seconds)):
+        drawn = [seconds.of_other_video(index, rng) for _ in range(400)]
+        others = [other for other in range(len(seconds)) if seconds.name(other) != seconds.name(index)]
+        assert sorted(set(drawn)) == others
+        counts = np.bincount(drawn, minlength=len(seconds))[others]
+        assert counts.min() > 0.5 * 400 / len(others)  # each second as likely
+
+
+def test_one_video_has_no_negatives(data_dir):
+    with pytest.raises(ValueError, match="second video"):
+        PairDataset(find_seconds(data_dir, ["ü"]), 32, seed=0, augment=True)
+
+
+def batches(data_dir: Path, workers: int, seed: int = 10, epochs: tuple[int, ...] = (1, 2)) -> list[torch.Tensor]:
+    loader = pair_loader(PairDataset(find_seconds(data_dir, NAMES), 32, seed, True), 4, workers, shuffle=True)
+    found = []
+    for epoch in epochs:
+        loader.sampler.set_epoch(epoch)
+        for batch in loader:
+            found += [batch["spectrogram"], batch["frame"], batch["other_frame"]]
+    return found
+
+
+def test_samples_do_not_depend_on_the_number_of_workers(data_dir):
+    reference = batches(data_dir, workers=0)
+    assert len(reference) == 2 * 2 * 3  # two epochs of two whole batches of 4, of 9 samples
+    for workers in (1, 2):
+        found = batches(data_dir, workers)
+        assert all(torch.equal(a, b) for a, b in zip(found, reference, strict=True))
+
+
+def test_an_epoch_can_be_repeated_alone_and_differs_from_the_others(data_dir):
+    both = batches(data_dir, 0)
+    second = batches(data_dir, 0, epochs=(2,))
+    assert all(torch.equal(a, b) for a, b in zip(second, both[len(both) // 2 :], strict=True))
+    assert not torch.equal(both[0], second[0])
+    assert not torch.equal(both[0], batches(data_dir, 0, seed=11)[0])
+
+
+def test_loading_takes_nothing_from_the_global_random_state(data_dir):
+    before = torch.get_rng_state()
+    batches(data_dir, 2)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_shuffled_epoch_has_every_sample_once():
+    sampler = EpochSampler(50, seed=3, shuffle=True)
+    sampler.set_epoch(7)
+    keys = list(sampler)
+    assert {epoch for epoch, _ in keys} == {7}
+    assert sorted(index for _, index in keys) == list(range(50)) != [index for _, index in keys]
+
+
+def test_validation_is_the_same_in_every_epoch(data_dir):
+    loader = pair_loader(PairDataset(find_seconds(data_dir, NAMES), 32, 10, False), 4, 0, shuffle=False)
+    first = [batch["other_frame"] for batch in loader]
+    loader.sampler.set_epoch(5)
+    assert all(torch.equal(a, b["other_frame"]) for a, b in zip(first, loader, strict=True))
+    assert sum(len(frames) for frames in first) == 9  # none is left out
+
+
+def test_a_positive_is_one_of_the_seconds_own_frames(data_dir):
+    seconds = find_seconds(data_dir, NAMES)
+    dataset = PairDataset(seconds, 32, seed=0, augment=False)
+    own = [plain(Image.open(path).convert("RGB"), 32) for path in seconds.frame_paths(5)]
+    drawn = {
+        next(i for i, frame in enumerate(own) if torch.equal(frame, dataset[epoch, 5]["frame"])) for epoch in range(40)
+    }
+    assert drawn == {0, 1, 2, 3}
+
+
+def test_testing_takes_all_frames_or_the_first_of_each_second_with_its_sound(data_dir):
+    seconds = find_seconds(data_dir, ["b c", "ü"])
+    for first_only, expected in ((False, 7 * 4), (True, 7)):
+        loader = second_loader(SecondDataset(seconds, 32, first_only), 8, 0)
+        keys, sounds = [], []
+        for batch in loader:
+            assert len(batch["keys"]) == len(batch["frames"]) == len(batch["second"])
+            keys += batch["keys"]
+            sounds += list(batch["spectrogram"][batch["second"]])
+        assert len(keys) == len(set(keys)) == expected
+        at = keys.index("ü/frame_002/00050")
+        stored = np.load(audio_frames_dir(data_dir) / "ü/002.npy")
+        np.testing.assert_array_equal(sounds[at][0], stored)
+
+
+def test_augmentation_crops_flips_and_changes_colours_within_its_range():
+    ramp = np.zeros((64, 64, 3), np.uint8)
+    ramp[..., 0] = np.arange(64) * 3  # grows to the right
+    ramp[..., 1] = 100
+    pictures = [augmented(Image.fromarray(ramp), 56, np.random.default_rng(seed)) for seed in range(200)]
+    assert {tuple(picture.shape) for picture in pictures} == {(3, 56, 56)}
+    flipped = [bool(picture[0, 28, 0] > picture[0, 28, 55]) for picture in pictures]
+    assert 70 < sum(flipped) < 130
+    green = torch.stack([picture[1].float().mean() for picture in pictures])
+    assert 55 < green.min() < 80 and 120 < green.max() < 145  # 0.7 to 1.3 of 100, and some from saturation
+
+
+def test_no_augmentation_only_resizes():
+    picture = Image.fromarray(np.full((20, 60, 3), 77, np.uint8))
+    assert torch.equal(plain(picture, 32), torch.full((3, 32, 32), 77, dtype=torch.uint8))
+
+
+def damage_frame(data_dir: Path) -> Path:
+    path = next((video_frames_dir(data_dir) / "b c/frame_001").iterdir())
+    path.write_bytes(path.read_bytes()[:200])
+    return path
+
+
+def damage_spectrogram(data_dir: Path) -> Path:
+    path = audio_frames_dir(data_dir) / "b c/001.npy"
+    path.write_bytes(path.read_bytes()[:300])
+    return path
+
+
+def misshape_spectrogram(data_dir: Path) -> Path:
+    path = audio_frames_dir(data_dir) / "b c/001.npy"
+    np.save(path, np.zeros((64, 201), np.float32))
+    return path
+
+
+def poison_spectrogram(data_dir: Path) -> Path:
+    path = audio_frames_dir(data_dir) / "b c/001.npy"
+    np.save(path, np.full((201, 64), np.nan, np.float32))
+    return path
+
+
+def pickle_in_spectrogram(data_dir: Path) -> Path:
+    path = audio_frames_dir(data_dir) / "b c/001.npy"
+    np.save(path, np.array([{"an": "object"}]), allow_pickle=True)
+    return path
+
+
+def empty_second(data_dir: Path) -> Path:
+    folder = video_frames_dir(data_dir) / "b c/frame_001"
+    for path in folder.iterdir():
+        path.unlink()
+    return folder
+
+
+DAMAGES = [
+    damage_frame, damage_spectrogram, misshape_spectrogram, poison_spectrogram, pickle_in_spectrogram, empty_second,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("damage", "workers"), [*((damage, 0) for damage in DAMAGES), (damage_frame, 1), (damage_spectrogram, 1)]
+)
+def test_a_sample_that_cannot_be_read_is_an_error_that_names_the_file(data_dir, damage, workers):
+    path = damage(data_dir)
+    loader = second_loader(SecondDataset(find_seconds(data_dir, NAMES), 32, False), 8, workers)
+    with pytest.raises(SampleError) as raised:
+        list(loader)
+    message = str(raised.value)
+    assert str(path) in message and "cut_" in message and "\n" not in message

@@ -1,0 +1,399 @@
+"""The program: it learns, resumes to the bit, keeps what was good, and says what was wrong."""
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import location_dmc
+from data.dmc_pkl import read_dmc
+from models.checkpoint import read_checkpoint
+from tests.sample_set import add_video, make_set
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = ["--image_size", "32", "--batch_size", "4", "--num_threads", "0", "--device", "cpu", "--save_every", "0"]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("set")
+    make_set(folder, train=4, val=2, test=2, seconds=2)
+    return folder
+
+
+def run(data_dir: Path, out: Path, *options: str) -> int:
+    """Run the program with small settings; options given twice count as given last."""
+    paths = ["--data_dir", str(data_dir), "--out", str(out), "--dmc_pkl", str(out / "dmc.pkl")]
+    return location_dmc.main([*SMALL, *paths, *options])
+
+
+@pytest.fixture(scope="module")
+def trained(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished training of two epochs; to be left as it is."""
+    out = tmp_path_factory.mktemp("run") / "dmc"
+    assert run(data_dir, out, "--epoch", "2", "--save_every", "1") == 0
+    return out
+
+
+def log_rows(out: Path) -> list[dict[str, str]]:
+    with (out / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def weights(out: Path, name: str = "last.pth") -> dict[str, torch.Tensor]:
+    return read_checkpoint(out / name).model
+
+
+def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_matching_accuracy_on_new_videos_rises_clearly_above_chance(tmp_path):
+    make_set(tmp_path, train=8, val=4, test=2, seconds=4, kinds=4)
+    assert run(tmp_path, tmp_path / "run", "--epoch", "8", "--learning_rate", "1e-3", "--batch_size", "8") == 0
+    rows = log_rows(tmp_path / "run")
+    best = max(float(row["val_accuracy"]) for row in rows)
+    assert best >= 0.85  # 0.5 is chance
+    assert float(rows[-1]["train_accuracy"]) > 0.75
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+
+
+def test_a_training_leaves_all_its_files(trained, data_dir):
+    names = {path.name for path in trained.iterdir()}
+    assert names == {
+        "last.pth", "best.pth", "epoch_001.pth", "epoch_002.pth", "args.json", "log.csv", "dmc.pkl", "dmc.csv",
+    }  # fmt: skip
+    args = json.loads((trained / "args.json").read_text())
+    assert args["image_size"] == 32 and args["data_dir"] == str(data_dir)
+    rows = log_rows(trained)
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(0 <= float(row["val_accuracy"]) <= 1 and float(row["samples_per_second"]) > 0 for row in rows)
+
+
+def test_one_line_an_epoch_and_a_last_word(data_dir, tmp_path, capsys):
+    assert run(data_dir, tmp_path / "run", "--epoch", "2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    epochs = [line for line in lines if line.startswith("epoch ")]
+    assert len(epochs) == 2
+    for word in ("loss", "train", "val", " s ", "samples/s"):
+        assert word in epochs[0]
+    assert "Wrote the maps of 16 frames to" in lines[-2] and lines[-1].startswith("Next: ")
+
+
+def test_dmc_pkl_has_a_map_for_every_test_frame_and_its_first_row_is_the_nearest(trained, data_dir):
+    maps = read_dmc(trained / "dmc.pkl")
+    frames = (data_dir / "video_frames").rglob("*.jpg")
+    expected = {str(path.relative_to(data_dir / "video_frames").with_suffix("")) for path in frames}
+    assert set(maps) == {key for key in expected if key.startswith("test")}
+    for value in maps.values():
+        assert value.dtype == np.float32 and value.shape == (2, 2, 2)
+        np.testing.assert_allclose(value.sum(0), 1, atol=1e-5)
+    with (trained / "dmc.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["key"] for row in rows] == list(maps)
+    # By hand, from the best checkpoint: the map of the centre that is nearest to the sound's.
+    model = location_dmc.DMC().eval()
+    model.load_state_dict(weights(trained, "best.pth"))
+    row = rows[-1]
+    name, folder, _ = row["key"].split("/")
+    frame = location_dmc.SecondDataset.__getitem__.__globals__["plain"](
+        location_dmc.SecondDataset.__getitem__.__globals__["load_frame"](
+            data_dir / "video_frames" / f"{row['key']}.jpg"
+        ),
+        32,
+    )
+    sound = np.load(data_dir / "audio_frames" / name / f"{folder.removeprefix('frame_')}.npy")
+    with torch.no_grad():
+        visual, audio = model.see(frame[None]), model.listen(torch.tensor(sound)[None, None])
+        distances = (visual.centers[0] - audio.centers[0, 0]).norm(dim=1)
+    order = distances.argsort()
+    np.testing.assert_allclose(maps[row["key"]], visual.assignment[0][order], atol=1e-4)
+    assert float(row["distance_0"]) == pytest.approx(distances.min().item(), rel=1e-3)
+
+
+def test_evaluating_again_gives_the_same_file_without_training(trained, data_dir, tmp_path, capsys):
+    best = str(trained / "best.pth")
+    options = ["--evaluate", "1", "--use_pretrain", "1", "--ckpt_file", best]
+    assert run(data_dir, tmp_path, *options) == 0
+    again, before = read_dmc(tmp_path / "dmc.pkl"), read_dmc(trained / "dmc.pkl")
+    assert again.keys() == before.keys()
+    for key in before:
+        np.testing.assert_allclose(again[key], before[key], atol=1e-5)
+    assert {path.name for path in tmp_path.iterdir()} == {"dmc.pkl", "dmc.csv"}
+    assert run(data_dir, tmp_path, *options, "--test_frames", "first") == 0
+    assert set(read_dmc(tmp_path / "dmc.pkl")) == {f"test{v}/frame_00{s}/{25 * s:05d}" for v in (0, 1) for s in (0, 1)}
+
+
+def test_evaluate_alone_uses_best_pth_and_says_so(trained, data_dir, tmp_path, capsys):
+    assert run(data_dir, trained, "--evaluate", "1", "--dmc_pkl", str(tmp_path / "dmc.pkl")) == 0
+    assert f"using {trained / 'best.pth'}" in capsys.readouterr().out
+
+
+def test_what_is_not_given_is_the_checkpoints(trained, tmp_path, capsys):
+    options = ["--evaluate", "1", "--use_pretrain", "1", "--ckpt_file", str(trained / "best.pth")]
+    assert location_dmc.main([*options, "--dmc_pkl", str(tmp_path / "dmc.pkl"), "--num_threads", "0"]) == 0
+    assert "--image_size 32" in capsys.readouterr().out
+    maps = read_dmc(tmp_path / "dmc.pkl")
+    assert len(maps) == 16 and next(iter(maps.values())).shape == (2, 2, 2)
+
+
+def test_other_numbers_of_clusters_on_the_same_weights(trained, data_dir, tmp_path):
+    options = ["--evaluate", "1", "--use_pretrain", "1", "--ckpt_file", str(trained / "best.pth")]
+    assert run(data_dir, tmp_path, *options, "--v_cluster", "3", "--a_cluster", "2", "--image_size", "48") == 0
+    assert next(iter(read_dmc(tmp_path / "dmc.pkl").values())).shape == (3, 3, 3)
+    assert (tmp_path / "dmc.csv").read_text().startswith("key,distance_0,distance_1\n")
+
+
+def test_resumed_training_ends_with_the_very_weights_of_an_uninterrupted_one(trained, data_dir, tmp_path):
+    out = tmp_path / "run"
+    assert run(data_dir, out, "--epoch", "1") == 0
+    assert run(data_dir, out, "--resume", "1", "--epoch", "2") == 0
+    assert equal(weights(out), weights(trained))
+    numbers = ("epoch", "loss", "train_accuracy", "val_loss", "val_accuracy")
+    assert [[row[name] for name in numbers] for row in log_rows(out)] == [
+        [row[name] for name in numbers] for row in log_rows(trained)
+    ]
+    state, reference = (torch.load(folder / "last.pth", weights_only=True) for folder in (out, trained))
+    for name in ("exp_avg", "exp_avg_sq", "step"):
+        a, b = (s["optimizer"]["state"][0][name] for s in (state, reference))
+        assert torch.equal(a, b)
+
+
+def test_another_seed_gives_other_weights(trained, data_dir, tmp_path):
+    assert run(data_dir, tmp_path / "run", "--epoch", "2", "--seed", "11") == 0
+    assert not equal(weights(tmp_path / "run"), weights(trained))
+
+
+def test_the_number_of_data_workers_does_not_change_the_weights(trained, data_dir, tmp_path):
+    assert run(data_dir, tmp_path / "run", "--epoch", "2", "--num_threads", "2") == 0
+    assert equal(weights(tmp_path / "run"), weights(trained))
+
+
+def start_training(data_dir: Path, out: Path, *options: str) -> subprocess.Popen:
+    paths = ["--data_dir", str(data_dir), "--out", str(out), "--dmc_pkl", str(out / "dmc.pkl")]
+    command = [sys.executable, str(ROOT / "location_dmc.py"), *SMALL, *paths, *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["Ctrl-C", "kill"])
+def test_a_stopped_training_resumes_to_the_same_end(trained, data_dir, tmp_path, sign, status):
+    out = tmp_path / "run"
+    process = start_training(data_dir, out, "--epoch", "500")
+    while not (out / "log.csv").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    os.killpg(process.pid, sign)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    if sign == signal.SIGINT:
+        assert "--resume 1 goes on" in errors and "Traceback" not in errors
+    assert not list(out.glob("*.partial"))
+    done = torch.load(out / "last.pth", weights_only=True)["epoch"]
+    assert 0 < done < 500
+    reference = tmp_path / "reference"
+    assert run(data_dir, out, "--resume", "1", "--epoch", str(done + 1)) == 0
+    shutil.copytree(trained, reference)
+    assert run(data_dir, reference, "--resume", "1", "--epoch", str(done + 1)) == 0 if done >= 2 else True
+    if done >= 2:
+        assert equal(weights(out), weights(reference))
+
+
+def test_before_the_first_epoch_ends_there_is_a_checkpoint_to_resume_from(data_dir, tmp_path):
+    assert run(data_dir, tmp_path / "run", "--epoch", "0") == 0
+    assert torch.load(tmp_path / "run/last.pth", weights_only=True)["epoch"] == 0
+    assert run(data_dir, tmp_path / "run", "--resume", "1", "--epoch", "1") == 0
+
+
+def test_resume_without_a_checkpoint_starts_fresh_and_says_so(data_dir, tmp_path, capsys):
+    assert run(data_dir, tmp_path / "run", "--epoch", "1", "--resume", "1") == 0
+    assert "the training starts fresh" in capsys.readouterr().out
+
+
+def test_a_folder_that_holds_a_training_is_not_touched_without_overwrite(trained, data_dir, tmp_path, capsys):
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert run(data_dir, out, "--epoch", "1") == 1
+    message = capsys.readouterr().err
+    assert str(out) in message and "--resume 1" in message and "--overwrite 1" in message
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert run(data_dir, out, "--epoch", "1", "--overwrite", "1") == 0
+    assert len(log_rows(out)) == 1 and not list(out.glob("epoch_*.pth"))
+
+
+def test_bad_data_does_not_cost_the_training_that_was_to_be_overwritten(trained, data_dir, tmp_path, capsys):
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    assert run(data_dir, out, "--overwrite", "1", "--train_list", "none.txt") == 1
+    assert equal(weights(out), weights(trained))
+
+
+def test_pretrained_weights_are_where_training_starts(trained, data_dir, tmp_path):
+    options = ["--use_pretrain", "1", "--ckpt_file", str(trained / "best.pth"), "--epoch", "0"]
+    assert run(data_dir, tmp_path / "run", *options) == 0
+    assert equal(weights(tmp_path / "run"), weights(trained, "best.pth"))
+
+
+def test_nan_loss_stops_with_a_message_and_keeps_the_last_good_checkpoint(trained, data_dir, tmp_path, capsys):
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    assert run(data_dir, out, "--resume", "1", "--epoch", "4", "--learning_rate", "1e30") == 1
+    error = capsys.readouterr().err
+    assert "the loss became" in error and "--learning_rate" in error
+    assert equal(weights(out), weights(trained))
+
+
+def test_best_is_the_epoch_of_the_highest_validation_accuracy(trained):
+    rows = log_rows(trained)
+    best = max(rows, key=lambda row: (float(row["val_accuracy"]), -float(row["val_loss"])))
+    assert equal(weights(trained, "best.pth"), weights(trained, f"epoch_00{best['epoch']}.pth"))
+
+
+def test_snapshots_every_so_many_epochs(data_dir, tmp_path):
+    assert run(data_dir, tmp_path / "run", "--epoch", "4", "--save_every", "2") == 0
+    assert sorted(path.name for path in (tmp_path / "run").glob("epoch_*")) == ["epoch_002.pth", "epoch_004.pth"]
+
+
+def test_lists_in_another_folder_in_the_published_form(trained, data_dir, tmp_path):
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists/mine.txt").write_text("test1.flac test1.mp4\n")
+    options = ["--evaluate", "1", "--use_pretrain", "1", "--ckpt_file", str(trained / "best.pth")]
+    lists = ["--data_list_dir", str(tmp_path / "lists"), "--test_list", "mine.txt"]
+    assert run(data_dir, tmp_path, *options, *lists) == 0
+    assert {key.split("/")[0] for key in read_dmc(tmp_path / "dmc.pkl")} == {"test1"}
+
+
+def test_image_augmentation_can_be_switched_off(trained, data_dir, tmp_path):
+    assert run(data_dir, tmp_path / "run", "--epoch", "1", "--enable_img_augmentation", "0") == 0
+    rows = log_rows(tmp_path / "run"), log_rows(trained)
+    assert rows[0][0]["loss"] != rows[1][0]["loss"]
+
+
+def no_lists(folder: Path) -> None:
+    for path in folder.glob("*.txt"):
+        path.unlink()
+
+
+def empty_list(folder: Path) -> None:
+    (folder / "val.txt").write_text("\n")
+
+
+def no_spectrograms(folder: Path) -> None:
+    shutil.rmtree(folder / "audio_frames")
+
+
+def no_frames(folder: Path) -> None:
+    shutil.rmtree(folder / "video_frames")
+
+
+def one_video(folder: Path) -> None:
+    (folder / "train.txt").write_text("train0\n")
+
+
+def all_gone(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+def broken_frame(folder: Path) -> None:
+    for path in (folder / "video_frames/train0").rglob("*.jpg"):
+        path.write_bytes(b"no picture")
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (no_lists, ["no list", "test.txt", "data/split.py"]),
+        (empty_list, ["val.txt is empty", "data/split.py"]),
+        (no_spectrograms, ["has frames and spectrograms", "data/cut_video.py", "data/cut_audio.py"]),
+        (no_frames, ["has frames and spectrograms", "data/cut_video.py", "data/cut_audio.py"]),
+        (one_video, ["the train list has one usable video", "data/split.py"]),
+        (all_gone, ["no list"]),
+        (broken_frame, ["video_frames/train0/", "data/cut_video.py"]),
+    ],
+)
+def test_bad_data_gives_a_sentence_that_names_the_remedy(tmp_path, capsys, damage, words):
+    folder = tmp_path / "set"
+    make_set(folder, train=2, val=2, test=1, seconds=1)
+    damage(folder)
+    assert run(folder, tmp_path / "run", "--epoch", "1") == 1
+    error = capsys.readouterr().err
+    assert all(word in error for word in words), error
+    assert "Traceback" not in error
+
+
+def test_videos_without_samples_are_counted_and_the_others_used(tmp_path, capsys):
+    make_set(tmp_path, train=3, val=2, test=1, seconds=1)
+    shutil.rmtree(tmp_path / "audio_frames/train1")
+    assert run(tmp_path, tmp_path / "run", "--epoch", "1") == 0
+    assert "1 videos lack frames or sound, as train1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--mode", "train"], "--evaluate 1"),
+        (["--json_file", "x.json"], "--data_dir"),
+        (["--gpu_ids", "0,1"], "--device cuda"),
+        (["--gpu_ids=0,1"], "CUDA_VISIBLE_DEVICES"),
+        (["--v_cluster", "1", "--a_cluster", "2"], "larger than --v_cluster"),
+        (["--v_cluster", "9", "--image_size", "32"], "--image_size 32"),
+        (["--batch_size", "0"], "less than 1"),
+        (["--learning_rate", "0"], "not above 0"),
+        (["--seed", "-1"], "less than 0"),
+        (["--evaluate", "2"], "invalid choice"),
+        (["--ckpt", "x"], "unrecognized"),
+        (["--device", "tpu"], "invalid choice"),
+    ],
+)
+def test_options_that_mean_nothing_say_what_to_do(options, words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        location_dmc.main(options)
+    assert stopped.value.code == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_device_that_is_not_there(data_dir, tmp_path, capsys):
+    assert run(data_dir, tmp_path / "run", "--device", "cuda") == 1
+    assert "--device auto" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_that_is_not_there(data_dir, tmp_path, capsys):
+    assert run(data_dir, tmp_path, "--evaluate", "1") == 1
+    assert f"there is no checkpoint {tmp_path / 'best.pth'}" in capsys.readouterr().err
+
+
+def test_training_imports_neither_librosa_nor_pyav(data_dir, tmp_path):
+    code = (
+        "import sys, location_dmc\n"
+        f"location_dmc.main({[*SMALL, '--data_dir', str(data_dir), '--out', str(tmp_path / 'run')]!r}"
+        f" + ['--epoch', '1', '--dmc_pkl', {str(tmp_path / 'dmc.pkl')!r}])\n"
+        "print('imported:', sorted({'av', 'librosa', 'soxr', 'numba'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert "imported: []" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_trains_and_evaluates_on_a_gpu(data_dir, tmp_path):
+    assert run(data_dir, tmp_path / "run", "--epoch", "2", "--device", "cuda", "--num_threads", "2") == 0
+    assert len(read_dmc(tmp_path / "run/dmc.pkl")) == 16
+
+
+def test_a_second_of_fewer_frames_is_tested_all_the_same(trained, tmp_path):
+    add_video(tmp_path, "few", frames=2)
+    add_video(tmp_path, "many")
+    (tmp_path / "test.txt").write_text("few\nmany\n")
+    options = ["--evaluate", "1", "--use_pretrain", "1", "--ckpt_file", str(trained / "best.pth")]
+    assert run(tmp_path, tmp_path, *options) == 0
+    assert len(read_dmc(tmp_path / "dmc.pkl")) == 3 * 2 + 3 * 4
