@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from data.command_line import command
+from data.command_line import INTERRUPTED, command
 from data.dataset import PairDataset, SecondDataset, pair_loader, second_loader
 from data.dmc_pkl import csv_path, write_dmc
 from data.errors import UserError
@@ -33,7 +33,6 @@ from models.options import check_options, checkpoint_args, inherited_words, merg
 from models.run_folder import BEST, LAST, RunFolder
 
 WEIGHT_DECAY = 1e-4
-INTERRUPTED = 130
 
 
 # --- data ---------------------------------------------------------------------------------------------------------

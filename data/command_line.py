@@ -1,10 +1,18 @@
 """What the programs' command lines have in common: the types of their options, and how they name one another."""
 
 import argparse
+import os
 import shlex
 from pathlib import Path
 
 from data.layout import DEFAULT_DATA_DIR
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def whole_number(text: str) -> int:

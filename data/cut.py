@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from data.command_line import command, new_parser, positive_int
+from data.command_line import INTERRUPTED, available_cores, command, new_parser, positive_int
 from data.errors import MediaError, UserError
 from data.layout import video_dir
-from data.run_over_videos import INTERRUPTED, available_cores, report, run_over_videos
+from data.run_over_videos import report, run_over_videos
 from data.settings import record_settings
 from data.whole_files import clear_partial_folders
 

@@ -15,11 +15,10 @@ if not __package__:  # run by path: imports start at the repository root
 
 from PIL import Image
 
-from data.command_line import positive_int, whole_number
+from data.command_line import available_cores, positive_int, whole_number
 from data.cut import cut_parser, cut_videos, single_video
 from data.decode_video import TimesDiffer, decoded_pts, packet_pts, sample_frames
 from data.layout import frame_file, video_frames_dir, videos_by_name
-from data.run_over_videos import available_cores
 from data.whole_files import whole_folder
 
 JPEG_QUALITY = 95

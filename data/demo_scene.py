@@ -31,7 +31,7 @@ Wave = tuple[float, float, float, float]  # two frequencies in Hz, where in its 
 
 
 @dataclass(frozen=True)
-class Path:
+class Trajectory:
     """Where a thing is in each frame, all arrays [frames].
 
     Attributes:
@@ -73,7 +73,7 @@ class Thing:
 
     name: str
     picture: Image.Image
-    path: Path
+    path: Trajectory
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def _cast(thing: Thing, index: int) -> Cast:
     return int(left), int(top), np.asarray(patch)
 
 
-def _place(name: str, random: np.random.Generator, crowd: int, seconds: np.ndarray, others: list[Path]) -> Thing:
+def _place(name: str, random: np.random.Generator, crowd: int, seconds: np.ndarray, others: list[Trajectory]) -> Thing:
     """A thing on a path clear of all others; where there is no room left, on the one that meets them the least."""
     drawing = draw(name, random)
     turn = np.radians(NATURAL_TURN.get(name, 0))
@@ -258,7 +258,7 @@ def _random_motion(random: np.random.Generator, turn: float, reach: float) -> Mo
     )
 
 
-def _follow(motion: Motion, outline: np.ndarray, seconds: np.ndarray) -> Path:
+def _follow(motion: Motion, outline: np.ndarray, seconds: np.ndarray) -> Trajectory:
     """The motion at some times, in terms of the room that the thing has left in the frame: it never leaves it."""
     across, down, rotation, growth = (_along(wave, seconds) for wave in motion.waves)
     angle = motion.turn + motion.rotation * rotation
@@ -268,7 +268,7 @@ def _follow(motion: Motion, outline: np.ndarray, seconds: np.ndarray) -> Path:
     room = np.array([[WIDTH], [HEIGHT]]) - 2 * MARGIN - (high - low)
     share = motion.middle[:, None] + motion.reach[:, None] * np.stack([across, down])
     centre = MARGIN - low + share * room
-    return Path(*centre, angle, scale, np.concatenate([centre + low, centre + high]).T)
+    return Trajectory(*centre, angle, scale, np.concatenate([centre + low, centre + high]).T)
 
 
 def _overlap(boxes: np.ndarray, others: np.ndarray) -> float:

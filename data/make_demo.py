@@ -16,10 +16,8 @@ if not __package__:  # run by path: imports start at the repository root
 
 import argparse
 import contextlib
-import os
-import shlex
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 
@@ -27,14 +25,12 @@ import av
 import numpy as np
 from tqdm import tqdm
 
+from data.command_line import INTERRUPTED, available_cores, command, new_parser, positive_int, whole_number
 from data.demo_folder import ForeignDataError, FrameBoxes, prepare_folder, video_path, write_descriptions
 from data.demo_plan import SILENT_THINGS, DemoSettings, VideoPlan, plan_videos
 from data.demo_scene import HEIGHT, WIDTH, Scene, build_scene, render_frame, visible_boxes
 from data.demo_sound import render_sound
 from data.demo_video import write_video
-from data.layout import DEFAULT_DATA_DIR
-
-INTERRUPTED = 130  # exit status after Ctrl-C, as of any program in a shell
 
 
 @dataclass(frozen=True)
@@ -120,62 +116,40 @@ def make_data_set(data_dir: Path, settings: DemoSettings, processes: int, overwr
     return len(present)
 
 
-def _at_least(least: int) -> Callable[[str], int]:
-    """Parser of an option's whole number."""
-
-    def parse(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
-        return number
-
-    return parse
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Options of the command line."""
-    parser = argparse.ArgumentParser(
-        description="Write the demo data set: mp4 videos of instruments that play and move, boxes.json with their "
-        "places in every frame, labels.json and demo.json.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        allow_abbrev=False,
-    )
-    count = _at_least(1)
-    parser.add_argument("--data_dir", type=Path, default=DEFAULT_DATA_DIR, help="folder of the data set")
-    parser.add_argument("--videos", type=count, default=210, metavar="N", help="how many videos")
-    parser.add_argument("--seconds", type=count, default=6, metavar="N", help="length of each video")
+    parser = new_parser(__doc__)
+    parser.add_argument("--videos", type=positive_int, default=210, metavar="N", help="how many (default: 210)")
+    parser.add_argument("--seconds", type=positive_int, default=6, metavar="N", help="length of each (default: 6)")
     parser.add_argument(
-        "--sources", type=int, choices=(1, 2), default=1, help="instruments in each video: 1 makes solos, 2 duets"
+        "--sources",
+        type=int,
+        choices=(1, 2),
+        default=1,
+        help="instruments in each video: 1 makes solos, 2 duets (default: 1)",
     )
     parser.add_argument(
         "--distractors",
         type=int,
         choices=range(len(SILENT_THINGS) + 1),
         default=0,
-        help="things in each video that make no sound; they are seen, but not in boxes.json",
+        metavar="N",
+        help=f"things in each video that make no sound, up to {len(SILENT_THINGS)}; they are seen, but not in "
+        "boxes.json (default: 0)",
     )
     parser.add_argument(
         "--seed",
-        type=_at_least(0),
+        type=whole_number,
         default=10,
         metavar="N",
-        help="another seed makes other videos; the first videos of a large set are those of a small one",
+        help="another seed makes other videos; the first of a large set are those of a small one (default: 10)",
     )
     parser.add_argument(
         "--num_threads",
-        type=count,
-        default=_usable_cores(),
+        type=positive_int,
+        default=available_cores(),
         metavar="N",
-        help="processes that make videos at the same time; the videos do not depend on it",
+        help="processes that make videos at the same time; the videos do not depend on it (default: %(default)s)",
     )
     parser.add_argument(
         "--overwrite",
@@ -183,7 +157,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
         choices=(0, 1),
         default=0,
         help="1 removes the demo data set in the folder first, with its extracted frames and sounds and its lists; "
-        "0 keeps videos that are there and makes the missing ones",
+        "0 keeps videos that are there and makes the missing ones (default: %(default)s)",
     )
     return parser.parse_args(argv)
 
@@ -217,10 +191,9 @@ def _failed(message: str) -> int:
 
 def _summary(data_dir: Path, videos: int, present: int) -> str:
     there = f" ({present} of them were there already)" if present else ""
-    option = "" if data_dir == DEFAULT_DATA_DIR else f" --data_dir {shlex.quote(str(data_dir))}"
     return (
         f"{videos} videos{there}, boxes.json, labels.json and demo.json are in {data_dir}. "
-        f"Next: python3 data/split.py{option}"
+        f"Next: {command('data/split.py', data_dir)}"
     )
 
 

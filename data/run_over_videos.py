@@ -15,9 +15,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from data.command_line import INTERRUPTED
 from data.errors import MediaError, MediaWarning
 
-INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
 CRASHED = "decoding it crashed the process; it is damaged, re-encode it or take it away"
 
 
@@ -28,11 +28,6 @@ class Outcome:
     name: str
     failure: str | None = None
     note: str | None = None
-
-
-def available_cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def attempt(work: Callable[..., None], name: str, *args: object) -> Outcome:

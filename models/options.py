@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from data.command_line import positive_float, positive_int, whole_number
+from data.command_line import available_cores, positive_float, positive_int, whole_number
 from data.layout import DEFAULT_DATA_DIR, LIST_NAMES
-from data.run_over_videos import available_cores
 from data.samples import SPECTROGRAM_SHAPE
 from models.dmc import most_clusters
 
