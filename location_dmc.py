@@ -269,8 +269,9 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     test_loader = build_test_loader(options, device)  # also before training: fail now, not after hours
     seed_everything(options.seed)
     model = DMC(options.v_cluster, options.a_cluster).to(device)
-    note = load_weights(model, checkpoint) if checkpoint else None
-    print(note or f"DMC, {options.v_cluster} visual and {options.a_cluster} sound clusters, on {device}")
+    print(f"DMC, {options.v_cluster} visual and {options.a_cluster} sound clusters, on {device}")
+    if checkpoint and (note := load_weights(model, checkpoint)):
+        print(note)
     if not options.evaluate:
         pair_loaders = (build_pair_loader(options, "train", device), build_pair_loader(options, "val", device))
         folder = RunFolder(Path(options.out))

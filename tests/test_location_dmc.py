@@ -16,7 +16,9 @@ import torch
 
 import location_dmc
 from data.dmc_pkl import read_dmc
+from data.samples import load_frame, plain
 from models.checkpoint import read_checkpoint
+from models.dmc import DMC
 from tests.sample_set import add_video, make_set
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,16 +104,11 @@ def test_dmc_pkl_has_a_map_for_every_test_frame_and_its_first_row_is_the_nearest
         rows = list(csv.DictReader(file))
     assert [row["key"] for row in rows] == list(maps)
     # By hand, from the best checkpoint: the map of the centre that is nearest to the sound's.
-    model = location_dmc.DMC().eval()
+    model = DMC().eval()
     model.load_state_dict(weights(trained, "best.pth"))
     row = rows[-1]
     name, folder, _ = row["key"].split("/")
-    frame = location_dmc.SecondDataset.__getitem__.__globals__["plain"](
-        location_dmc.SecondDataset.__getitem__.__globals__["load_frame"](
-            data_dir / "video_frames" / f"{row['key']}.jpg"
-        ),
-        32,
-    )
+    frame = plain(load_frame(data_dir / "video_frames" / f"{row['key']}.jpg"), 32)
     sound = np.load(data_dir / "audio_frames" / name / f"{folder.removeprefix('frame_')}.npy")
     with torch.no_grad():
         visual, audio = model.see(frame[None]), model.listen(torch.tensor(sound)[None, None])
