@@ -1,0 +1,48 @@
+"""The README says what is there: every option of every program, and links that lead somewhere."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SCRIPTS = [
+    "data/make_demo.py",
+    "data/split.py",
+    "data/cut_video.py",
+    "data/cut_audio.py",
+    "vis/samples.py",
+    "location_dmc.py",
+]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_works_from_any_folder_and_the_readme_has_every_option(script, tmp_path):
+    done = subprocess.run([sys.executable, ROOT / script, "--help"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    options = set(re.findall(r"(?<![\w-])--\w+", done.stdout)) - {"--help"}
+    assert "--data_dir" in options and len(options) >= 3
+    assert [option for option in sorted(options) if f"`{option}`" not in README] == []
+
+
+def test_links_and_pictures_are_there():
+    targets = [target for target in re.findall(r"\]\(([^)]+)\)", README) if "://" not in target]
+    assert len(targets) >= 5
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_the_commands_of_the_procedure_are_the_contract():
+    for line in (
+        "make demo",
+        "make test",
+        "python3 data/make_demo.py",
+        "python3 data/split.py",
+        "python3 data/cut_video.py",
+        "python3 data/cut_audio.py",
+        "python3 location_dmc.py --v_cluster 2 --a_cluster 1\n",
+        "python3 location_dmc.py --v_cluster 2 --a_cluster 1 --evaluate 1 --use_pretrain 1 --ckpt_file path/to/ckpt",
+    ):
+        assert line in README
