@@ -1,5 +1,6 @@
 """Makes small video and sound files for the tests, with PyAV."""
 
+import struct
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -34,7 +35,6 @@ def write_media(
     times: Sequence[float] | None = None,
     picture: Callable[[int], np.ndarray] = coded_picture,
     video_codec: str = "libx264",
-    rotation: int = 0,
     sound: np.ndarray | None = None,
     sound_rate: int = 16_000,
     layout: str = "mono",
@@ -54,8 +54,6 @@ def write_media(
             video.options = {"preset": "ultrafast"} if video_codec == "libx264" else {}
             if times is not None:
                 video.codec_context.time_base = Fraction(1, 90_000)
-            if rotation:
-                video.set_display_rotation(rotation)
         if sound is not None:
             audio = container.add_stream(audio_codec, rate=sound_rate, layout=layout)
         if video is not None:
@@ -63,6 +61,16 @@ def write_media(
         if audio is not None:
             _write_sound(container, audio, np.atleast_2d(sound).astype(np.float32), sound_rate, layout, sound_start)
     return path
+
+
+def set_rotation(path: Path, quarter_turns: int) -> None:
+    """Have an mp4 file of one track shown turned counter-clockwise, by the matrix in its track header, as phones do."""
+    content = bytearray(path.read_bytes())
+    cosine, sine = ((1, 0), (0, 1), (-1, 0), (0, -1))[quarter_turns % 4]
+    fixed = [cosine << 16, -sine << 16, 0, sine << 16, cosine << 16, 0, 0, 0, 1 << 30]
+    begin = content.index(b"tkhd") + 4 + 40
+    content[begin : begin + 36] = struct.pack(">9i", *fixed)
+    path.write_bytes(content)
 
 
 def _write_frames(container, stream, count, rate, times, picture, start):

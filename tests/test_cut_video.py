@@ -16,7 +16,7 @@ from PIL import Image
 
 from data import cut_video
 from data.frame_choice import choose_at_constant_rate
-from tests.media import coded_picture, noise, read_code, write_media
+from tests.media import coded_picture, noise, read_code, set_rotation, write_media
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -89,21 +89,21 @@ def test_a_picture_that_starts_late_counts_from_its_first_frame(tmp_path):
     assert [index for _, index in cut_frames(tmp_path, "a")] == [0, 6, 12, 18, 25, 31, 37, 43]
 
 
-@pytest.mark.parametrize("rotation", [90, 180, -90])
-def test_display_rotation_is_honoured(tmp_path, rotation):
+@pytest.mark.parametrize("quarter_turns", [1, 2, -1])
+def test_display_rotation_is_honoured(tmp_path, quarter_turns):
     def corner(_: int) -> np.ndarray:
         picture = np.zeros((64, 96, 3), np.uint8)
         picture[:32, :48, 0] = 255  # red, top left
         return picture
 
-    write_media(tmp_path / "video/a.mp4", frames=25, picture=corner, rotation=rotation)
+    set_rotation(write_media(tmp_path / "video/a.mp4", frames=25, picture=corner), quarter_turns)
     assert run(tmp_path, "--short_side", "64") == 0
     picture = cut_frames(tmp_path, "a")[0, 0]
-    assert picture.shape == ((96, 64, 3) if abs(rotation) == 90 else (64, 96, 3))
-    corners = {90: (-8, 8), 180: (-8, -8), -90: (8, -8)}  # counter-clockwise; where the red corner comes to lie
+    assert picture.shape == ((96, 64, 3) if quarter_turns % 2 else (64, 96, 3))
+    corners = {1: (-8, 8), 2: (-8, -8), -1: (8, -8)}  # counter-clockwise; where the red corner comes to lie
     for red_row, red_column in corners.values():
         is_red = picture[red_row, red_column, 0] > 200
-        assert is_red == ((red_row, red_column) == corners[rotation])
+        assert is_red == ((red_row, red_column) == corners[quarter_turns])
 
 
 def test_short_side_scales_and_0_keeps_the_size(tmp_path):
