@@ -6,7 +6,10 @@ Training keeps last.pth and best.pth in OUT, with args.json and log.csv, and end
   python3 location_dmc.py --v_cluster 2 --a_cluster 1 --evaluate 1 --use_pretrain 1 --ckpt_file runs/dmc/best.pth
 """
 
+import errno
 import math
+import os
+import signal
 import sys
 import time
 from argparse import Namespace
@@ -46,6 +49,8 @@ def find_list(options: Namespace, list_name: str) -> Seconds:
     """
     data_dir = Path(options.data_dir)
     path = Path(options.data_list_dir or data_dir) / getattr(options, f"{list_name}_list")
+    if not path.exists():
+        raise UserError(f"there is no list {path}: {command('data/split.py', data_dir)} writes those of {data_dir}")
     names = read_list(path)
     if not names:
         raise UserError(f"the list {path} is empty: draw it with {command('data/split.py', data_dir)} --force")
@@ -128,7 +133,7 @@ def require_finite(loss: float) -> None:
 def train_epoch(
     model: DMC, criterion: nn.Module, optimizer: torch.optim.Optimizer, loader: OnDevice, epoch: int
 ) -> Average:
-    """Train on each second of the training list once."""
+    """Train on each second of the training list once, less those that do not fill a last batch."""
     model.train()
     loader.set_epoch(epoch)
     average = Average()
@@ -259,6 +264,31 @@ def checkpoint_to_load(given: dict[str, Any]) -> Path | None:
     return None
 
 
+def require_writable(path: Path) -> None:
+    """Make the folder of a result, and raise OSError now if it cannot be written later."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
+
+
+def explained(error: RuntimeError) -> str | None:
+    """What the user can do about an error of PyTorch; None if it is none of those that they can mend."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return "the device's memory is too small: give a smaller --batch_size or --image_size"
+    if "DataLoader worker" in str(error):
+        return f"a process that loads data died, for want of memory? Give a smaller --num_threads ({error})"
+    return None
+
+
+def tell_inherited(options: Namespace, given: dict[str, Any], checkpoint: Checkpoint) -> None:
+    """Print the options that come from the checkpoint, and say if its data set is not here."""
+    if words := inherited_words(options, given):
+        print(f"from {checkpoint.path}: {words}")
+    data_dir = checkpoint.args.get("data_dir", options.data_dir)
+    if "data_dir" not in given and data_dir != options.data_dir:
+        print(f"{checkpoint.path} was trained on {data_dir}, which is not here: using {options.data_dir}")
+
+
 def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     """Train, unless only an evaluation is asked for, and evaluate with the best weights.
 
@@ -266,6 +296,7 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
         UserError: something that the user can mend.
     """
     device = choose_device(options.device)
+    require_writable(Path(options.dmc_pkl))
     test_loader = build_test_loader(options, device)  # also before training: fail now, not after hours
     seed_everything(options.seed)
     model = DMC(options.v_cluster, options.a_cluster).to(device)
@@ -287,14 +318,15 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     parser, given = parse_options(__doc__, argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a plain kill ends it as Ctrl-C does
     try:
         path = checkpoint_to_load(given)
         checkpoint = read_checkpoint(path) if path else None
         options = merge_options(given, checkpoint.args if checkpoint else {})
         if problem := check_options(options):
             parser.error(problem)
-        if checkpoint and (words := inherited_words(options, given)):
-            print(f"from {path}: {words}")
+        if checkpoint:
+            tell_inherited(options, given, checkpoint)
         run(options, checkpoint)
     except UserError as error:
         print(f"location_dmc.py: {error}", file=sys.stderr)
@@ -305,8 +337,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    except RuntimeError as error:
+        if (explanation := explained(error)) is None:
+            raise
+        print(f"location_dmc.py: {explanation}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        print("location_dmc.py: stopped. What was trained is in last.pth, --resume 1 goes on", file=sys.stderr)
+        print(f"location_dmc.py: stopped. --resume 1 goes on with a training from its {LAST}", file=sys.stderr)
         return INTERRUPTED
     return 0
 

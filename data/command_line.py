@@ -23,6 +23,14 @@ def whole_number(text: str) -> int:
     return value
 
 
+def seed_number(text: str) -> int:
+    """A seed that numpy and PyTorch both take."""
+    value = whole_number(text)
+    if value >= 2**63:
+        raise argparse.ArgumentTypeError(f"{value} is too large for a seed")
+    return value
+
+
 def positive_int(text: str) -> int:
     """An option's value that is 1 or more."""
     value = int(text)

@@ -11,7 +11,7 @@ from data.errors import MediaError, UserError
 from data.layout import video_dir
 from data.run_over_videos import report, run_over_videos
 from data.settings import record_settings
-from data.whole_files import clear_partial_folders
+from data.whole_files import clear_partial
 
 
 def cut_parser(description: str) -> argparse.ArgumentParser:
@@ -76,7 +76,7 @@ def cut_videos(
     try:
         out.mkdir(parents=True, exist_ok=True)
         record_settings(out, settings, bool(options.overwrite))
-        clear_partial_folders(out)
+        clear_partial(out)
         if options.overwrite:
             for name in jobs:
                 shutil.rmtree(out / name, ignore_errors=True)

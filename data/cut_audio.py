@@ -16,7 +16,7 @@ if not __package__:  # run by path: imports start at the repository root
 import numpy as np
 
 from data.cut import cut_parser, cut_videos, single_video
-from data.decode_audio import Sound, decode_sound, sound_of_video, whole_seconds
+from data.decode_audio import Sound, separate_sound, sound_of_video, whole_seconds
 from data.errors import MediaError
 from data.layout import audio_frames_dir, sounds_by_name, spectrogram_file, videos_by_name
 from data.spectrogram import SAMPLE_RATE, SETTINGS, log_mel
@@ -36,19 +36,22 @@ def cut_audio(sound: Sound, folder: Path) -> None:
     """
     first_second, seconds = whole_seconds(sound, SAMPLE_RATE)
     if not len(seconds):
-        raise MediaError(f"its sound has no whole second: it lasts {len(sound.samples) / sound.rate:.2f} seconds")
+        end = sound.start + len(sound.samples) / sound.rate
+        raise MediaError(
+            f"its sound has no whole second: it lasts from {sound.start:.2f} to {end:.2f} s of the picture"
+        )
     with whole_folder(folder) as partial:
         for second, spectrogram in enumerate(log_mel(seconds), first_second):
             np.save(partial / spectrogram_file(second), spectrogram)
 
 
-def cut_one(videos: list[Path], separate_sound: Path | None, folder: Path) -> None:
+def cut_one(videos: list[Path], sound_file: Path | None, folder: Path) -> None:
     """`cut_audio` for one NAME: of its separate sound file if it has one, else of its video."""
-    if separate_sound is not None:
+    if sound_file is not None:
         try:
-            sound = decode_sound(separate_sound)
+            sound = separate_sound(sound_file)
         except MediaError as error:
-            raise MediaError(f"{separate_sound}: {error}") from error
+            raise MediaError(f"{sound_file}: {error}") from error
     else:
         sound = sound_of_video(single_video(videos))
     cut_audio(sound, folder)

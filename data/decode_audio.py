@@ -1,5 +1,6 @@
 """The sound of a video or sound file, decoded with PyAV, mixed to mono and aligned to the picture by time stamps."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,11 +8,10 @@ import av
 import librosa
 import numpy as np
 
-from data.errors import MediaError
-from data.media import decoded_frames, open_media, scan, sound_stream
+from data.errors import MediaError, MediaWarning
+from data.media import LONGEST_GAP_SECONDS, decoded_frames, open_media, picture_stream, scan, sound_stream
 
 GAP_SECONDS = 0.05  # time stamps stray less than this by rounding; beyond, sound is really missing or doubled
-LONGEST_GAP_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,10 @@ def _placed(samples: np.ndarray, missing: int, rate: int) -> np.ndarray:
     if missing > LONGEST_GAP_SECONDS * rate:
         raise MediaError(f"its sound's time stamps leap by {missing / rate:.0f} seconds; re-encode it")
     if missing > GAP_SECONDS * rate:
+        warnings.warn("its sound has gaps, which became silence", MediaWarning, stacklevel=2)
         return np.concatenate([np.zeros(missing, np.float32), samples])
     if missing < -GAP_SECONDS * rate:
+        warnings.warn("its sound's time stamps overlap; the later sound was dropped", MediaWarning, stacklevel=2)
         return samples[-missing:]
     return samples
 
@@ -83,7 +85,29 @@ def sound_of_video(path: Path) -> Sound:
     Raises:
         MediaError: the file cannot be read, is cut short, or has no sound.
     """
-    return decode_sound(path, scan(path).picture_start)
+    return decode_sound(path, _picture_start(path))
+
+
+def separate_sound(path: Path) -> Sound:
+    """Decode a sound file, its start aligned to the first picture.
+
+    Raises:
+        MediaError: the file cannot be read, is cut short, or has no sound.
+    """
+    scan(path)
+    return decode_sound(path)
+
+
+def _picture_start(path: Path) -> float | None:
+    """When the first picture is shown that decodes, in seconds; None without pictures or time stamps.
+
+    A video cut out of a stream may begin with packets that refer to what was cut away.
+    """
+    if scan(path).picture_pts is None:
+        return None
+    with open_media(path) as container:
+        first = next(iter(decoded_frames(container, picture_stream(container))), None)
+        return None if first is None else first.time
 
 
 def whole_seconds(sound: Sound, rate: int) -> tuple[int, np.ndarray]:

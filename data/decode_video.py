@@ -1,5 +1,6 @@
 """The frames of a video that become samples, decoded with PyAV in the size and orientation that is kept."""
 
+import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
@@ -9,9 +10,9 @@ import av
 import numpy as np
 from PIL import Image
 
-from data.errors import MediaError
+from data.errors import MediaError, MediaWarning
 from data.frame_choice import choose_frames, constant_rate
-from data.media import decoded_frames, open_media, picture_stream, scan
+from data.media import LONGEST_GAP_SECONDS, decoded_frames, open_media, picture_stream, scan
 
 
 class TimesDiffer(Exception):
@@ -47,6 +48,7 @@ def decoded_pts(path: Path, threads: int = 0) -> list[int]:
         rate = stream.average_rate or stream.guessed_rate
         if not rate:
             raise MediaError("its frames have no time stamps; re-encode it")
+        warnings.warn(f"its time stamps do not ascend; taken as {float(rate):.2f} frames/s", MediaWarning, stacklevel=2)
         return [round(index / (rate * stream.time_base)) for index in range(len(pts))]
 
 
@@ -93,6 +95,9 @@ def _seconds_of_chosen(pts: list[int], stream: av.VideoStream, fps: int) -> dict
     if not pts:
         raise MediaError("no frame of it can be decoded")
     times = [float((stamp - pts[0]) * stream.time_base) for stamp in pts]
+    leap = max((later - earlier for earlier, later in pairwise(times)), default=0)
+    if leap > LONGEST_GAP_SECONDS:
+        raise MediaError(f"its time stamps leap by {leap:.0f} seconds; re-encode it")
     rate = constant_rate(times, (stream.average_rate, stream.base_rate, stream.guessed_rate))
     end = times[-1] + _last_frame_lasts(times, stream.average_rate)
     chosen = choose_frames(times, end, fps, rate)

@@ -6,14 +6,18 @@ over the first axis. Row j < a_cluster is the map matched to sound cluster j, th
 """
 
 import csv
+import math
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from data.errors import UserError
 from data.whole_files import whole_file
+
+FLOAT_CODES = ("f2", "f4", "f8")
 
 
 def csv_path(path: Path) -> Path:
@@ -51,46 +55,85 @@ def read_dmc(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         with Path(path).open("rb") as file:
-            maps = _ArrayUnpickler(file).load()
+            maps = _load_arrays(file)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): location_dmc.py --evaluate 1 writes it") from error
     except Exception as error:  # a damaged or hostile pickle can raise anything
-        raise UserError(f"{path} is no file of maps ({type(error).__name__}: {error}); it was not loaded") from error
+        raise UserError(
+            f"{path} is no file of maps ({type(error).__name__}: {error!s:.200}); it was not loaded"
+        ) from error
     if not isinstance(maps, dict):
         raise UserError(f"{path} is no file of maps: it holds a {type(maps).__name__}, not a dict")
     for key, value in maps.items():
         is_map = isinstance(value, np.ndarray) and value.ndim == 3 and np.issubdtype(value.dtype, np.floating)
         if not isinstance(key, str) or not is_map:
-            raise UserError(f"{path}: the entry {key!r} is no float array [v_cluster, h, w]")
+            shown = repr(key[:80]) if isinstance(key, str) else f"whose key is a {type(key).__name__}"
+            raise UserError(f"{path}: the entry {shown} is no float array [v_cluster, h, w]")
     return {key: value.astype(np.float32, copy=False) for key, value in maps.items()}
 
 
-def _latin1(text: str, encoding: str) -> bytes:
-    """What ``_codecs.encode`` does for the bytes of an array in old pickles."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it asks for the encoding {encoding}")
-    return text.encode("latin1")
+def _load_arrays(file: BinaryIO) -> object:
+    """Unpickle containers, strings, numbers and float arrays; anything else raises UnpicklingError.
+
+    numpy's own classes take over any state that a pickle hands them, up to a crash of the process. So stand-ins take
+    their place, which check everything; made anew for each file, as a pickle could alter them.
+    """
+
+    class Dtype:
+        def __init__(self, code: str, *_: object) -> None:
+            if code not in FLOAT_CODES:
+                raise pickle.UnpicklingError(f"it holds an array of type {code!r:.40}, not of floats")
+            self.code, self.order = code, "="
+
+        def __setstate__(self, state: tuple) -> None:
+            version, order, *rest = state
+            if version != 3 or order not in ("<", ">", "=") or rest != [None, None, None, -1, -1, 0]:
+                raise pickle.UnpicklingError("it holds an array of a made-up type")
+            self.order = order
+
+    class Array:
+        value: np.ndarray | None = None
+
+        def __setstate__(self, state: tuple) -> None:
+            _, shape, dtype, fortran, buffer = state
+            self.value = _from_bytes(buffer, shape, dtype.order + dtype.code, "F" if fortran else "C")
+
+    def from_buffer(buffer: bytes, dtype: Dtype, shape: tuple[int, ...], order: str) -> Array:
+        array = Array()
+        array.value = _from_bytes(buffer, shape, dtype.order + dtype.code, order)
+        return array
+
+    def latin1(text: str, encoding: str) -> bytes:
+        if encoding != "latin1":  # the only one that arrays in old pickles use
+            raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r:.40}")
+        return text.encode("latin1")
+
+    names: dict[tuple[str, str], object] = {
+        ("numpy", "ndarray"): Array,
+        ("numpy", "dtype"): Dtype,
+        ("_codecs", "encode"): latin1,
+    }
+    for core in ("numpy.core", "numpy._core"):  # it has moved within numpy; files name either place
+        names[f"{core}.multiarray", "_reconstruct"] = lambda *_: Array()
+        names[f"{core}.numeric", "_frombuffer"] = from_buffer
+
+    class ArrayUnpickler(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> object:
+            if (module, name) not in names:
+                raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is neither an array nor a container")
+            return names[module, name]
+
+    content = ArrayUnpickler(file).load()
+    if not isinstance(content, dict):
+        return content
+    return {key: value.value if isinstance(value, Array) else value for key, value in content.items()}
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Knows the few names that a pickled numpy array needs."""
-
-    def find_class(self, module: str, name: str) -> object:
-        reconstruct = np.array(0).__reduce__()[0]  # the function has moved within numpy; files name either place
-        known = {
-            ("numpy", "ndarray"): np.ndarray,
-            ("numpy", "dtype"): np.dtype,
-            ("numpy.core.multiarray", "_reconstruct"): reconstruct,
-            ("numpy._core.multiarray", "_reconstruct"): reconstruct,
-            ("_codecs", "encode"): _latin1,
-        }
-        for package in ("numpy.core.numeric", "numpy._core.numeric"):
-            known[package, "_frombuffer"] = _from_buffer
-        if (module, name) not in known:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is neither an array nor a container")
-        return known[module, name]
-
-
-def _from_buffer(buffer: bytes, dtype: np.dtype, shape: tuple[int, ...], order: str) -> np.ndarray:
-    """What numpy calls for arrays pickled by protocol 5."""
-    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
+def _from_bytes(buffer: object, shape: object, dtype: str, order: str) -> np.ndarray:
+    """An array out of its bytes, whose number has to fit."""
+    whole = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
+    if not whole or not isinstance(buffer, bytes | bytearray):
+        raise pickle.UnpicklingError("it holds an array that is not made of bytes")
+    if math.prod(shape) * np.dtype(dtype).itemsize != len(buffer):
+        raise pickle.UnpicklingError("it holds an array of another size than it says")
+    return np.frombuffer(bytes(buffer), dtype).reshape(shape, order=order)

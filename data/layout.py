@@ -10,7 +10,7 @@ A data set is one folder, ``--data_dir``::
     boxes.json, labels.json                optional ground truth and classes
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 DEFAULT_DATA_DIR = Path("datasets/demo")
@@ -67,14 +67,17 @@ def spectrogram_file(second: int) -> str:
 
 def parse_second_folder(name: str) -> int | None:
     """Second of a folder name such as ``frame_013``; None for other names."""
-    digits = name.removeprefix("frame_")
-    return int(digits) if digits != name and digits.isascii() and digits.isdigit() else None
+    return _second_of(name.removeprefix("frame_"), name, second_folder)
 
 
 def parse_spectrogram_file(name: str) -> int | None:
     """Second of a file name such as ``013.npy``; None for other names."""
-    digits = name.removesuffix(".npy")
-    return int(digits) if digits != name and digits.isascii() and digits.isdigit() else None
+    return _second_of(name.removesuffix(".npy"), name, spectrogram_file)
+
+
+def _second_of(digits: str, name: str, name_of: Callable[[int], str]) -> int | None:
+    """The second whose name is `name`, and not, as ``frame_13``, some other way to write it."""
+    return int(digits) if digits.isascii() and digits.isdigit() and name_of(int(digits)) == name else None
 
 
 def files_by_name(folder: Path, suffixes: Iterable[str]) -> dict[str, list[Path]]:

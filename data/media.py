@@ -3,7 +3,7 @@
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from av.stream import Disposition, Stream
 from data.errors import MediaError, MediaWarning
 
 # Formats whose header states a duration that can be relied on; elsewhere FFmpeg guesses it from the bit rate.
-FORMATS_WITH_DURATION = frozenset({"mov", "mp4", "matroska", "webm"})
+FORMATS_WITH_DURATION = frozenset({"mov", "mp4", "matroska", "webm", "flac"})
+LONGEST_GAP_SECONDS = 600.0  # a longer leap of the time stamps is a broken file
 CUT_SHORT_SECONDS = 0.5  # a shorter tail than promised is a matter of rounding, not of a broken download
 
 
@@ -49,10 +50,8 @@ def picture_stream(container: InputContainer) -> Stream:
     Raises:
         MediaError: there is none.
     """
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
-            return stream
-    raise MediaError("it has no video stream")
+    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    return _decodable(streams, "video")
 
 
 def sound_stream(container: InputContainer) -> Stream:
@@ -61,10 +60,16 @@ def sound_stream(container: InputContainer) -> Stream:
     Raises:
         MediaError: there is none.
     """
-    for stream in container.streams.audio:
+    return _decodable(container.streams.audio, "audio")
+
+
+def _decodable(streams: Sequence[Stream], kind: str) -> Stream:
+    if not streams:
+        raise MediaError(f"it has no {kind} stream")
+    for stream in streams:
         if stream.codec_context is not None:
             return stream
-    raise MediaError("it has no audio stream")
+    raise MediaError(f"FFmpeg does not know the codec of its {kind}; re-encode it")
 
 
 def packets(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
@@ -107,11 +112,9 @@ class Scan:
 
     Attributes:
         picture_pts: presentation time stamps of the frames, ascending, in ticks; None where the file has none.
-        picture_start: when the first frame is shown, in seconds; None without pictures or time stamps.
     """
 
     picture_pts: list[int] | None
-    picture_start: float | None
 
 
 def scan(path: Path) -> Scan:
@@ -137,15 +140,16 @@ def scan(path: Path) -> Scan:
                 pts.append(packet.pts)
         _check_not_cut_short(container, end)
         if picture is None or not pts or None in pts:
-            return Scan(None, None)
-        pts.sort()
-        return Scan(pts, float(pts[0] * picture.time_base))
+            return Scan(None)
+        return Scan(sorted(pts))
 
 
 def _check_not_cut_short(container: InputContainer, end: float) -> None:
     """Raise MediaError if the packets end well before the duration that the header states."""
     if container.duration is None or not FORMATS_WITH_DURATION & set(container.format.name.split(",")):
         return
-    stated_end = ((container.start_time or 0) + container.duration) / av.time_base
+    # Matroska states when it ends, the others how long they last.
+    start = 0 if "matroska" in container.format.name else container.start_time or 0
+    stated_end = (start + container.duration) / av.time_base
     if stated_end - end > CUT_SHORT_SECONDS:
         raise MediaError(f"the file is cut short: it ends after {end:.1f} of {stated_end:.1f} seconds; fetch it again")

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from data.command_line import INTERRUPTED
 from data.errors import MediaError, MediaWarning
 
-CRASHED = "decoding it crashed the process; it is damaged, re-encode it or take it away"
+CRASHED = "the process died over it: it is damaged (re-encode it), or memory ran out (use fewer --num_threads)"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def load_frame(path: Path) -> Image.Image:
         with Image.open(path) as image:
             return image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        remedy = f"delete {path.parent.parent} and run python3 data/cut_video.py again"
+        remedy = f"delete {path.parent.parent} and run data/cut_video.py on this data set again"
         raise SampleError(f"the frame {path} cannot be read ({error}): {remedy}") from error
 
 
@@ -37,7 +37,7 @@ def load_spectrogram(path: Path) -> torch.Tensor:
     Raises:
         SampleError: it cannot be read, has another shape, or values that are no numbers.
     """
-    remedy = f"delete {path.parent} and run python3 data/cut_audio.py again"
+    remedy = f"delete {path.parent} and run data/cut_audio.py on this data set again"
     try:
         spectrogram = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

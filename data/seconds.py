@@ -60,7 +60,7 @@ class Seconds:
         folder = video_frames_dir(self.data_dir) / self.name(index) / second_folder(int(self.second[index]))
         paths = [path for path in folder.glob("*.jpg") if path.stem.isdigit()]
         if not paths:
-            raise SampleError(f"{folder} holds no frames: delete {folder.parent}, run python3 data/cut_video.py")
+            raise SampleError(f"{folder} holds no frames: delete {folder.parent}, run data/cut_video.py on this set")
         return sorted(paths, key=lambda path: int(path.stem))
 
     def of_other_video(self, index: int, rng: np.random.Generator) -> int:

@@ -17,7 +17,10 @@ def read_settings(folder: Path) -> dict[str, object] | None:
     """
     path = Path(folder) / SETTINGS_FILE
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        settings = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(settings, dict):
+            raise ValueError("it holds no settings")
+        return settings
     except FileNotFoundError:
         return None
     except ValueError as error:

@@ -156,9 +156,8 @@ def write_lists(options: argparse.Namespace) -> None:
     if not names:
         remedy = f"put some there, or make the demo set with {command('data/make_demo.py', options.data_dir)}"
         raise UserError(f"no videos in {video_dir(options.data_dir)}: {remedy}")
-    unlistable = [name for name in names if parse_list_line(name) != name or len(name.splitlines()) > 1]
-    if unlistable:
-        raise UserError(f"a list cannot hold the name {unlistable[0]!r}: rename the video")
+    if unlistable := [name for name in names if parse_list_line(name) != name or len(name.splitlines()) > 1]:
+        raise UserError(f"a list cannot hold the name {unlistable[0]!r}: rename the video; nothing was written")
     labels_path = options.labels or options.data_dir / "labels.json"
     labels = read_labels(labels_path) if options.labels or labels_path.exists() else {}
     lists = split(names, labels, options.val, options.test, options.seed)

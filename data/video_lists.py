@@ -33,7 +33,7 @@ def read_list(path: Path) -> list[str]:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError as error:
-        raise UserError(f"there is no list {path}: python3 data/split.py writes it") from error
+        raise UserError(f"there is no list {path}; data/split.py writes the lists of a data set") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"the list {path} cannot be read ({error}): it is one NAME a line, UTF-8") from error
     return list(dict.fromkeys(filter(None, map(parse_list_line, lines))))

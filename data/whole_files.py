@@ -1,12 +1,14 @@
 """Files and folders that appear whole or not at all: written beside, then renamed."""
 
 import contextlib
+import glob
 import os
 import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+PARTIAL_SUFFIX = ".partial"
 PARTIAL_FOLDER = ".partial"  # where unfinished folders lie, so that they never look like finished ones
 
 
@@ -17,7 +19,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     The data is on the disk before the rename, so that a power cut cannot leave an empty file under the final name.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name[:200]}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name[:150]}.{_process()}{PARTIAL_SUFFIX}")
     try:
         yield partial
         with partial.open("rb") as file:
@@ -35,7 +37,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     does not write into those of the next.
     """
     path = Path(path)
-    partial = path.parent / PARTIAL_FOLDER / f"{socket.gethostname()}-{os.getpid()}" / path.name
+    partial = path.parent / PARTIAL_FOLDER / _process() / path.name
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
@@ -50,12 +52,22 @@ def whole_folder(path: Path) -> Iterator[Path]:
             partial.parent.parent.rmdir()
 
 
-def clear_partial_folders(folder: Path) -> None:
-    """Remove the temporary folders below `folder` that killed processes of this machine left behind."""
-    for leftover in (Path(folder) / PARTIAL_FOLDER).glob(f"{socket.gethostname()}-*"):
-        pid = leftover.name.rpartition("-")[2]
+def clear_partial(folder: Path) -> None:
+    """Remove the temporary files and folders in `folder` that killed processes of this machine left behind."""
+    host = glob.escape(socket.gethostname())
+    folders = (Path(folder) / PARTIAL_FOLDER).glob(f"{host}-*")
+    for leftover in (*folders, *Path(folder).glob(f".*.{host}-*{PARTIAL_SUFFIX}")):
+        pid = leftover.name.removesuffix(PARTIAL_SUFFIX).rpartition("-")[2]
         if pid.isdigit() and not _is_running(int(pid)):
-            shutil.rmtree(leftover, ignore_errors=True)
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
+
+
+def _process() -> str:
+    """What tells this process from all others that may write into the same folder, also from other machines."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 def _is_running(pid: int) -> bool:

@@ -1,11 +1,10 @@
 """Checkpoints: ours, and the flat state dicts of the published code.
 
 Ours is a dict with ``model`` (state dict) and ``args`` (options it was trained with), and, to resume from,
-``optimizer``, ``epoch``, ``history``, ``best`` and ``random_states``. It is read with ``weights_only=True``, so that a
+``optimizer``, ``epoch``, ``history`` and ``random_states``. It is read with ``weights_only=True``, so that a
 file cannot run code.
 """
 
-import pickle
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,8 +49,9 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint, whole or not at all."""
-    with whole_file(path) as partial:
-        torch.save(state, partial)
+    # Through a file of ours: on a full disk PyTorch's own writer raises what looks like a bug.
+    with whole_file(path) as partial, partial.open("wb") as file:
+        torch.save(state, file)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -65,27 +65,31 @@ def read_checkpoint(path: Path) -> Checkpoint:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"there is no checkpoint {path}: train one first, or name one with --ckpt_file") from error
-    except pickle.UnpicklingError as error:
+    except Exception as error:  # a damaged or hostile file can raise anything
         reason = "it is damaged, or holds more than weights, which could run code"
         raise UserError(f"{path} was not loaded: {reason} ({_first_line(error)})") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UserError(f"the checkpoint {path} cannot be read, it is damaged ({_first_line(error)})") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is no checkpoint of DMC: it holds a {type(content).__name__}")
-    if isinstance(content.get("model"), dict) and isinstance(content.get("args"), dict):
+    if _is_state_dict(content.get("model")) and isinstance(content.get("args"), dict):
         return Checkpoint(path, content["model"], content["args"], content)
-    return _from_published(path, content)
+    weights = content.get("state_dict", content)
+    if not _is_state_dict(weights):
+        raise UserError(f"{path} is no checkpoint of DMC: neither ours nor a state dict of the published code")
+    return _from_published(path, weights)
+
+
+def _is_state_dict(content: object) -> bool:
+    return isinstance(content, dict) and all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in content.items()
+    )
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _from_published(path: Path, content: dict[str, Any]) -> Checkpoint:
-    """A flat state dict, perhaps of a DataParallel model or below ``state_dict``, with our names of the weights."""
-    weights = content.get("state_dict", content)
-    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
-        raise UserError(f"{path} is no checkpoint of DMC: neither ours nor a state dict of the published code")
+def _from_published(path: Path, weights: dict[str, torch.Tensor]) -> Checkpoint:
+    """A flat state dict, perhaps of a DataParallel model, with our names of the weights."""
     checkpoint = Checkpoint(path, {})
     for published_name, weight in weights.items():
         name = published_name.removeprefix("module.")

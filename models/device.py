@@ -44,7 +44,8 @@ def random_states() -> dict[str, Any]:
         "python": random.getstate(),
         "numpy": (kind, keys.tolist(), *rest),
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
     }
 
 
@@ -55,8 +56,10 @@ def restore_random_states(states: dict[str, Any]) -> None:
     kind, keys, *rest = states["numpy"]
     np.random.set_state((kind, np.array(keys, np.uint32), *rest))
     torch.set_rng_state(states["torch"])
-    if torch.cuda.is_available() and len(states["cuda"]) == torch.cuda.device_count():
+    if states["cuda"] and len(states["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(states["cuda"])
+    if states["mps"] is not None and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(states["mps"])
 
 
 class OnDevice:
@@ -81,6 +84,8 @@ class OnDevice:
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         for batch in self.loader:
             yield {
-                key: value.to(self.device, non_blocking=True) if isinstance(value, torch.Tensor) else value
+                key: value.to(self.device, non_blocking=pinned(self.device))
+                if isinstance(value, torch.Tensor)
+                else value
                 for key, value in batch.items()
             }

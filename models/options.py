@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from data.command_line import available_cores, positive_float, positive_int, whole_number
+from data.command_line import available_cores, positive_float, positive_int, seed_number, whole_number
 from data.layout import DEFAULT_DATA_DIR, LIST_NAMES
 from data.samples import SPECTROGRAM_SHAPE
 from models.dmc import most_clusters
@@ -123,7 +123,7 @@ def _add_training_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "epoch", "epochs to train, counted from the first, also when resuming", type=whole_number)
     _add(group, "batch_size", "sounds a step, each with a right and a wrong picture", type=positive_int)
     _add(group, "learning_rate", "of Adam; lower it if the loss becomes NaN", type=positive_float)
-    _add(group, "seed", "of weights, order, crops and wrong pairs", type=whole_number)
+    _add(group, "seed", "of weights, order, crops and wrong pairs", type=seed_number)
     _add(group, "save_every", "keep epoch_003.pth and so on every so many epochs; 0 never", type=whole_number)
 
 
@@ -143,14 +143,23 @@ def parse_options(description: str, argv: Sequence[str] | None) -> tuple[argpars
 def merge_options(given: dict[str, Any], from_checkpoint: dict[str, Any]) -> argparse.Namespace:
     """The value of every option: given, else the checkpoint's, else the default.
 
-    Where the data lies is the checkpoint's only if it is there on this machine.
+    The checkpoint's data set counts only if it is there on this machine, and its lists only for that data set.
     """
     inherited = {
-        name: value for name, value in from_checkpoint.items() if name in DEFAULTS and name not in NOT_FROM_CHECKPOINT
+        name: value
+        for name, value in from_checkpoint.items()
+        if name in DEFAULTS and name not in NOT_FROM_CHECKPOINT and _has_type_of_default(name, value)
     }
-    if "data_dir" in given or not Path(inherited.get("data_dir", "")).is_dir():
+    of_checkpoint = Path(inherited.get("data_dir", ""))
+    if not of_checkpoint.is_dir() or Path(given.get("data_dir", of_checkpoint)).resolve() != of_checkpoint.resolve():
         inherited = {name: value for name, value in inherited.items() if name not in DATA_OPTIONS}
     return argparse.Namespace(**{**DEFAULTS, **inherited, **given})
+
+
+def _has_type_of_default(name: str, value: object) -> bool:
+    """Whether a checkpoint's value can be that option's: a stranger's file may hold anything."""
+    default = DEFAULTS[name]
+    return isinstance(value, str | None) if default is None else type(value) is type(default)
 
 
 def inherited_words(options: argparse.Namespace, given: dict[str, Any]) -> str:
@@ -162,6 +171,8 @@ def inherited_words(options: argparse.Namespace, given: dict[str, Any]) -> str:
 
 def check_options(options: argparse.Namespace) -> str | None:
     """What is wrong with the options together; None if nothing is."""
+    if Path(options.dmc_pkl).suffix == ".csv":
+        return "--dmc_pkl cannot end with .csv, as the distances go to the file of that name"
     if options.a_cluster > options.v_cluster:
         return "--a_cluster is larger than --v_cluster: each sound needs a part of the picture"
     if options.v_cluster > most_clusters(options.image_size, options.image_size):

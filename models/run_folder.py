@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from data.errors import UserError
-from data.whole_files import whole_file
+from data.whole_files import clear_partial, whole_file
 from models.checkpoint import save_checkpoint
 from models.device import random_states
 
@@ -36,34 +36,45 @@ class RunFolder:
         self.history: list[dict[str, Any]] = []
 
     def require_free(self, overwrite: bool) -> None:
-        """Make sure that the folder holds no training.
-
-        Args:
-            overwrite: delete the one that is there.
+        """Make sure that the folder holds no training, or that the one it holds may be overwritten.
 
         Raises:
             UserError: there is one, and it is to be kept.
         """
-        there = [path for name in (LAST, BEST, LOG, ARGS) if (path := self.path / name).exists()]
-        there += sorted(self.path.glob("epoch_*.pth"))
+        there = self._files()
         if there and not overwrite:
-            remedy = "--resume 1 goes on with it, --overwrite 1 replaces it, --out names another folder"
+            resumable = (self.path / LAST).exists()
+            goes_on = "--resume 1 goes on with it" if resumable else f"there is no {LAST} to go on from"
+            remedy = f"{goes_on}, --overwrite 1 replaces it, --out names another folder"
             raise UserError(f"{self.path} holds a training ({there[0].name}): {remedy}")
-        for path in there:
-            path.unlink()
 
     def start(self, model: nn.Module, optimizer: torch.optim.Optimizer, args: dict[str, Any]) -> None:
-        """Begin a training: from now on there is a checkpoint to resume from."""
+        """Begin a training, in place of one that is there: from now on there is a checkpoint to resume from."""
         self.path.mkdir(parents=True, exist_ok=True)
+        clear_partial(self.path)
+        self._save_last(model, optimizer, args)  # first, so that at no moment there is none
+        for path in self._files():
+            if path.name != LAST:
+                path.unlink()
         self._write_args(args)
         self._save(BEST, {"model": model.state_dict(), "args": args, "epoch": 0})
-        self._save_last(model, optimizer, args)
+
+    def _files(self) -> list[Path]:
+        """The files of a training that are there."""
+        named = [path for name in (LAST, BEST, LOG, ARGS) if (path := self.path / name).exists()]
+        return named + sorted(self.path.glob("epoch_*.pth"))
 
     def go_on(self, state: dict[str, Any], args: dict[str, Any]) -> None:
         """Take up a training from the content of its last checkpoint."""
+        clear_partial(self.path)
         self.epoch = state["epoch"]
         self.history = state["history"]
         self._write_args(args)
+        # The training may have been killed between one file and the next.
+        if self.history:
+            self._write_log()
+        if not (self.path / BEST).exists():
+            self._save(BEST, {"model": state["model"], "args": args, "epoch": self.epoch})
 
     def save_epoch(
         self,

@@ -41,6 +41,7 @@ def write_media(
     audio_codec: str = "aac",
     video_start: float = 0.0,
     sound_start: float = 0.0,
+    gop: int = 0,
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write `frames` pictures at `rate` (or at `times`, seconds) and `sound`, float32 [channels, n] or [n]."""
@@ -52,6 +53,8 @@ def write_media(
             video.height, video.width = picture(0).shape[:2]
             video.pix_fmt = "yuv420p"
             video.options = {"preset": "ultrafast"} if video_codec == "libx264" else {}
+            if gop:
+                video.codec_context.gop_size = gop
             if times is not None:
                 video.codec_context.time_base = Fraction(1, 90_000)
         if sound is not None:

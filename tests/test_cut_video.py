@@ -7,16 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from data import cut_video
+from data import cut_audio, cut_video
 from data.frame_choice import choose_at_constant_rate
-from tests.media import coded_picture, noise, read_code, set_rotation, write_media
+from tests.media import click, coded_picture, noise, read_code, set_rotation, write_media
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -87,6 +89,97 @@ def test_a_picture_that_starts_late_counts_from_its_first_frame(tmp_path):
     write_media(tmp_path / "video/a.mkv", frames=50, video_start=0.5, sound=noise(3))
     assert run(tmp_path, "--short_side", "0") == 0
     assert [index for _, index in cut_frames(tmp_path, "a")] == [0, 6, 12, 18, 25, 31, 37, 43]
+
+
+def remux(source: Path, target: Path, keep: Callable[[av.Packet], bool]) -> None:
+    """Copy the packets of a file for which `keep` is true, as a cut without encoding does."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        streams = {stream.index: writer.add_stream_from_template(stream) for stream in reader.streams}
+        for packet in reader.demux():
+            if packet.dts is not None and keep(packet):
+                packet.stream = streams[packet.stream_index]
+                writer.mux(packet)
+
+
+def test_frames_count_from_the_first_that_decodes_and_so_does_the_sound(tmp_path):
+    """A recording that starts between two key frames: its first packets refer to what is not there."""
+    source = write_media(tmp_path / "a.mkv", frames=100, sound=click(2.25, 4), audio_codec="flac", gop=25)
+    key_frames = []
+    remux(source, tmp_path / "video/a.mkv", lambda packet: not (_is_first_key_frame(packet, key_frames)))
+    assert run(tmp_path, "--short_side", "0") == 0
+    assert cut_audio.main(["--data_dir", str(tmp_path), "--num_threads", "1"]) == 0
+    frames = cut_frames(tmp_path, "a")
+    assert list(frames)[:5] == [(0, 0), (0, 6), (0, 12), (0, 18), (1, 25)]
+    first = read_code(frames[0, 0])
+    assert first > 0
+    assert [read_code(picture) for picture in frames.values()] == [first + index for _, index in frames]
+    sound = np.concatenate([np.load(tmp_path / f"audio_frames/a/00{second}.npy")[:-1] for second in (0, 1)])
+    assert sound.mean(1).argmax() * 0.005 == pytest.approx(2.25 - first / 25, abs=0.011)
+
+
+def _is_first_key_frame(packet: av.Packet, seen: list[int]) -> bool:
+    if packet.stream.type == "video" and packet.is_keyframe:
+        seen.append(packet.pts)
+        return len(seen) == 1
+    return False
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "ts"])
+def test_a_file_whose_time_stamps_start_late_is_no_broken_one(tmp_path, suffix):
+    write_media(tmp_path / f"video/a.{suffix}", frames=50, video_start=5, sound=noise(2), sound_start=5)
+    assert run(tmp_path, "--short_side", "0") == 0
+    assert [index for _, index in cut_frames(tmp_path, "a")] == [0, 6, 12, 18, 25, 31, 37, 43]
+
+
+def test_an_edit_list_that_hides_frames_is_obeyed(tmp_path):
+    path = write_media(tmp_path / "video/a.mp4", frames=75)
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"elst") + 4 + 4 + 4  # after version and count: duration, media time, rate
+    begin = int.from_bytes(content[entry + 4 : entry + 8], "big")
+    content[entry : entry + 4] = (2000).to_bytes(4, "big")  # ms
+    content[entry + 4 : entry + 8] = (begin + 25 * 512).to_bytes(4, "big")  # a second later, at 12800 ticks a second
+    path.write_bytes(content)
+    assert run(tmp_path, "--short_side", "0") == 0
+    frames = cut_frames(tmp_path, "a")
+    assert list(frames)[:4] == [(0, 0), (0, 6), (0, 12), (0, 18)]
+    assert [read_code(picture) for picture in frames.values()] == [25 + index for _, index in frames]
+
+
+def test_the_cover_of_a_sound_file_is_no_video(tmp_path, capsys):
+    path = tmp_path / "video/a.mp4"
+    path.parent.mkdir()
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=16_000, layout="mono")
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        picture = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
+        picture.pts = 0
+        container.mux(cover.encode(picture) + cover.encode(None))
+        frame = av.AudioFrame.from_ndarray(noise(2)[None], "fltp", layout="mono")
+        frame.sample_rate = 16_000
+        for piece in av.AudioResampler(format="fltp", frame_size=1024).resample(frame):
+            container.mux(sound.encode(piece))
+        container.mux(sound.encode(None))
+    with av.open(str(path)) as container:
+        assert len(container.streams.video) == 1  # the cover, as FFmpeg sees it
+    assert run(tmp_path) == 1
+    assert "a: it has no video stream" in capsys.readouterr().err
+
+
+def test_time_stamps_that_leap_are_named(tmp_path, capsys):
+    times = [*np.arange(50) / 25, *(2000 + np.arange(50) / 25)]
+    write_media(tmp_path / "video/a.mp4", frames=100, times=times)
+    assert run(tmp_path) == 1
+    assert "time stamps leap by 1998 seconds" in capsys.readouterr().err
+
+
+def test_an_empty_folder_of_a_video_is_not_taken_for_a_finished_one(tmp_path):
+    write_media(tmp_path / "video/a.mp4", frames=25)
+    (tmp_path / "video_frames/a").mkdir(parents=True)
+    assert run(tmp_path) == 0
+    assert len(cut_frames(tmp_path, "a")) == 4
 
 
 @pytest.mark.parametrize("quarter_turns", [1, 2, -1])
@@ -227,6 +320,15 @@ def test_a_read_only_folder_gives_a_sentence_and_no_traceback(tmp_path):
     assert done.returncode == 1
     assert "cannot write into" in done.stderr and str(tmp_path) in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_settings_that_are_damaged_are_named(tmp_path, capsys):
+    write_media(tmp_path / "video/a.mp4", frames=25)
+    assert run(tmp_path) == 0
+    for text in ("{", "[1]"):
+        (tmp_path / "video_frames/settings.json").write_text(text)
+        assert run(tmp_path) == 1
+        assert "settings.json is damaged" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda sign: sign.name)

@@ -32,6 +32,8 @@ def test_a_sample_is_a_second_with_both_frames_and_sound(data_dir):
         path.unlink()
     (video_frames_dir(data_dir) / "ü/frame_000").rmdir()
     (video_frames_dir(data_dir) / "ü/notes").mkdir()
+    (video_frames_dir(data_dir) / "-dash/frame_9").mkdir()  # not how the ninth second is written
+    (audio_frames_dir(data_dir) / "-dash/009.npy").touch()
     seconds = find_seconds(data_dir, [*NAMES, "gone"])
     found = [(seconds.name(index), int(seconds.second[index])) for index in range(len(seconds))]
     assert found == [("-dash", 0), ("-dash", 1), ("b c", 0), ("b c", 2), ("ü", 1), ("ü", 2), ("ü", 3)]

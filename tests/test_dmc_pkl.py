@@ -1,14 +1,20 @@
 """``dmc.pkl`` comes back as written, and a stranger's file cannot do anything but hold arrays."""
 
+import contextlib
 import csv
 import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from data.dmc_pkl import read_dmc, write_dmc
 from data.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def some_maps() -> dict[str, np.ndarray]:
@@ -92,14 +98,64 @@ def test_a_payload_inside_an_object_array_is_refused(tmp_path, monkeypatch):
     [
         ([1, 2], "a list, not a dict"),
         ({"a/frame_000/00000": np.zeros((3, 3))}, "the entry 'a/frame_000/00000'"),
-        ({"a/frame_000/00000": np.zeros((1, 3, 3), int)}, "the entry"),
-        ({3: np.zeros((1, 3, 3))}, "the entry 3"),
+        ({"a/frame_000/00000": np.zeros((1, 3, 3), int)}, "array of type 'i8'"),
+        ({3: np.zeros((1, 3, 3))}, "the entry whose key is a int"),
         ({"a": "text"}, "the entry 'a'"),
     ],
 )
 def test_other_content_is_named(tmp_path, content, message):
     (tmp_path / "dmc.pkl").write_bytes(pickle.dumps(content))
     with pytest.raises(UserError, match=message):
+        read_dmc(tmp_path / "dmc.pkl")
+
+
+class HostileDtype:
+    """A dtype whose state says that plain bytes are Python objects: numpy itself would crash on it."""
+
+    def __init__(self, code: str, state: tuple) -> None:
+        self.code, self.state = code, state
+
+    def __reduce__(self):
+        return np.dtype, (self.code, False, True), self.state
+
+
+class HostileArray:
+    def __init__(self, dtype: HostileDtype, shape: tuple, data: object) -> None:
+        self.state = (1, shape, dtype, False, data)
+
+    def __reduce__(self):
+        return np.array(0).__reduce__()[0], (np.ndarray, (0,), b"b"), self.state
+
+
+OBJECT_AT_1000 = (3, "|", None, ("a",), {"a": (np.dtype("O"), 1000)}, 8, 1, 27)
+PLAIN_F4 = (3, "<", None, None, None, -1, -1, 0)
+HOSTILE = {
+    "objects hidden in void": HostileArray(HostileDtype("V8", OBJECT_AT_1000), (1, 1, 1), b"x" * 8),
+    "objects hidden in floats": HostileArray(HostileDtype("f4", OBJECT_AT_1000), (1, 1, 1), b"x" * 8),
+    "bytes as objects": HostileArray(HostileDtype("O8", (3, "|", None, None, None, -1, -1, 63)), (1, 1, 1), b"x" * 8),
+    "less bytes than it says": HostileArray(HostileDtype("f4", PLAIN_F4), (1, 1000, 1000), b"x" * 8),
+    "a negative shape": HostileArray(HostileDtype("f4", PLAIN_F4), (1, -2, -1), b"x" * 8),
+    "a shape of floats": HostileArray(HostileDtype("f4", PLAIN_F4), (1, 1.0, 2), b"x" * 8),
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE)
+def test_a_hostile_array_is_refused_instead_of_crashing_numpy(tmp_path, content):
+    (tmp_path / "dmc.pkl").write_bytes(pickle.dumps({"a/frame_000/00000": HOSTILE[content]}))
+    code = f"from data.dmc_pkl import read_dmc; read_dmc({str(tmp_path / 'dmc.pkl')!r})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "UserError" in done.stderr.splitlines()[-1] and "was not loaded" in done.stderr
+
+
+def test_a_file_cannot_change_how_the_next_one_is_read(tmp_path):
+    # The opcode BUILD (b) would set attributes of a function that the file names.
+    alter = b"c_codecs\nencode\n(N}S'__defaults__'\n(S'latin1'\ntstbc"
+    (tmp_path / "alter.pkl").write_bytes(b"\x80\x02" + alter + b"_codecs\nencode\n0}.")
+    with contextlib.suppress(UserError):
+        read_dmc(tmp_path / "alter.pkl")
+    (tmp_path / "dmc.pkl").write_bytes(b"\x80\x02c_codecs\nencode\n(X\x01\x00\x00\x00atR.")
+    with pytest.raises(UserError, match="TypeError"):
         read_dmc(tmp_path / "dmc.pkl")
 
 

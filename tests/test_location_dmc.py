@@ -1,10 +1,13 @@
 """The program: it learns, resumes to the bit, keeps what was good, and says what was wrong."""
 
 import csv
+import ctypes
+import errno
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +22,8 @@ from data.dmc_pkl import read_dmc
 from data.samples import load_frame, plain
 from models.checkpoint import read_checkpoint
 from models.dmc import DMC
+from models.options import merge_options
+from models.run_folder import RunFolder
 from tests.sample_set import add_video, make_set
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -182,7 +187,7 @@ def start_training(data_dir: Path, out: Path, *options: str) -> subprocess.Popen
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
-@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["Ctrl-C", "kill"])
+@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["Ctrl-C", "kill -9"])
 def test_a_stopped_training_resumes_to_the_same_end(trained, data_dir, tmp_path, sign, status):
     out = tmp_path / "run"
     process = start_training(data_dir, out, "--epoch", "500")
@@ -194,15 +199,16 @@ def test_a_stopped_training_resumes_to_the_same_end(trained, data_dir, tmp_path,
     assert process.returncode == status
     if sign == signal.SIGINT:
         assert "--resume 1 goes on" in errors and "Traceback" not in errors
-    assert not list(out.glob("*.partial"))
     done = torch.load(out / "last.pth", weights_only=True)["epoch"]
     assert 0 < done < 500
+    end = max(2, done + 1)
+    assert run(data_dir, out, "--resume", "1", "--epoch", str(end)) == 0
+    assert not list(out.glob(".*"))  # what a kill in the middle of saving left
     reference = tmp_path / "reference"
-    assert run(data_dir, out, "--resume", "1", "--epoch", str(done + 1)) == 0
     shutil.copytree(trained, reference)
-    assert run(data_dir, reference, "--resume", "1", "--epoch", str(done + 1)) == 0 if done >= 2 else True
-    if done >= 2:
-        assert equal(weights(out), weights(reference))
+    assert run(data_dir, reference, "--resume", "1", "--epoch", str(end)) == 0
+    assert equal(weights(out), weights(reference))
+    assert [row["loss"] for row in log_rows(out)] == [row["loss"] for row in log_rows(reference)]
 
 
 def test_before_the_first_epoch_ends_there_is_a_checkpoint_to_resume_from(data_dir, tmp_path):
@@ -250,10 +256,116 @@ def test_nan_loss_stops_with_a_message_and_keeps_the_last_good_checkpoint(traine
     assert equal(weights(out), weights(trained))
 
 
-def test_best_is_the_epoch_of_the_highest_validation_accuracy(trained):
-    rows = log_rows(trained)
-    best = max(rows, key=lambda row: (float(row["val_accuracy"]), -float(row["val_loss"])))
-    assert equal(weights(trained, "best.pth"), weights(trained, f"epoch_00{best['epoch']}.pth"))
+def test_best_is_the_epoch_of_the_highest_validation_accuracy_and_of_equals_the_lowest_loss(tmp_path):
+    folder = RunFolder(tmp_path)
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.Adam(model.parameters())
+    folder.start(model, optimizer, {})
+    best = []
+    for epoch, (accuracy, loss) in enumerate([(0.5, 1.0), (0.7, 3.0), (0.6, 0.1), (0.7, 2.0), (0.7, 2.5)], 1):
+        row = {"epoch": epoch, "val_accuracy": accuracy, "val_loss": loss}
+        folder.save_epoch(model, optimizer, {}, row, save_every=0)
+        best.append(torch.load(tmp_path / "best.pth", weights_only=True)["epoch"])
+    assert best == [1, 2, 2, 4, 4]
+    assert torch.load(tmp_path / "last.pth", weights_only=True)["epoch"] == 5
+
+
+@pytest.mark.parametrize("lost", ["log.csv", "best.pth", "args.json"])
+def test_what_a_kill_kept_from_being_written_is_written_on_resume(trained, data_dir, tmp_path, lost):
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    (out / lost).unlink()
+    (out / f".last.pth.{socket.gethostname()}-{2**22 + 1}.partial").touch()  # of a process that is no more
+    assert run(data_dir, out, "--resume", "1", "--epoch", "2") == 0
+    assert (out / lost).exists() and not list(out.glob(".*"))
+    assert log_rows(out) == log_rows(trained)
+
+
+def test_there_is_a_last_pth_at_every_moment_of_an_overwritten_start(trained, data_dir, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    unlink = Path.unlink
+
+    def watched(path: Path, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok)
+        assert read_checkpoint(out / "last.pth")
+
+    monkeypatch.setattr(Path, "unlink", watched)
+    assert run(data_dir, out, "--overwrite", "1", "--epoch", "0") == 0
+    assert torch.load(out / "last.pth", weights_only=True)["epoch"] == 0
+
+
+def test_a_training_without_last_pth_is_not_taken_for_one_to_resume(trained, data_dir, tmp_path, capsys):
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    (out / "last.pth").unlink()
+    assert run(data_dir, out, "--resume", "1", "--epoch", "1") == 1
+    assert "no last.pth to go on from, --overwrite 1" in capsys.readouterr().err
+
+
+def test_resume_keeps_the_lists_and_options_that_the_training_had(data_dir, tmp_path):
+    (data_dir / "mine.txt").write_text("train0\ntrain1\n")
+    out = tmp_path / "run"
+    assert run(data_dir, out, "--epoch", "1", "--train_list", "mine.txt", "--val_list", "test.txt") == 0
+    paths = ["--data_dir", str(data_dir), "--out", str(out), "--dmc_pkl", str(out / "dmc.pkl")]
+    assert location_dmc.main([*paths, "--resume", "1", "--epoch", "2", "--num_threads", "0"]) == 0
+    args = json.loads((out / "args.json").read_text())
+    assert (args["train_list"], args["val_list"], args["batch_size"]) == ("mine.txt", "test.txt", 4)
+
+
+def test_the_lists_of_a_checkpoint_are_not_those_of_another_data_set():
+    given, stored = {"data_dir": "/elsewhere"}, {"data_dir": ".", "train_list": "mine.txt", "v_cluster": 5}
+    options = merge_options(given, stored)
+    assert (options.data_dir, options.train_list, options.v_cluster) == ("/elsewhere", "train.txt", 5)
+    options = merge_options({"v_cluster": 4}, {**stored, "epoch": "many", "unknown": 1, "out": "/stored"})
+    assert (options.data_dir, options.train_list, options.v_cluster) == (".", "mine.txt", 4)
+    assert (options.epoch, options.out) == (100, "runs/dmc") and not hasattr(options, "unknown")
+
+
+def test_a_data_set_that_is_gone_is_said(trained, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = torch.load(trained / "best.pth", weights_only=True)
+    content["args"]["data_dir"] = "/gone/set"
+    torch.save(content, "moved.pth")
+    assert location_dmc.main(["--evaluate", "1", "--ckpt_file", "moved.pth"]) == 1
+    output = capsys.readouterr()
+    assert "trained on /gone/set, which is not here: using datasets/demo" in output.out
+    assert "no list datasets/demo/test.txt: python3 data/split.py" in output.err
+
+
+def test_a_full_disk_is_a_sentence_and_keeps_the_last_good_checkpoint(trained, data_dir, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(torch, "save", full)
+    assert run(data_dir, out, "--resume", "1", "--epoch", "3") == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert equal(weights(out), weights(trained)) and not list(out.glob(".*"))
+
+
+def obey_permissions() -> None:
+    """In a child of root: give up the right to write where permissions forbid it (CAP_DAC_OVERRIDE)."""
+    if os.geteuid() == 0:
+        ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("option", ["--out", "--dmc_pkl"])
+def test_an_unwritable_result_is_told_before_the_training(data_dir, tmp_path, option):
+    (tmp_path / "fixed").mkdir(mode=0o555)
+    paths = {"--out": tmp_path / "run", "--dmc_pkl": tmp_path / "dmc.pkl", option: tmp_path / "fixed/dmc.pkl"}
+    arguments = [str(part) for pair in paths.items() for part in pair]
+    done = subprocess.run(
+        [sys.executable, ROOT / "location_dmc.py", *SMALL, "--data_dir", data_dir, "--epoch", "1", *arguments],
+        capture_output=True,
+        text=True,
+        preexec_fn=obey_permissions,
+    )
+    assert done.returncode == 1
+    assert "Permission denied" in done.stderr and "fixed" in done.stderr and "Traceback" not in done.stderr
+    assert "epoch 1/1" not in done.stdout
 
 
 def test_snapshots_every_so_many_epochs(data_dir, tmp_path):
@@ -309,7 +421,7 @@ def broken_frame(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (no_lists, ["no list", "test.txt", "data/split.py"]),
+        (no_lists, ["no list", "test.txt", "data/split.py --data_dir"]),
         (empty_list, ["val.txt is empty", "data/split.py"]),
         (no_spectrograms, ["has frames and spectrograms", "data/cut_video.py", "data/cut_audio.py"]),
         (no_frames, ["has frames and spectrograms", "data/cut_video.py", "data/cut_audio.py"]),
@@ -347,6 +459,8 @@ def test_videos_without_samples_are_counted_and_the_others_used(tmp_path, capsys
         (["--batch_size", "0"], "less than 1"),
         (["--learning_rate", "0"], "not above 0"),
         (["--seed", "-1"], "less than 0"),
+        (["--seed", "9" * 20], "too large"),
+        (["--dmc_pkl", "maps.csv"], "cannot end with .csv"),
         (["--evaluate", "2"], "invalid choice"),
         (["--ckpt", "x"], "unrecognized"),
         (["--device", "tpu"], "invalid choice"),

@@ -22,7 +22,9 @@ def test_one_sample_of_each_class_with_its_box(tmp_path):
         json.dumps({"c/frame_001/00025.jpg": {"bbox": [{"normbox": [0.25, 0.5, 0.5, 0.25], "category_id": 1}]}})
     )
     assert run(tmp_path, "--out", str(tmp_path / "sheet.png")) == 0
-    sheet = np.array(Image.open(tmp_path / "sheet.png").convert("L")).astype(int)
+    with Image.open(tmp_path / "sheet.png") as picture:
+        assert picture.format == "PNG"
+        sheet = np.array(picture.convert("L")).astype(int)
     width, height = samples.FRAME_SIZE
     assert sheet.shape[1] == 2 * (width + samples.GAP) + samples.GAP  # blue, then red
     blue = sheet[samples.GAP + samples.CAPTION :, samples.GAP :][:height, :width]
@@ -44,6 +46,12 @@ def test_count_limits_the_sheet_and_classes_are_optional(tmp_path):
         add_video(tmp_path, name)
     assert run(tmp_path, "--count", "3") == 0
     assert Image.open(tmp_path / "samples.jpg").width == 3 * (samples.FRAME_SIZE[0] + samples.GAP) + samples.GAP
+
+
+def test_an_unknown_kind_of_picture_is_named(tmp_path, capsys):
+    add_video(tmp_path, "a")
+    assert run(tmp_path, "--out", str(tmp_path / "sheet.txt")) == 1
+    assert "sheet.txt" in capsys.readouterr().err and not (tmp_path / "sheet.txt").exists()
 
 
 def test_nothing_to_draw_names_the_commands(tmp_path, capsys):

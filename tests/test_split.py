@@ -167,6 +167,22 @@ def test_shares_that_leave_nothing_to_train_on():
         split.sizes(10, 0.6, 0.35)
 
 
+def test_a_name_that_a_list_cannot_hold_is_named(tmp_path, capsys):
+    make_videos(tmp_path, ["a", "b", "c", "d", "e", "two\nlines"])
+    assert run(tmp_path) == 1
+    assert "two\\nlines" in capsys.readouterr().err and not list(tmp_path.glob("*.txt"))
+
+
+def test_seeds_change_the_lists_also_where_every_class_has_one_video(tmp_path):
+    names = make_videos(tmp_path, [f"v{i:02d}" for i in range(10)])
+    labels = {"a": names[:5], "b": names[5:]}
+    found = {
+        tuple(split.split(names, {v: k for k, vs in labels.items() for v in vs}, 0.2, 0.1, s)["test"])
+        for s in range(40)
+    }
+    assert len(found) >= 8  # any of the ten can be the one test video
+
+
 def test_only_videos_count(tmp_path):
     make_videos(tmp_path, ["a", "b", "c", "d", "e"])
     make_videos(tmp_path, ["notes"], ".txt")

@@ -104,10 +104,13 @@ def write_sheet(options: argparse.Namespace) -> Path:
         raise UserError(f"{data_dir} has no video with frames and spectrograms: run {cutting}")
     labels_path = data_dir / "labels.json"
     labels = read_labels(labels_path) if labels_path.exists() else {}
-    sheet = draw_sheet(seconds, one_of_each_class(seconds, labels, options.count), load_boxes(data_dir))
     out = options.out or data_dir / "samples.jpg"
+    picture_format = Image.registered_extensions().get(out.suffix.lower())
+    if picture_format is None:
+        raise UserError(f"{out}: no kind of picture ends with {out.suffix!r}, use .jpg or .png")
+    sheet = draw_sheet(seconds, one_of_each_class(seconds, labels, options.count), load_boxes(data_dir))
     with whole_file(out) as partial:
-        sheet.save(partial, format="JPEG", quality=90)
+        sheet.save(partial, format=picture_format, quality=90)
     return out
 
 
