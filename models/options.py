@@ -171,6 +171,8 @@ def inherited_words(options: argparse.Namespace, given: dict[str, Any]) -> str:
 
 def check_options(options: argparse.Namespace) -> str | None:
     """What is wrong with the options together; None if nothing is."""
+    if options.ckpt_file and not (options.evaluate or options.use_pretrain or options.resume):
+        return "--ckpt_file goes with --use_pretrain 1 (train on from it) or --evaluate 1 (evaluate it)"
     if Path(options.dmc_pkl).suffix == ".csv":
         return "--dmc_pkl cannot end with .csv, as the distances go to the file of that name"
     if options.a_cluster > options.v_cluster:

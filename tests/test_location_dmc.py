@@ -456,6 +456,7 @@ def test_videos_without_samples_are_counted_and_the_others_used(tmp_path, capsys
         (["--gpu_ids=0,1"], "CUDA_VISIBLE_DEVICES"),
         (["--v_cluster", "1", "--a_cluster", "2"], "larger than --v_cluster"),
         (["--v_cluster", "9", "--image_size", "32"], "--image_size 32"),
+        (["--ckpt_file", "x.pth"], "--use_pretrain 1"),
         (["--batch_size", "0"], "less than 1"),
         (["--learning_rate", "0"], "not above 0"),
         (["--seed", "-1"], "less than 0"),
