@@ -15,7 +15,7 @@ demo: install
 	$(RUN) data/cut_video.py
 	$(RUN) data/cut_audio.py
 	$(RUN) vis/samples.py
-	$(RUN) location_dmc.py --v_cluster 2 --a_cluster 1 --image_size 112 --epoch 5 \
+	$(RUN) location_dmc.py --v_cluster 2 --a_cluster 1 --image_size 112 --epoch 4 \
 		--out $(DEMO_RUN) --dmc_pkl $(DEMO_RUN)/dmc.pkl --resume 1
 	@echo
 	@echo "The demo is done. What it wrote, and what to look at:"
