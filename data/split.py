@@ -20,7 +20,7 @@ from data.errors import UserError
 from data.layout import LIST_NAMES, list_path, video_dir, videos_by_name
 from data.video_lists import parse_list_line, read_list, write_list
 
-MIN_TRAIN, MIN_VAL, MIN_TEST = 2, 2, 1  # a wrong pair of picture and sound takes two videos
+PAIRABLE = 2  # videos that a list needs for a wrong pair of picture and sound: training and validation do
 
 
 def read_labels(path: Path) -> dict[str, str]:
@@ -51,18 +51,17 @@ def _identity(name: str) -> str:
 
 
 def sizes(count: int, val: float, test: float) -> tuple[int, int]:
-    """Number of videos in the validation and the test list, large enough to be used.
+    """Number of videos in the validation and the test list; from 5 videos on, each list is large enough to be used.
 
     Raises:
-        UserError: there are too few videos for three lists.
+        UserError: there are too few videos for three lists, or none are left for training.
     """
-    if count < MIN_TRAIN + MIN_VAL + MIN_TEST:
-        least = MIN_TRAIN + MIN_VAL + MIN_TEST
-        raise UserError(f"{count} videos are too few for three lists: at least {least} are needed")
-    in_val = max(MIN_VAL, round(val * count)) if val else 0
-    in_test = max(MIN_TEST, round(test * count)) if test else 0
-    if count - in_val - in_test < MIN_TRAIN:
-        raise UserError(f"--val {val} --test {test} leave less than {MIN_TRAIN} of {count} videos for training")
+    if count < len(LIST_NAMES):
+        raise UserError(f"{count} videos are too few for three lists")
+    in_val = max(PAIRABLE if count > 2 * PAIRABLE else 1, round(val * count)) if val else 0
+    in_test = max(1, round(test * count)) if test else 0
+    if count - in_val - in_test < 1:
+        raise UserError(f"--val {val} --test {test} leave none of {count} videos for training")
     return in_val, in_test
 
 
@@ -165,6 +164,8 @@ def write_lists(options: argparse.Namespace) -> None:
         write_list(list_path(options.data_dir, list_name), lists[list_name])
     counts = ", ".join(f"{list_name}.txt {len(lists[list_name])}" for list_name in LIST_NAMES)
     print(f"{len(names)} videos: {counts}, in {options.data_dir}")
+    if min(len(lists["train"]), len(lists["val"])) < PAIRABLE:
+        print(f"Training takes at least {PAIRABLE} videos in train.txt and in val.txt: add videos, then --force.")
     if labels:
         print(labels_summary(names, labels, labels_path))
 

@@ -187,17 +187,21 @@ def start_training(data_dir: Path, out: Path, *options: str) -> subprocess.Popen
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
-@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)], ids=["Ctrl-C", "kill -9"])
-def test_a_stopped_training_resumes_to_the_same_end(trained, data_dir, tmp_path, sign, status):
+@pytest.mark.parametrize(
+    ("sign", "status", "workers"),
+    [(signal.SIGINT, 130, "1"), (signal.SIGTERM, 130, "0"), (signal.SIGKILL, -9, "0")],
+    ids=["Ctrl-C", "kill", "kill -9"],
+)
+def test_a_stopped_training_resumes_to_the_same_end(trained, data_dir, tmp_path, sign, status, workers):
     out = tmp_path / "run"
-    process = start_training(data_dir, out, "--epoch", "500")
+    process = start_training(data_dir, out, "--epoch", "500", "--num_threads", workers)
     while not (out / "log.csv").exists():
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
     os.killpg(process.pid, sign)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == status
-    if sign == signal.SIGINT:
+    if sign != signal.SIGKILL:
         assert "--resume 1 goes on" in errors and "Traceback" not in errors
     done = torch.load(out / "last.pth", weights_only=True)["epoch"]
     assert 0 < done < 500

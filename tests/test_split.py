@@ -154,17 +154,19 @@ def test_lists_with_windows_line_ends_a_byte_order_mark_and_doubles(tmp_path):
 def test_few_videos(tmp_path, capsys):
     assert run(tmp_path) == 1
     assert "data/make_demo.py" in capsys.readouterr().err
-    make_videos(tmp_path, ["a", "b", "c", "d"])
+    make_videos(tmp_path, ["a", "b"])
     assert run(tmp_path) == 1
-    assert "4 videos are too few" in capsys.readouterr().err
-    make_videos(tmp_path, ["e"])
-    assert run(tmp_path) == 0
-    assert {name: len(videos) for name, videos in lists(tmp_path).items()} == {"train": 2, "val": 2, "test": 1}
+    assert "2 videos are too few" in capsys.readouterr().err
+    for name, sizes, usable in (("c", (1, 1, 1), False), ("d", (2, 1, 1), False), ("e", (2, 2, 1), True)):
+        make_videos(tmp_path, [name])
+        assert run(tmp_path, "--force") == 0
+        assert tuple(len(videos) for videos in lists(tmp_path).values()) == sizes
+        assert ("add videos" in capsys.readouterr().out) == (not usable)
 
 
 def test_shares_that_leave_nothing_to_train_on():
-    with pytest.raises(UserError, match="leave less than 2"):
-        split.sizes(10, 0.6, 0.35)
+    with pytest.raises(UserError, match="leave none of 10"):
+        split.sizes(10, 0.6, 0.4)
 
 
 def test_a_name_that_a_list_cannot_hold_is_named(tmp_path, capsys):
