@@ -17,7 +17,7 @@ from PIL import Image
 
 from data.command_line import available_cores, positive_int, whole_number
 from data.cut import cut_parser, cut_videos, single_video
-from data.decode_video import TimesDiffer, decoded_pts, packet_pts, sample_frames
+from data.decode_video import TimesDiffer, decoded_pts, promised_pts, sample_frames
 from data.layout import frame_file, video_frames_dir, videos_by_name
 from data.whole_files import whole_folder
 
@@ -39,7 +39,7 @@ def cut_video(video: Path, folder: Path, fps: int, short_side: int, threads: int
         OSError: the frames cannot be written.
     """
     with whole_folder(folder) as partial:
-        pts = packet_pts(video)
+        pts = promised_pts(video)
         try:
             if pts is None:
                 raise TimesDiffer

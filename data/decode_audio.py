@@ -103,7 +103,7 @@ def _picture_start(path: Path) -> float | None:
 
     A video cut out of a stream may begin with packets that refer to what was cut away.
     """
-    if scan(path).picture_pts is None:
+    if scan(path) is None:
         return None
     with open_media(path) as container:
         first = next(iter(decoded_frames(container, picture_stream(container))), None)

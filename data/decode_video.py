@@ -8,6 +8,8 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
 from PIL import Image
 
 from data.errors import MediaError, MediaWarning
@@ -19,15 +21,27 @@ class TimesDiffer(Exception):
     """The decoded frames have other time stamps than the packets promised."""
 
 
-def packet_pts(path: Path) -> list[int] | None:
+def open_pictures(container: InputContainer, threads: int) -> VideoStream:
+    """The video stream of a file, to be decoded by `threads` threads; 0 takes as many as there are cores.
+
+    Raises:
+        MediaError: there is none.
+    """
+    stream = picture_stream(container)
+    stream.codec_context.thread_count = threads
+    stream.thread_type = "AUTO"
+    return stream
+
+
+def promised_pts(path: Path) -> list[int] | None:
     """Time stamps of a video's frames in ticks, ascending, as its packets promise them; None where they don't.
 
     Raises:
         MediaError: the file cannot be read, is cut short or has no pictures.
     """
     with open_media(path) as container:
-        picture_stream(container)
-    return scan(path).picture_pts
+        picture_stream(container)  # a file without pictures is to say so, not that it has no time stamps
+    return scan(path)
 
 
 def decoded_pts(path: Path, threads: int = 0) -> list[int]:
@@ -39,9 +53,7 @@ def decoded_pts(path: Path, threads: int = 0) -> list[int]:
         MediaError: the file cannot be read, or has neither time stamps nor a rate.
     """
     with open_media(path) as container:
-        stream = picture_stream(container)
-        stream.codec_context.thread_count = threads
-        stream.thread_type = "AUTO"
+        stream = open_pictures(container, threads)
         pts = [frame.pts for frame in decoded_frames(container, stream)]
         if None not in pts and all(earlier < later for earlier, later in pairwise(pts)):
             return pts
@@ -59,11 +71,11 @@ def sample_frames(
 
     Args:
         path: the video.
-        pts: time stamps of all its frames in ticks, ascending (`packet_pts` or `decoded_pts`).
+        pts: time stamps of all its frames in ticks, ascending (`promised_pts` or `decoded_pts`).
         fps: frames a second.
         short_side: pixels of the shorter side; 0 keeps the size.
         threads: threads of the decoder; 0 as many as there are cores.
-        check_pts: whether `pts` are but promises (`packet_pts`), to be held against the decoded frames.
+        check_pts: whether `pts` are but promises (`promised_pts`), to be held against the decoded frames.
 
     Yields:
         Second, index of the frame in the video, upright RGB picture; ascending.
@@ -73,9 +85,7 @@ def sample_frames(
         MediaError: the file cannot be read or decoded, or lasts less than a second.
     """
     with open_media(path) as container:
-        stream = picture_stream(container)
-        stream.codec_context.thread_count = threads
-        stream.thread_type = "AUTO"
+        stream = open_pictures(container, threads)
         seconds_of = _seconds_of_chosen(pts, stream, fps)
         count = 0
         for index, frame in enumerate(decoded_frames(container, stream)):
@@ -90,7 +100,7 @@ def sample_frames(
             raise TimesDiffer
 
 
-def _seconds_of_chosen(pts: list[int], stream: av.VideoStream, fps: int) -> dict[int, list[int]]:
+def _seconds_of_chosen(pts: list[int], stream: VideoStream, fps: int) -> dict[int, list[int]]:
     """Frame index -> the seconds it is chosen for (several where a frame is shown for longer than a second)."""
     if not pts:
         raise MediaError("no frame of it can be decoded")

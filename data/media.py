@@ -4,7 +4,6 @@ import contextlib
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import av
@@ -106,19 +105,12 @@ def decoded_frames(container: InputContainer, stream: Stream) -> Iterator[av.Vid
         warnings.warn(f"{damaged} damaged packets of its {stream.type} were passed over", MediaWarning, stacklevel=2)
 
 
-@dataclass(frozen=True)
-class Scan:
-    """What the packets of a file tell: cheap, as nothing is decoded.
+def scan(path: Path) -> list[int] | None:
+    """Read through a file's packets: cheap, as nothing is decoded.
 
-    Attributes:
-        picture_pts: presentation time stamps of the frames, ascending, in ticks; None where the file has none.
-    """
-
-    picture_pts: list[int] | None
-
-
-def scan(path: Path) -> Scan:
-    """Read through a file's packets.
+    Returns:
+        The presentation time stamps that its pictures promise to have, ascending, in ticks; None without pictures or
+        time stamps.
 
     Raises:
         MediaError: the file cannot be read, or ends before the duration that it states.
@@ -140,8 +132,8 @@ def scan(path: Path) -> Scan:
                 pts.append(packet.pts)
         _check_not_cut_short(container, end)
         if picture is None or not pts or None in pts:
-            return Scan(None)
-        return Scan(sorted(pts))
+            return None
+        return sorted(pts)
 
 
 def _check_not_cut_short(container: InputContainer, end: float) -> None:

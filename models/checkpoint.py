@@ -91,19 +91,17 @@ def _first_line(error: Exception) -> str:
 def _from_published(path: Path, weights: dict[str, torch.Tensor]) -> Checkpoint:
     """A flat state dict, perhaps of a DataParallel model, with our names of the weights."""
     checkpoint = Checkpoint(path, {})
-    for published_name, weight in weights.items():
-        name = published_name.removeprefix("module.")
-        if _PUBLISHED_UNUSED.fullmatch(name) and _has_published_first_convolutions(weights):
+    names = [name.removeprefix("module.") for name in weights]
+    # Else audio_net.conv1 is no leftover, but the one in use.
+    has_unused = any(name.startswith("audio_net.conv1_a.") for name in names)
+    for name, weight in zip(names, weights.values(), strict=True):
+        if has_unused and _PUBLISHED_UNUSED.fullmatch(name):
             checkpoint.ignored.append(name)
             continue
         for pattern, replacement in _PUBLISHED_NAMES:
             name = pattern.sub(replacement, name)
         checkpoint.model[name] = weight
     return checkpoint
-
-
-def _has_published_first_convolutions(weights: dict[str, torch.Tensor]) -> bool:
-    return any(name.removeprefix("module.").startswith("audio_net.conv1_a.") for name in weights)
 
 
 def load_weights(model: nn.Module, checkpoint: Checkpoint) -> str | None:

@@ -76,6 +76,17 @@ def set_rotation(path: Path, quarter_turns: int) -> None:
     path.write_bytes(content)
 
 
+def remux(source: Path, target: Path, keep: Callable[[av.Packet], bool]) -> None:
+    """Copy the packets of a file for which `keep` is true, which may alter them, as a cut without encoding does."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
+        streams = {stream.index: writer.add_stream_from_template(stream) for stream in reader.streams}
+        for packet in reader.demux():
+            if packet.dts is not None and keep(packet):
+                packet.stream = streams[packet.stream_index]
+                writer.mux(packet)
+
+
 def _write_frames(container, stream, count, rate, times, picture, start):
     for index in range(count):
         frame = av.VideoFrame.from_ndarray(picture(index), "rgb24")

@@ -1,13 +1,11 @@
 """Frames cut out of real files: the right ones, upright, whole or not at all, and every bad file named."""
 
-import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +16,8 @@ from PIL import Image
 
 from data import cut_audio, cut_video
 from data.frame_choice import choose_at_constant_rate
-from tests.media import click, coded_picture, noise, read_code, set_rotation, write_media
+from tests.media import click, coded_picture, noise, read_code, remux, set_rotation, write_media
+from tests.permissions import obey_permissions
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -91,22 +90,11 @@ def test_a_picture_that_starts_late_counts_from_its_first_frame(tmp_path):
     assert [index for _, index in cut_frames(tmp_path, "a")] == [0, 6, 12, 18, 25, 31, 37, 43]
 
 
-def remux(source: Path, target: Path, keep: Callable[[av.Packet], bool]) -> None:
-    """Copy the packets of a file for which `keep` is true, as a cut without encoding does."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(source)) as reader, av.open(str(target), "w") as writer:
-        streams = {stream.index: writer.add_stream_from_template(stream) for stream in reader.streams}
-        for packet in reader.demux():
-            if packet.dts is not None and keep(packet):
-                packet.stream = streams[packet.stream_index]
-                writer.mux(packet)
-
-
 def test_frames_count_from_the_first_that_decodes_and_so_does_the_sound(tmp_path):
     """A recording that starts between two key frames: its first packets refer to what is not there."""
     source = write_media(tmp_path / "a.mkv", frames=100, sound=click(2.25, 4), audio_codec="flac", gop=25)
     key_frames = []
-    remux(source, tmp_path / "video/a.mkv", lambda packet: not (_is_first_key_frame(packet, key_frames)))
+    remux(source, tmp_path / "video/a.mkv", lambda packet: not _is_first_key_frame(packet, key_frames))
     assert run(tmp_path, "--short_side", "0") == 0
     assert cut_audio.main(["--data_dir", str(tmp_path), "--num_threads", "1"]) == 0
     frames = cut_frames(tmp_path, "a")
@@ -297,12 +285,6 @@ def test_runs_from_any_folder_by_path(tmp_path):
     done = subprocess.run([sys.executable, script, "--data_dir", "."], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert len(cut_frames(tmp_path, "a")) == 4
-
-
-def obey_permissions() -> None:
-    """In a child of root: give up the right to write where permissions forbid it (CAP_DAC_OVERRIDE)."""
-    if os.geteuid() == 0:
-        ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
 
 
 def test_a_read_only_folder_gives_a_sentence_and_no_traceback(tmp_path):

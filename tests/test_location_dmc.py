@@ -1,7 +1,6 @@
 """The program: it learns, resumes to the bit, keeps what was good, and says what was wrong."""
 
 import csv
-import ctypes
 import errno
 import json
 import os
@@ -24,6 +23,7 @@ from models.checkpoint import read_checkpoint
 from models.dmc import DMC
 from models.options import merge_options
 from models.run_folder import RunFolder
+from tests.permissions import obey_permissions
 from tests.sample_set import add_video, make_set
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -348,12 +348,6 @@ def test_a_full_disk_is_a_sentence_and_keeps_the_last_good_checkpoint(trained, d
     assert run(data_dir, out, "--resume", "1", "--epoch", "3") == 1
     assert "No space left on device" in capsys.readouterr().err
     assert equal(weights(out), weights(trained)) and not list(out.glob(".*"))
-
-
-def obey_permissions() -> None:
-    """In a child of root: give up the right to write where permissions forbid it (CAP_DAC_OVERRIDE)."""
-    if os.geteuid() == 0:
-        ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
 
 
 @pytest.mark.parametrize("option", ["--out", "--dmc_pkl"])
