@@ -23,8 +23,9 @@ from tqdm import tqdm
 
 from data.command_line import INTERRUPTED, command
 from data.dataset import PairDataset, SecondDataset, pair_loader, second_loader
-from data.dmc_pkl import csv_path, write_dmc
+from data.dmc_pkl import csv_path, path_of_sound, write_dmc
 from data.errors import UserError
+from data.other_sounds import choose_sound
 from data.seconds import Seconds, find_seconds
 from data.video_lists import read_list
 from models.checkpoint import Checkpoint, load_weights, read_checkpoint
@@ -79,8 +80,10 @@ def build_pair_loader(options: Namespace, list_name: str, device: torch.device) 
 
 
 def build_test_loader(options: Namespace, device: torch.device) -> OnDevice:
-    """Batches of the test list's seconds."""
-    dataset = SecondDataset(find_list(options, "test"), options.image_size, options.test_frames == "first")
+    """Batches of the test list's seconds, with their own sound or that of --audio."""
+    seconds = find_list(options, "test")
+    sound = choose_sound(options.audio, seconds, options.seed)
+    dataset = SecondDataset(seconds, options.image_size, options.test_frames == "first", sound)
     return OnDevice(second_loader(dataset, options.batch_size, options.num_threads, pinned(device)), device)
 
 
@@ -296,7 +299,8 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
         UserError: something that the user can mend.
     """
     device = choose_device(options.device)
-    require_writable(Path(options.dmc_pkl))
+    dmc_pkl = path_of_sound(options.dmc_pkl, options.audio)
+    require_writable(dmc_pkl)
     test_loader = build_test_loader(options, device)  # also before training: fail now, not after hours
     seed_everything(options.seed)
     model = DMC(options.v_cluster, options.a_cluster).to(device)
@@ -312,7 +316,9 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
         train(options, model, *pair_loaders, folder, checkpoint if resuming else None)
         load_weights(model, read_checkpoint(folder.path / BEST))
         print(f"Trained {folder.epoch} epochs: {folder.path} holds {BEST}, {LAST}, log.csv, args.json.")
-    evaluate(model, test_loader, Path(options.dmc_pkl))
+    if options.audio != "own":
+        print(f"--audio {options.audio}: not their own sound, so the maps go to {dmc_pkl}, not {options.dmc_pkl}")
+    evaluate(model, test_loader, dmc_pkl)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

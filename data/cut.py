@@ -54,6 +54,7 @@ def cut_videos(
     settings: dict[str, object],
     next_script: str,
     options: argparse.Namespace,
+    beside: Callable[[], None] | None = None,
 ) -> int:
     """Run `work` on every job whose folder in `out` is not finished; returns the exit status.
 
@@ -65,6 +66,7 @@ def cut_videos(
         settings: what the results depend on, recorded in `out`.
         next_script: what to run afterwards.
         options: of `cut_parser`.
+        beside: writes what lies in `out` beside the videos' folders, once the settings are known to fit.
     """
     if not jobs:
         print(
@@ -77,6 +79,8 @@ def cut_videos(
         out.mkdir(parents=True, exist_ok=True)
         record_settings(out, settings, bool(options.overwrite))
         clear_partial(out)
+        if beside:
+            beside()
         if options.overwrite:
             for name in jobs:
                 shutil.rmtree(out / name, ignore_errors=True)

@@ -2,11 +2,12 @@
 
 Reads the sound of ``DATA_DIR/video/NAME.mp4``, or ``DATA_DIR/audio/NAME.flac`` (or .wav, ...) where there is one, and
 writes ``DATA_DIR/audio_frames/NAME/013.npy``: float32 (201, 64), time and mel band, of second 13. A finished video is
-skipped on the next run.
+skipped on the next run. Beside them, ``noise.npy`` and ``silence.npy``: seconds in which nothing sounds, to train and
+test with.
 """
 
 import sys
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,17 +19,30 @@ import numpy as np
 from data.cut import cut_parser, cut_videos, single_video
 from data.decode_audio import Sound, separate_sound, sound_of_video, whole_seconds
 from data.errors import MediaError
-from data.layout import audio_frames_dir, sounds_by_name, spectrogram_file, videos_by_name
-from data.spectrogram import SAMPLE_RATE, SETTINGS, log_mel
-from data.whole_files import whole_folder
+from data.layout import (
+    audio_frames_dir,
+    noise_file,
+    silence_file,
+    sounds_by_name,
+    spectrogram_file,
+    videos_by_name,
+)
+from data.spectrogram import N_FFT, SAMPLE_RATE, log_mel, settings
+from data.whole_files import whole_file, whole_folder
+
+MOST_N_FFT = 4096  # a quarter of a second
+NOISE_SECONDS = 64
+NOISE_RMS = 0.1  # of full scale
+NOISE_SEED = 10
 
 
-def cut_audio(sound: Sound, folder: Path) -> None:
+def cut_audio(sound: Sound, folder: Path, n_fft: int = N_FFT) -> None:
     """Write the spectrogram of each whole second of a sound, all or none.
 
     Args:
         sound: the sound, aligned to the picture.
         folder: where ``013.npy`` go; replaced if it exists.
+        n_fft: samples of the window.
 
     Raises:
         MediaError: the sound is shorter than a second.
@@ -41,11 +55,11 @@ def cut_audio(sound: Sound, folder: Path) -> None:
             f"its sound has no whole second: it lasts from {sound.start:.2f} to {end:.2f} s of the picture"
         )
     with whole_folder(folder) as partial:
-        for second, spectrogram in enumerate(log_mel(seconds), first_second):
+        for second, spectrogram in enumerate(log_mel(seconds, n_fft), first_second):
             np.save(partial / spectrogram_file(second), spectrogram)
 
 
-def cut_one(videos: list[Path], sound_file: Path | None, folder: Path) -> None:
+def cut_one(videos: list[Path], sound_file: Path | None, folder: Path, n_fft: int) -> None:
     """`cut_audio` for one NAME: of its separate sound file if it has one, else of its video."""
     if sound_file is not None:
         try:
@@ -54,12 +68,43 @@ def cut_one(videos: list[Path], sound_file: Path | None, folder: Path) -> None:
             raise MediaError(f"{sound_file}: {error}") from error
     else:
         sound = sound_of_video(single_video(videos))
-    cut_audio(sound, folder)
+    cut_audio(sound, folder, n_fft)
+
+
+def write_negatives(data_dir: Path, n_fft: int) -> None:
+    """Write ``noise.npy``, 64 different seconds of white noise, and ``silence.npy``, one second; always the same.
+
+    They take a moment, so they are written on every run: none is ever missing or of another window.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    noise = np.random.default_rng(NOISE_SEED).standard_normal((NOISE_SECONDS, SAMPLE_RATE), np.float32) * NOISE_RMS
+    silence = np.zeros((1, SAMPLE_RATE), np.float32)
+    for path, seconds in ((noise_file(data_dir), noise), (silence_file(data_dir), silence)):
+        with whole_file(path) as partial, partial.open("wb") as file:
+            np.save(file, log_mel(seconds, n_fft))
+
+
+def window_length(text: str) -> int:
+    """An option's value that can be the window of a spectrogram: even, 160 to 4096."""
+    value = int(text)
+    if value % 2 or not N_FFT <= value <= MOST_N_FFT:
+        raise ArgumentTypeError(f"{value} is not an even number from {N_FFT} to {MOST_N_FFT}")
+    return value
 
 
 def parse(argv: Sequence[str] | None) -> Namespace:
     """Options of this program."""
-    return cut_parser(__doc__).parse_args(argv)
+    parser = cut_parser(__doc__)
+    parser.add_argument(
+        "--n_fft",
+        type=window_length,
+        default=N_FFT,
+        help="samples of the window at 16 kHz; a longer one, as 512, leaves no mel filter empty and tells low notes "
+        "apart, but blurs when they begin (default: %(default)s, as published, which leaves some empty)",
+    )
+    return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,8 +113,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = audio_frames_dir(options.data_dir)
     videos, sounds = videos_by_name(options.data_dir), sounds_by_name(options.data_dir)
     names = sorted(videos.keys() | sounds.keys())
-    jobs = {name: (videos.get(name, []), sounds.get(name), out / name) for name in names}
-    return cut_videos("cut_audio", cut_one, jobs, out, SETTINGS, "location_dmc.py", options)
+    jobs = {name: (videos.get(name, []), sounds.get(name), out / name, options.n_fft) for name in names}
+    return cut_videos(
+        "cut_audio", cut_one, jobs, out, settings(options.n_fft), "location_dmc.py", options,
+        beside=lambda: write_negatives(options.data_dir, options.n_fft),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

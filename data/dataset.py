@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from data.other_sounds import OwnSound, Sound
 from data.samples import augmented, load_frame, load_spectrogram, plain
 from data.seconds import Seconds
 
@@ -117,21 +118,23 @@ class SecondSample(TypedDict):
 
 
 class SecondDataset(Dataset):
-    """Each second's sound with its frames.
+    """Each second's frames with its sound, or with another.
 
     Args:
         seconds: the seconds to test on.
         image_size: pixels of the square pictures.
         first_only: take the first frame of each second only, not all.
+        sound: the sound of each second; None is its own.
 
     Raises:
         SampleError: on access, a file cannot be read.
     """
 
-    def __init__(self, seconds: Seconds, image_size: int, first_only: bool) -> None:
+    def __init__(self, seconds: Seconds, image_size: int, first_only: bool, sound: Sound | None = None) -> None:
         self.seconds = seconds
         self.image_size = image_size
         self.first_only = first_only
+        self.sound = sound or OwnSound(seconds)
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -140,7 +143,7 @@ class SecondDataset(Dataset):
         paths = self.seconds.frame_paths(index)[: 1 if self.first_only else None]
         return {
             "keys": [frame_key(self.seconds.name(index), path) for path in paths],
-            "spectrogram": load_spectrogram(self.seconds.spectrogram_path(index)).unsqueeze(0),
+            "spectrogram": self.sound(index).unsqueeze(0),
             "frames": torch.stack([plain(load_frame(path), self.image_size) for path in paths]),
             "second": torch.zeros(len(paths), dtype=torch.int64),
         }

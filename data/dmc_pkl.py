@@ -25,6 +25,12 @@ def csv_path(path: Path) -> Path:
     return Path(path).with_suffix(".csv")
 
 
+def path_of_sound(path: Path, audio: str) -> Path:
+    """Where the maps with another sound go: ``dmc_noise.pkl`` beside ``dmc.pkl``; `path` itself for the own sound."""
+    path = Path(path)
+    return path if audio == "own" else path.with_stem(f"{path.stem}_{audio}")
+
+
 def write_dmc(path: Path, maps: Mapping[str, np.ndarray], distances: Mapping[str, np.ndarray]) -> None:
     """Write ``dmc.pkl`` and the ``dmc.csv`` beside it.
 

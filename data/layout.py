@@ -6,6 +6,7 @@ A data set is one folder, ``--data_dir``::
     audio/NAME.flac                        optional separate sound tracks
     video_frames/NAME/frame_013/00411.jpg  frame 411 of the video, in second 13
     audio_frames/NAME/013.npy              log-mel spectrogram of second 13
+    audio_frames/noise.npy, silence.npy    spectrograms of seconds in which nothing sounds
     train.txt, val.txt, test.txt           one NAME a line
     boxes.json, labels.json                optional ground truth and classes
 """
@@ -43,6 +44,21 @@ def video_frames_dir(data_dir: Path) -> Path:
 def audio_frames_dir(data_dir: Path) -> Path:
     """Folder of the spectrograms, one folder a video."""
     return Path(data_dir) / "audio_frames"
+
+
+def noise_file(data_dir: Path) -> Path:
+    """Spectrograms of white noise, float32 (64, 201, 64)."""
+    return audio_frames_dir(data_dir) / "noise.npy"
+
+
+def silence_file(data_dir: Path) -> Path:
+    """The spectrogram of silence, float32 (1, 201, 64)."""
+    return audio_frames_dir(data_dir) / "silence.npy"
+
+
+def labels_file(data_dir: Path) -> Path:
+    """The optional classes of the videos."""
+    return Path(data_dir) / "labels.json"
 
 
 def list_path(list_dir: Path, list_name: str) -> Path:

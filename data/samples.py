@@ -38,16 +38,30 @@ def load_spectrogram(path: Path) -> torch.Tensor:
         SampleError: it cannot be read, has another shape, or values that are no numbers.
     """
     remedy = f"delete {path.parent} and run data/cut_audio.py on this data set again"
+    return _load_array(path, remedy, several=False).unsqueeze(0)
+
+
+def load_spectrograms(path: Path) -> torch.Tensor:
+    """The spectrograms of ``noise.npy`` or ``silence.npy``, float32 [n, 1, 201, 64].
+
+    Raises:
+        SampleError: they cannot be read, have another shape, or values that are no numbers.
+    """
+    return _load_array(path, "run data/cut_audio.py on this data set again", several=True).unsqueeze(1)
+
+
+def _load_array(path: Path, remedy: str, several: bool) -> torch.Tensor:
+    """float32 [201, 64], or [n, 201, 64] if there are several."""
     try:
         spectrogram = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise SampleError(f"the spectrogram {path} cannot be read ({error}): {remedy}") from error
-    if not isinstance(spectrogram, np.ndarray) or spectrogram.shape != SPECTROGRAM_SHAPE:
-        shape = getattr(spectrogram, "shape", "no array")
-        raise SampleError(f"the spectrogram {path} has shape {shape}, not {SPECTROGRAM_SHAPE}: {remedy}")
+    shape = getattr(spectrogram, "shape", ())
+    if not isinstance(spectrogram, np.ndarray) or shape != (*shape[: int(several)], *SPECTROGRAM_SHAPE):
+        raise SampleError(f"the spectrogram {path} has shape {shape or 'no array'}, not {SPECTROGRAM_SHAPE}: {remedy}")
     if not np.isfinite(spectrogram).all():
         raise SampleError(f"the spectrogram {path} holds values that are no finite numbers: {remedy}")
-    return torch.from_numpy(spectrogram.astype(np.float32, copy=False)).unsqueeze(0)
+    return torch.from_numpy(spectrogram.astype(np.float32, copy=False))
 
 
 def augmented(image: Image.Image, size: int, rng: np.random.Generator) -> torch.Tensor:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from data.errors import UserError
+from data.layout import audio_frames_dir
 from data.whole_files import whole_file
 
 SETTINGS_FILE = "settings.json"
@@ -25,6 +26,16 @@ def read_settings(folder: Path) -> dict[str, object] | None:
         return None
     except ValueError as error:
         raise UserError(f"{path} is damaged ({error}); delete it, or cut again with --overwrite 1") from error
+
+
+def n_fft_of(data_dir: Path) -> int | None:
+    """Samples of the window that a data set's spectrograms were cut with; None if that is not recorded.
+
+    Raises:
+        UserError: the record cannot be read.
+    """
+    n_fft = (read_settings(audio_frames_dir(data_dir)) or {}).get("n_fft")
+    return n_fft if isinstance(n_fft, int) else None
 
 
 def record_settings(folder: Path, settings: dict[str, object], overwrite: bool) -> None:

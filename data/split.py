@@ -5,7 +5,6 @@ proportion. A data set that brings its own lists keeps them.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,37 +16,11 @@ import numpy as np
 
 from data.command_line import command, new_parser, share, whole_number
 from data.errors import UserError
-from data.layout import LIST_NAMES, list_path, video_dir, videos_by_name
+from data.labels import identity_of, label_of, read_labels
+from data.layout import LIST_NAMES, labels_file, list_path, video_dir, videos_by_name
 from data.video_lists import parse_list_line, read_list, write_list
 
 PAIRABLE = 2  # videos that a list needs for a wrong pair of picture and sound: training and validation do
-
-
-def read_labels(path: Path) -> dict[str, str]:
-    """Class of each ID in a file of the published MUSIC form, ``{"videos": {"flute": ["ID", ...]}}``.
-
-    Raises:
-        UserError: the file cannot be read or has another form.
-    """
-    try:
-        videos = json.loads(Path(path).read_text(encoding="utf-8"))["videos"]
-        return {identity: label for label, identities in videos.items() for identity in identities}
-    except OSError as error:
-        raise UserError(f"the labels {path} cannot be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        form = '{"videos": {"flute": ["ID", ...]}}'
-        raise UserError(f"the labels {path} have not the form {form} ({type(error).__name__}: {error})") from error
-
-
-def label_of(name: str, labels: dict[str, str]) -> str:
-    """Class of the video NAME; empty if it has none. The 11-character ID of YouTube stands for ``ID_0_1000`` too."""
-    return labels.get(name) or labels.get(_identity(name), "")
-
-
-def _identity(name: str) -> str:
-    """The YouTube ID of a name such as ``ID_0_1000``, else the name."""
-    parts = name[11:].split("_")
-    return name[:11] if len(parts) == 3 and not parts[0] and parts[1].isdigit() and parts[2].isdigit() else name
 
 
 def sizes(count: int, val: float, test: float) -> tuple[int, int]:
@@ -157,7 +130,7 @@ def write_lists(options: argparse.Namespace) -> None:
         raise UserError(f"no videos in {video_dir(options.data_dir)}: {remedy}")
     if unlistable := [name for name in names if parse_list_line(name) != name or len(name.splitlines()) > 1]:
         raise UserError(f"a list cannot hold the name {unlistable[0]!r}: rename the video; nothing was written")
-    labels_path = options.labels or options.data_dir / "labels.json"
+    labels_path = options.labels or labels_file(options.data_dir)
     labels = read_labels(labels_path) if options.labels or labels_path.exists() else {}
     lists = split(names, labels, options.val, options.test, options.seed)
     for list_name in LIST_NAMES:
@@ -172,7 +145,7 @@ def write_lists(options: argparse.Namespace) -> None:
 
 def labels_summary(names: Sequence[str], labels: dict[str, str], labels_path: Path) -> str:
     """One line on how the labels and the videos that are there fit together."""
-    there = {*names, *map(_identity, names)}
+    there = {*names, *map(identity_of, names)}
     gone = sum(identity not in there for identity in labels)
     classes = {label_of(name, labels) for name in names} - {""}
     unlabelled = sum(not label_of(name, labels) for name in names)

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from data.command_line import available_cores, positive_float, positive_int, seed_number, whole_number
 from data.layout import DEFAULT_DATA_DIR, LIST_NAMES
+from data.other_sounds import SOUNDS
 from data.samples import SPECTROGRAM_SHAPE
 from models.dmc import most_clusters
 
@@ -31,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "save_every": 3,
     "out": "runs/dmc",
     "evaluate": 0,
+    "audio": "own",
     "use_pretrain": 0,
     "ckpt_file": None,
     "resume": 0,
@@ -41,7 +43,7 @@ DEFAULTS: dict[str, Any] = {
 }
 # Where and what this run is, whatever the checkpoint's was.
 NOT_FROM_CHECKPOINT = frozenset(
-    {"out", "evaluate", "use_pretrain", "ckpt_file", "resume", "overwrite", "dmc_pkl", "device", "num_threads"}
+    {"out", "evaluate", "audio", "use_pretrain", "ckpt_file", "resume", "overwrite", "dmc_pkl", "device", "num_threads"}
 )
 # They belong together: with another --data_dir, the checkpoint's lists are those of other videos.
 DATA_OPTIONS = frozenset({"data_dir", "data_list_dir", *(f"{name}_list" for name in LIST_NAMES)})
@@ -92,6 +94,13 @@ def _add(group: argparse._ArgumentGroup, name: str, help_text: str, **kwargs: An
 def _add_task_options(group: argparse._ArgumentGroup) -> None:
     switch = {"type": int, "choices": (0, 1)}
     _add(group, "evaluate", "1 writes dmc.pkl for the test list with a trained network, without training", **switch)
+    _add(
+        group,
+        "audio",
+        "with --evaluate 1, what each test frame is heard with: its own sound, or, to see whether the maps depend on "
+        "it, that of a video of other content, white noise or silence; their maps go to dmc_shuffled.pkl and so on",
+        choices=SOUNDS,
+    )
     _add(group, "use_pretrain", "1 starts from the weights of --ckpt_file", **switch)
     _add(group, "ckpt_file", "checkpoint, ours or the published code's (default: OUT/best.pth)", type=Path)
     _add(group, "resume", "1 goes on from OUT/last.pth; starts fresh where there is none", **switch)
@@ -173,6 +182,8 @@ def check_options(options: argparse.Namespace) -> str | None:
     """What is wrong with the options together; None if nothing is."""
     if options.ckpt_file and not (options.evaluate or options.use_pretrain or options.resume):
         return "--ckpt_file goes with --use_pretrain 1 (train on from it) or --evaluate 1 (evaluate it)"
+    if options.audio != "own" and not options.evaluate:
+        return f"--audio {options.audio} goes with --evaluate 1: training hears each frame's own sound"
     if Path(options.dmc_pkl).suffix == ".csv":
         return "--dmc_pkl cannot end with .csv, as the distances go to the file of that name"
     if options.a_cluster > options.v_cluster:

@@ -1,12 +1,21 @@
 """Makes small sets of frames and spectrograms for the tests, as `cut_video.py` and `cut_audio.py` leave them."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from data.layout import audio_frames_dir, frame_file, spectrogram_file, video_frames_dir
+from data.layout import (
+    audio_frames_dir,
+    frame_file,
+    labels_file,
+    noise_file,
+    silence_file,
+    spectrogram_file,
+    video_frames_dir,
+)
 from data.video_lists import write_list
 
 
@@ -39,3 +48,16 @@ def make_set(data_dir: Path, train: int = 6, val: int = 2, test: int = 2, kinds:
         for number, name in enumerate(names):
             add_video(data_dir, name, kind=number % kinds, **options)
         write_list(data_dir / f"{list_name}.txt", names)
+
+
+def add_negatives(data_dir: Path) -> None:
+    """Add noise and silence; the first value of each second of noise is its row."""
+    noise = np.random.default_rng(0).normal(-20, 5, (64, 201, 64)).astype(np.float32)
+    noise[:, 0, 0] = np.arange(64)
+    np.save(noise_file(data_dir), noise)
+    np.save(silence_file(data_dir), np.full((1, 201, 64), -100, np.float32))
+
+
+def add_labels(data_dir: Path, videos: dict[str, list[str]]) -> None:
+    """Add ``labels.json``: class -> names."""
+    labels_file(data_dir).write_text(json.dumps({"videos": videos}))

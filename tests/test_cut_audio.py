@@ -1,5 +1,7 @@
 """Spectrograms against librosa, one second at a time, and the sound's alignment to the picture."""
 
+import json
+import warnings
 from pathlib import Path
 
 import av
@@ -9,13 +11,17 @@ import pytest
 from scipy.io import wavfile
 
 from data import cut_audio
-from data.spectrogram import log_mel
+from data.settings import n_fft_of
+from data.spectrogram import log_mel, mel_filters
 from tests.media import click, noise, remux, write_media
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Empty filters detected"),  # the published front end has them
     pytest.mark.filterwarnings("ignore::DeprecationWarning:audioread"),
 ]
+
+
+BESIDE = ["noise.npy", "settings.json", "silence.npy"]  # beside the videos' folders
 
 
 def run(data_dir: Path, *options: str) -> int:
@@ -26,9 +32,9 @@ def spectrograms(data_dir: Path, name: str) -> dict[int, np.ndarray]:
     return {int(path.stem): np.load(path) for path in sorted((data_dir / "audio_frames" / name).glob("*.npy"))}
 
 
-def librosa_of_one_second(second: np.ndarray) -> np.ndarray:
+def librosa_of_one_second(second: np.ndarray, n_fft: int = 160) -> np.ndarray:
     """Oracle: librosa on one second alone, as METHOD has it."""
-    mel = librosa.feature.melspectrogram(y=second, sr=16_000, n_fft=160, hop_length=80, n_mels=64, power=1.0)
+    mel = librosa.feature.melspectrogram(y=second, sr=16_000, n_fft=n_fft, hop_length=80, n_mels=64, power=1.0)
     return librosa.power_to_db(mel).T
 
 
@@ -47,12 +53,13 @@ def awkward_seconds() -> np.ndarray:
     ).astype(np.float32)
 
 
-def test_a_batch_of_seconds_is_librosa_on_each_alone():
+@pytest.mark.parametrize("n_fft", [160, 512, 4096])
+def test_a_batch_of_seconds_is_librosa_on_each_alone(n_fft):
     seconds = awkward_seconds()
-    batch = log_mel(seconds)
+    batch = log_mel(seconds, n_fft)
     assert batch.dtype == np.float32 and batch.shape == (6, 201, 64)
     for spectrogram, second in zip(batch, seconds, strict=True):
-        np.testing.assert_allclose(spectrogram, librosa_of_one_second(second), rtol=0, atol=1e-4)
+        np.testing.assert_allclose(spectrogram, librosa_of_one_second(second, n_fft), rtol=0, atol=1e-4)
 
 
 def test_the_loudest_second_of_a_file_does_not_raise_the_floor_of_the_others():
@@ -215,7 +222,7 @@ def test_names_with_spaces_unicode_and_a_leading_dash(tmp_path):
     for name in names:
         write_media(tmp_path / "video" / f"{name}.mp4", frames=25, sound=noise(1.1))
     assert run(tmp_path) == 0
-    assert {path.name for path in (tmp_path / "audio_frames").iterdir()} == {*names, "settings.json"}
+    assert {path.name for path in (tmp_path / "audio_frames").iterdir()} == {*names, *BESIDE}
 
 
 def test_sound_that_ends_before_the_picture_gives_its_whole_seconds_only(tmp_path):
@@ -255,10 +262,91 @@ def test_each_bad_file_is_named_with_its_reason_and_the_good_one_is_cut(tmp_path
     }
     for name, reason in reasons.items():
         assert any(line.strip().startswith(f"{name}: ") and reason in line for line in lines), (name, lines)
-    assert sorted(path.name for path in (tmp_path / "audio_frames").iterdir()) == ["good", "settings.json"]
+    assert sorted(path.name for path in (tmp_path / "audio_frames").iterdir()) == ["good", *BESIDE]
 
 
 def test_a_finished_video_is_skipped(tmp_path, capsys):
     write_media(tmp_path / "video/a.mp4", frames=50, sound=noise(2))
     assert run(tmp_path) == run(tmp_path) == 0
     assert "0 cut, 1 there already, 0 failed" in capsys.readouterr().out
+
+
+def cut_with_window(data_dir: Path, *options: str) -> int:
+    if not (data_dir / "video").exists():
+        write_media(data_dir / "video/a.mkv", frames=50, sound=noise(2), audio_codec="pcm_f32le")
+    return run(data_dir, *options)
+
+
+def test_a_longer_window_is_librosas_and_recorded(tmp_path):
+    assert n_fft_of(tmp_path) is None
+    assert cut_with_window(tmp_path, "--n_fft", "512") == 0
+    found = spectrograms(tmp_path, "a")
+    for second in (0, 1):
+        expected = librosa_of_one_second(noise(2)[second * 16_000 : (second + 1) * 16_000], 512)
+        np.testing.assert_allclose(found[second], expected, rtol=0, atol=1e-4)
+    assert json.loads((tmp_path / "audio_frames/settings.json").read_text())["n_fft"] == n_fft_of(tmp_path) == 512
+
+
+def test_two_windows_never_mix_in_one_set(tmp_path, capsys):
+    assert cut_with_window(tmp_path) == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "audio_frames").rglob("*.*")}
+    assert cut_with_window(tmp_path, "--n_fft", "512") == 1
+    error = capsys.readouterr().err
+    assert "--n_fft 160" in error and "--n_fft 512" in error and "--overwrite 1" in error
+    assert {path: path.read_bytes() for path in (tmp_path / "audio_frames").rglob("*.*")} == before
+    assert cut_with_window(tmp_path, "--n_fft", "512", "--overwrite", "1") == 0
+    after = {path: path.read_bytes() for path in (tmp_path / "audio_frames").rglob("*.*")}
+    changed = {path.name for path in before if after[path] != before[path]}
+    assert changed == {"000.npy", "001.npy", "noise.npy", "settings.json"}  # silence is the same with any window
+
+
+@pytest.mark.parametrize("value", ["0", "158", "161", "4098", "-512", "many"])
+def test_a_window_of_no_use_is_refused(tmp_path, capsys, value):
+    with pytest.raises(SystemExit) as stopped:
+        run(tmp_path, "--n_fft", value)
+    assert stopped.value.code == 2
+    assert "--n_fft" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_noise_and_silence_are_written_and_the_same_in_every_set(tmp_path):
+    sets = [tmp_path / name for name in ("one", "two")]
+    for data_dir in sets:
+        assert cut_with_window(data_dir, "--n_fft", "512") == 0
+    white, silence = (np.load(sets[0] / f"audio_frames/{name}.npy") for name in ("noise", "silence"))
+    assert white.dtype == silence.dtype == np.float32
+    assert white.shape == (64, 201, 64) and silence.shape == (1, 201, 64)
+    assert np.ptp(silence) == 0
+    assert len(np.unique(white[:, 0, 0])) == 64
+    assert (np.ptp(white, axis=1) > 0).all()  # no mel filter is empty at 512
+    for name in ("noise", "silence"):
+        first, second = (data_dir / f"audio_frames/{name}.npy" for data_dir in sets)
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_noise_is_as_loud_as_it_is_said_to_be(tmp_path, monkeypatch):
+    heard = []
+    monkeypatch.setattr(cut_audio, "log_mel", lambda seconds, n_fft: heard.append(seconds) or np.zeros(0))
+    (tmp_path / "audio_frames").mkdir()
+    cut_audio.write_negatives(tmp_path, 160)
+    white, silence = heard
+    assert white.dtype == np.float32 and white.shape == (64, 16_000) and silence.shape == (1, 16_000)
+    np.testing.assert_allclose(np.sqrt((white**2).mean(1)), 0.1, rtol=0.03)
+    assert np.abs(np.corrcoef(white) - np.eye(64)).max() < 0.05
+    assert not silence.any()
+
+
+def test_a_finished_set_without_noise_and_silence_gets_them_on_the_next_run(tmp_path, capsys):
+    assert cut_with_window(tmp_path) == 0
+    written = {name: (tmp_path / "audio_frames" / name).read_bytes() for name in ("noise.npy", "silence.npy")}
+    (tmp_path / "audio_frames/noise.npy").unlink()
+    (tmp_path / "audio_frames/silence.npy").write_bytes(b"half")
+    assert cut_with_window(tmp_path) == 0
+    assert "0 cut, 1 there already, 0 failed" in capsys.readouterr().out
+    assert {name: (tmp_path / "audio_frames" / name).read_bytes() for name in written} == written
+
+
+def test_the_published_window_leaves_mel_filters_empty_and_a_longer_one_none():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not mel_filters(160).any(1).all()
+        assert mel_filters(512).any(1).all()

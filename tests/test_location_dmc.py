@@ -17,14 +17,14 @@ import pytest
 import torch
 
 import location_dmc
-from data.dmc_pkl import read_dmc
+from data.dmc_pkl import path_of_sound, read_dmc
 from data.samples import load_frame, plain
 from models.checkpoint import read_checkpoint
 from models.dmc import DMC
 from models.options import merge_options
 from models.run_folder import RunFolder
 from tests.permissions import obey_permissions
-from tests.sample_set import add_video, make_set
+from tests.sample_set import add_labels, add_negatives, add_video, make_set
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["--image_size", "32", "--batch_size", "4", "--num_threads", "0", "--device", "cpu", "--save_every", "0"]
@@ -461,6 +461,9 @@ def test_videos_without_samples_are_counted_and_the_others_used(tmp_path, capsys
         (["--seed", "9" * 20], "too large"),
         (["--dmc_pkl", "maps.csv"], "cannot end with .csv"),
         (["--evaluate", "2"], "invalid choice"),
+        (["--audio", "noise"], "--evaluate 1"),
+        (["--audio", "shuffled", "--evaluate", "0"], "--evaluate 1"),
+        (["--audio", "music", "--evaluate", "1"], "invalid choice"),
         (["--ckpt", "x"], "unrecognized"),
         (["--device", "tpu"], "invalid choice"),
     ],
@@ -510,3 +513,66 @@ def test_a_second_of_fewer_frames_is_tested_all_the_same(trained, tmp_path):
     options = ["--evaluate", "1", "--use_pretrain", "1", "--ckpt_file", str(trained / "best.pth")]
     assert run(tmp_path, tmp_path, *options) == 0
     assert len(read_dmc(tmp_path / "dmc.pkl")) == 3 * 2 + 3 * 4
+
+
+def hear(data_dir: Path, trained: Path, out: Path, audio: str, *options: str) -> int:
+    """Evaluate the trained network with a sound."""
+    checkpoint = ["--evaluate", "1", "--use_pretrain", "1", "--ckpt_file", str(trained / "best.pth")]
+    return run(data_dir, out, *checkpoint, "--audio", audio, *options)
+
+
+@pytest.fixture
+def heard_set(data_dir: Path, tmp_path: Path) -> Path:
+    """A copy of the set with noise and silence."""
+    folder = tmp_path / "heard"
+    shutil.copytree(data_dir, folder)
+    add_negatives(folder)
+    return folder
+
+
+@pytest.mark.parametrize("audio", ["shuffled", "noise", "silence"])
+def test_another_sound_gives_files_of_its_own_beside_and_other_distances(trained, heard_set, tmp_path, capsys, audio):
+    assert hear(heard_set, trained, tmp_path, "own") == 0
+    own = (tmp_path / "dmc.pkl").read_bytes(), (tmp_path / "dmc.csv").read_text()
+    capsys.readouterr()
+    assert hear(heard_set, trained, tmp_path, audio) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"the maps go to {tmp_path}/dmc_{audio}.pkl" in lines[-3]
+    assert f"to {tmp_path}/dmc_{audio}.pkl and their distances to {tmp_path}/dmc_{audio}.csv" in lines[-2]
+    assert lines[-1].startswith("Next: ")
+    assert own == ((tmp_path / "dmc.pkl").read_bytes(), (tmp_path / "dmc.csv").read_text())
+    assert read_dmc(tmp_path / f"dmc_{audio}.pkl").keys() == read_dmc(tmp_path / "dmc.pkl").keys()
+    assert (tmp_path / f"dmc_{audio}.csv").read_text() != own[1]
+    before = (tmp_path / f"dmc_{audio}.pkl").read_bytes()
+    assert hear(heard_set, trained, tmp_path, audio, "--num_threads", "2") == 0
+    assert (tmp_path / f"dmc_{audio}.pkl").read_bytes() == before
+
+
+def test_the_maps_of_another_sound_lie_beside_those_of_the_own():
+    assert path_of_sound(Path("runs/x/dmc.pkl"), "shuffled") == Path("runs/x/dmc_shuffled.pkl")
+    assert path_of_sound("dmc.pkl", "own") == Path("dmc.pkl")
+    assert path_of_sound("runs.1/maps", "noise") == Path("runs.1/maps_noise")
+
+
+def test_the_sound_of_an_evaluation_is_not_the_checkpoints():
+    options = merge_options({}, {"audio": "noise", "v_cluster": 3})
+    assert (options.audio, options.v_cluster) == ("own", 3)
+
+
+@pytest.mark.parametrize(
+    ("audio", "words"),
+    [("noise", "noise.npy: python3 data/cut_audio.py"), ("silence", "silence.npy: python3 data/cut_audio.py")],
+)
+def test_missing_noise_or_silence_name_the_program_that_adds_them(trained, data_dir, tmp_path, capsys, audio, words):
+    assert hear(data_dir, trained, tmp_path, audio) == 1
+    assert words in capsys.readouterr().err and not list(tmp_path.glob("*.pkl"))
+
+
+def test_a_test_list_without_other_content_is_said(trained, heard_set, tmp_path, capsys):
+    add_labels(heard_set, {"red": ["test0", "test1"]})
+    assert hear(heard_set, trained, tmp_path, "shuffled") == 1
+    assert "in common with test0 (red)" in capsys.readouterr().err
+    (heard_set / "labels.json").unlink()
+    (heard_set / "test.txt").write_text("test1\n")
+    assert hear(heard_set, trained, tmp_path, "shuffled") == 1
+    assert "one usable video" in capsys.readouterr().err

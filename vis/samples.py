@@ -19,10 +19,10 @@ from PIL import Image, ImageDraw, ImageFont
 
 from data.command_line import command, new_parser, positive_int
 from data.errors import UserError
+from data.labels import label_of, labels_of_set
 from data.layout import video_frames_dir
 from data.samples import load_frame, load_spectrogram
 from data.seconds import Seconds, find_seconds
-from data.split import label_of, read_labels
 from data.whole_files import whole_file
 
 FRAME_SIZE = (240, 180)
@@ -102,8 +102,7 @@ def write_sheet(options: argparse.Namespace) -> Path:
     if not len(seconds):
         cutting = f"{command('data/cut_video.py', data_dir)} and {command('data/cut_audio.py', data_dir)}"
         raise UserError(f"{data_dir} has no video with frames and spectrograms: run {cutting}")
-    labels_path = data_dir / "labels.json"
-    labels = read_labels(labels_path) if labels_path.exists() else {}
+    labels = labels_of_set(data_dir)
     out = options.out or data_dir / "samples.jpg"
     picture_format = Image.registered_extensions().get(out.suffix.lower())
     if picture_format is None:

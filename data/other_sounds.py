@@ -1,0 +1,143 @@
+"""The sounds that test frames can be heard with: their own one, or one that should locate nothing in them.
+
+A network whose maps stay the same with another sound has not listened. Each sound here is a callable of a second's
+index; what it draws comes from (seed, index), so that it depends neither on the order nor on the number of workers.
+"""
+
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from data.command_line import command
+from data.errors import UserError
+from data.labels import contents_of, labels_of_set
+from data.layout import noise_file, silence_file
+from data.samples import load_spectrogram, load_spectrograms
+from data.seconds import Seconds
+
+SOUNDS = ("own", "shuffled", "noise", "silence")
+
+Sound = Callable[[int], torch.Tensor]  # index of a second -> float32 [1, 201, 64]
+
+
+class OwnSound:
+    """Each second's own sound."""
+
+    def __init__(self, seconds: Seconds) -> None:
+        self.seconds = seconds
+
+    def __call__(self, index: int) -> torch.Tensor:
+        """The spectrogram of second `index`."""
+        return load_spectrogram(self.seconds.spectrogram_path(index))
+
+
+class SoundOfOtherContent:
+    """A random second of another video that shows other things, by the data set's labels; each of them as likely.
+
+    A video without a label, or a data set without labels, counts as other than all others.
+
+    Args:
+        seconds: the seconds to hear, and to draw from.
+        labels: class by name or ID, of `data.labels.read_labels`.
+        seed: of the draw.
+
+    Raises:
+        UserError: a video has no other one to take a sound from.
+    """
+
+    def __init__(self, seconds: Seconds, labels: dict[str, str], seed: int) -> None:
+        self.seconds = seconds
+        self.contents = [contents_of(name, labels) for name in seconds.names]
+        self.seed = seed
+        self._require_others()
+
+    def _require_others(self) -> None:
+        if len(self.contents) < 2:
+            raise UserError("--audio shuffled takes the sounds of other videos, but the list has one usable video")
+        kinds = set(self.contents)
+        lonely = kinds - {own for own, other in product(kinds, kinds) if own.isdisjoint(other)}
+        for name, contents in zip(self.seconds.names, self.contents, strict=True):
+            if contents in lonely:
+                raise UserError(
+                    "--audio shuffled takes the sounds of videos of other content, but by the labels all usable videos "
+                    f"of the list have something in common with {name} ({' '.join(sorted(contents))})"
+                )
+
+    def __call__(self, index: int) -> torch.Tensor:
+        """The spectrogram that second `index` is heard with."""
+        return load_spectrogram(self.seconds.spectrogram_path(self.other(index)))
+
+    def other(self, index: int) -> int:
+        """Index of the second whose sound second `index` is heard with."""
+        rng = np.random.default_rng((self.seed, index))
+        own = self.contents[self.seconds.video[index]]
+        while True:
+            other = self.seconds.of_other_video(index, rng)
+            if own.isdisjoint(self.contents[self.seconds.video[other]]):
+                return other
+
+
+class OneOf:
+    """A random one of some spectrograms for each second.
+
+    Args:
+        spectrograms: float32 [n, 1, 201, 64].
+        seed: of the draw.
+    """
+
+    def __init__(self, spectrograms: torch.Tensor, seed: int) -> None:
+        self.spectrograms = spectrograms
+        self.seed = seed
+
+    def __call__(self, index: int) -> torch.Tensor:
+        """The spectrogram that second `index` is heard with."""
+        return self.spectrograms[np.random.default_rng((self.seed, index)).integers(len(self.spectrograms))]
+
+
+def read_noise(data_dir: Path, training: bool) -> torch.Tensor:
+    """Spectrograms of white noise, float32 [32, 1, 201, 64]: training hears the first half, tests the second.
+
+    Raises:
+        UserError: ``noise.npy`` is missing or damaged.
+    """
+    noise = _read_negatives(data_dir, noise_file(data_dir))
+    half = len(noise) // 2
+    return noise[:half] if training else noise[half:]
+
+
+def read_silence(data_dir: Path) -> torch.Tensor:
+    """The spectrogram of silence, float32 [1, 1, 201, 64].
+
+    Raises:
+        UserError: ``silence.npy`` is missing or damaged.
+    """
+    return _read_negatives(data_dir, silence_file(data_dir))
+
+
+def _read_negatives(data_dir: Path, path: Path) -> torch.Tensor:
+    if not path.exists():
+        raise UserError(f"there is no {path}: {command('data/cut_audio.py', data_dir)} adds it in a moment")
+    return load_spectrograms(path)
+
+
+def choose_sound(audio: str, seconds: Seconds, seed: int) -> Sound:
+    """The sound that each test second is heard with.
+
+    Args:
+        audio: one of `SOUNDS`.
+        seconds: the seconds to test on.
+        seed: of what is drawn.
+
+    Raises:
+        UserError: there is no such sound in this data set, see the classes.
+    """
+    if audio == "shuffled":
+        return SoundOfOtherContent(seconds, labels_of_set(seconds.data_dir), seed)
+    if audio == "noise":
+        return OneOf(read_noise(seconds.data_dir, training=False), seed)
+    if audio == "silence":
+        return OneOf(read_silence(seconds.data_dir), seed)
+    return OwnSound(seconds)

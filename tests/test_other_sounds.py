@@ -1,0 +1,172 @@
+"""What test frames can be heard with, and the labels that tell which sounds are of other content."""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data.dataset import SecondDataset, second_loader
+from data.errors import SampleError, UserError
+from data.labels import contents_of, labels_of_set, read_labels
+from data.layout import noise_file, silence_file
+from data.other_sounds import SOUNDS, OneOf, SoundOfOtherContent, choose_sound, read_noise, read_silence
+from data.seconds import Seconds, find_seconds
+from tests.sample_set import add_labels, add_negatives, add_video
+
+KINDS = {"a": 0, "b": 0, "c": 1, "d": 1, "e": 2}
+LABELS = {"flute": ["a", "b"], "drum": ["c", "d"], "bell": ["e"]}
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    for name, kind in KINDS.items():
+        add_video(tmp_path, name, kind=kind, frames=1)
+    add_negatives(tmp_path)
+    add_labels(tmp_path, LABELS)
+    return tmp_path
+
+
+@pytest.fixture
+def seconds(data_dir: Path) -> Seconds:
+    return find_seconds(data_dir, list(KINDS))
+
+
+def own(seconds: Seconds, index: int) -> np.ndarray:
+    return np.load(seconds.spectrogram_path(index))[None]
+
+
+def test_noise_and_silence_are_taken_for_no_video(data_dir):
+    assert len(find_seconds(data_dir, ["noise", "silence", "noise.npy", "silence.npy"])) == 0
+
+
+def test_the_own_sound_is_that_of_the_second(seconds):
+    sound = choose_sound("own", seconds, seed=10)
+    for index in range(len(seconds)):
+        np.testing.assert_array_equal(sound(index), own(seconds, index))
+
+
+def test_a_shuffled_sound_is_never_the_own_videos_nor_of_the_same_label_and_any_other_can_be(seconds):
+    label = {name: label for label, names in LABELS.items() for name in names}
+    heard = {index: set() for index in range(len(seconds))}
+    for seed in range(200):
+        sound = SoundOfOtherContent(seconds, labels_of_set(seconds.data_dir), seed)
+        for index in range(len(seconds)):
+            heard[index].add(sound.other(index))
+    for index, others in heard.items():
+        kind = label[seconds.name(index)]
+        assert others == {i for i in range(len(seconds)) if label[seconds.name(i)] != kind}
+
+
+def test_a_shuffled_sound_is_the_spectrogram_of_that_second(seconds):
+    sound = choose_sound("shuffled", seconds, seed=10)
+    for index in range(len(seconds)):
+        np.testing.assert_array_equal(sound(index), own(seconds, sound.other(index)))
+
+
+def test_without_labels_a_shuffled_sound_is_any_other_videos(data_dir):
+    (data_dir / "labels.json").unlink()
+    seconds = find_seconds(data_dir, ["a", "b"])
+    sound = choose_sound("shuffled", seconds, seed=10)
+    assert [seconds.name(sound.other(index)) for index in range(len(seconds))] == ["b"] * 3 + ["a"] * 3
+
+
+def test_an_unlabelled_video_can_have_and_give_any_sound_but_its_own(data_dir):
+    add_labels(data_dir, {"flute": ["a", "b"]})
+    seconds = find_seconds(data_dir, ["a", "b", "c"])
+    drawn = {name: set() for name in seconds.names}
+    for seed in range(40):
+        sound = choose_sound("shuffled", seconds, seed)
+        for index in range(len(seconds)):
+            drawn[seconds.name(index)].add(seconds.name(sound.other(index)))
+    assert drawn == {"a": {"c"}, "b": {"c"}, "c": {"a", "b"}}
+
+
+def test_duets_that_share_one_thing_are_not_of_other_content(data_dir):
+    add_labels(data_dir, {"bell flute": ["a"], "flute violin": ["b"], "drum violin": ["c"]})
+    seconds = find_seconds(data_dir, ["a", "b", "c"])
+    with pytest.raises(UserError, match=r"in common with b \(flute violin\)"):
+        choose_sound("shuffled", seconds, seed=10)
+    seconds = find_seconds(data_dir, ["a", "c"])
+    sound = choose_sound("shuffled", seconds, seed=10)
+    assert [seconds.name(sound.other(index)) for index in range(len(seconds))] == ["c"] * 3 + ["a"] * 3
+
+
+def test_a_video_of_two_classes_is_of_both(tmp_path):
+    add_labels(tmp_path, {"flute": ["-_-TDDxoaAc", "x", "x"], "acoustic_guitar": ["-_-TDDxoaAc"], "drum": ["y"]})
+    labels = read_labels(tmp_path / "labels.json")
+    assert contents_of("-_-TDDxoaAc_0_1000", labels) == {"flute", "acoustic_guitar"}
+    assert (labels["x"], contents_of("x", labels), contents_of("z", labels)) == ("flute", {"flute"}, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("names", "words"), [(["a"], "one usable video"), (["c", "d"], "in common with c"), (["a", "gone"], "one usable")]
+)
+def test_a_list_without_other_content_is_said(data_dir, names, words):
+    with pytest.raises(UserError, match=words):
+        choose_sound("shuffled", find_seconds(data_dir, names), seed=10)
+
+
+def test_noise_for_tests_is_the_half_that_training_does_not_hear(seconds):
+    rows = {
+        int(choose_sound("noise", seconds, seed)(index)[0, 0, 0]) for seed in range(60) for index in range(len(seconds))
+    }
+    assert rows == set(range(32, 64))
+    training = read_noise(seconds.data_dir, training=True)
+    assert training.shape == (32, 1, 201, 64) and training[:, 0, 0, 0].tolist() == list(range(32))
+
+
+def test_silence_is_silence(seconds):
+    sound = choose_sound("silence", seconds, seed=10)
+    assert read_silence(seconds.data_dir).shape == (1, 1, 201, 64)
+    assert all((sound(index) == -100).all() and sound(index).shape == (1, 201, 64) for index in range(len(seconds)))
+
+
+@pytest.mark.parametrize("audio", SOUNDS)
+def test_what_is_heard_depends_on_seed_and_second_alone(seconds, audio):
+    batches = [
+        list(second_loader(SecondDataset(seconds, 32, False, choose_sound(audio, seconds, 10)), size, workers))
+        for size, workers in ((4, 0), (12, 2))
+    ]
+    one, other = (torch.cat([batch["spectrogram"] for batch in found]) for found in batches)
+    assert torch.equal(one, other) and one.shape == (len(seconds), 1, 201, 64)
+    backwards = [choose_sound(audio, seconds, 10)(index) for index in reversed(range(len(seconds)))]
+    assert torch.equal(torch.stack(backwards[::-1]), one)
+    another = torch.stack([choose_sound(audio, seconds, 11)(index) for index in range(len(seconds))])
+    assert torch.equal(another, one) == (audio in ("own", "silence"))
+
+
+@pytest.mark.parametrize("audio", SOUNDS)
+def test_a_sound_travels_to_workers_that_are_not_forked(seconds, audio):
+    sound = choose_sound(audio, seconds, 10)
+    assert torch.equal(pickle.loads(pickle.dumps(sound))(4), sound(4))
+
+
+@pytest.mark.parametrize(("audio", "path_of"), [("noise", noise_file), ("silence", silence_file)])
+def test_missing_or_damaged_noise_and_silence_name_the_remedy(seconds, audio, path_of):
+    path = path_of(seconds.data_dir)
+    for content in (b"\x93NUMPY", b""):
+        path.write_bytes(content)
+        with pytest.raises(SampleError, match=r"run data/cut_audio\.py"):
+            choose_sound(audio, seconds, 10)
+    for wrong in (
+        np.zeros((201, 64)),
+        np.zeros((2, 64, 201)),
+        np.full((2, 201, 64), np.nan),
+        np.zeros((1, 2, 201, 64)),
+    ):
+        np.save(path, wrong)
+        with pytest.raises(SampleError, match=rf"{path.name}.*run data/cut_audio\.py"):
+            choose_sound(audio, seconds, 10)
+    path.unlink()
+    with pytest.raises(
+        UserError, match=rf"there is no .*{path.name}: python3 data/cut_audio\.py --data_dir .* adds it"
+    ):
+        choose_sound(audio, seconds, 10)
+
+
+def test_one_of_some_spectrograms_is_drawn_by_seed_and_second():
+    sound = OneOf(torch.arange(5.0).view(5, 1, 1, 1), seed=3)
+    expected = [int(np.random.default_rng((3, index)).integers(5)) for index in range(20)]
+    assert [int(sound(index)) for index in range(20)] == expected
