@@ -16,59 +16,80 @@ from data.other_sounds import OwnSound, Sound
 from data.samples import augmented, load_frame, load_spectrogram, plain
 from data.seconds import Seconds
 
+NEGATIVES = ("one", "batch")
+
 
 class Pair(TypedDict):
-    """A sound with a right and a wrong picture; a batch has one more dimension in front.
+    """A sound with its picture; a batch has one more dimension in front.
 
     Attributes:
         spectrogram: float32 [1, 201, 64].
         frame: uint8 [3, size, size], of the same second.
-        other_frame: uint8 [3, size, size], of another video.
+        video: number of their video.
     """
 
     spectrogram: torch.Tensor
     frame: torch.Tensor
+    video: int
+
+
+class PairWithOther(Pair):
+    """A sound with a right and a wrong picture.
+
+    Attributes:
+        other_frame: uint8 [3, size, size], of another video.
+    """
+
     other_frame: torch.Tensor
 
 
 class PairDataset(Dataset):
-    """Each second's sound with a random one of its frames, and with a random frame of another video.
+    """Each second's sound with a random one of its frames, and perhaps with a random frame of another video.
 
     Args:
         seconds: seconds of at least two videos.
         image_size: pixels of the square pictures.
         seed: of all random choices.
-        augment: whether pictures are changed at random.
+        augmentation: how pictures are changed at random, one of `data.samples.AUGMENTATIONS`; None leaves them.
+        negatives: ``one`` adds a frame of another video, ``batch`` does not: the others of the batch serve.
 
     Raises:
         ValueError: there are less than two videos.
         SampleError: on access, a file cannot be read.
     """
 
-    def __init__(self, seconds: Seconds, image_size: int, seed: int, augment: bool) -> None:
+    def __init__(
+        self, seconds: Seconds, image_size: int, seed: int, augmentation: str | None = None, negatives: str = "one"
+    ) -> None:
         if len(seconds.names) < 2:
             raise ValueError("a wrong pair takes a second video")
         self.seconds = seconds
         self.image_size = image_size
         self.seed = seed
-        self.augment = augment
+        self.augmentation = augmentation
+        self.negatives = negatives
 
     def __len__(self) -> int:
         return len(self.seconds)
 
-    def __getitem__(self, key: tuple[int, int]) -> Pair:
+    def __getitem__(self, key: tuple[int, int]) -> Pair | PairWithOther:
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, index))
-        return {
+        pair: Pair = {
             "spectrogram": load_spectrogram(self.seconds.spectrogram_path(index)),
             "frame": self._random_frame(index, rng),
-            "other_frame": self._random_frame(self.seconds.of_other_video(index, rng), rng),
+            "video": int(self.seconds.video[index]),
         }
+        if self.negatives == "batch":
+            return pair
+        return {**pair, "other_frame": self._random_frame(self.seconds.of_other_video(index, rng), rng)}
 
     def _random_frame(self, index: int, rng: np.random.Generator) -> torch.Tensor:
         paths = self.seconds.frame_paths(index)
         image = load_frame(paths[rng.integers(len(paths))])
-        return augmented(image, self.image_size, rng) if self.augment else plain(image, self.image_size)
+        if self.augmentation is None:
+            return plain(image, self.image_size)
+        return augmented(image, self.image_size, rng, self.augmentation)
 
 
 class EpochSampler(Sampler[tuple[int, int]]):
@@ -77,7 +98,8 @@ class EpochSampler(Sampler[tuple[int, int]]):
     Args:
         length: number of samples.
         seed: of the order.
-        shuffle: whether each epoch has an order of its own; else every epoch is the first one, in order.
+        shuffle: whether each epoch has an order of its own; else every epoch is the first one, whose order is random
+            too, so that a batch holds many videos.
     """
 
     def __init__(self, length: int, seed: int, shuffle: bool) -> None:
@@ -94,11 +116,9 @@ class EpochSampler(Sampler[tuple[int, int]]):
         return self.length
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        if not self.shuffle:
-            yield from ((0, index) for index in range(self.length))
-            return
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
-        yield from ((self.epoch, int(index)) for index in order)
+        epoch = self.epoch if self.shuffle else 0
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
+        yield from ((epoch, int(index)) for index in order)
 
 
 class SecondSample(TypedDict):

@@ -3,6 +3,7 @@
 Frames stay uint8 up to the device: `models.dmc` normalises them there.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,11 @@ from data.errors import SampleError
 
 SPECTROGRAM_SHAPE = (201, 64)  # time, mel band; `data/spectrogram.py` writes it
 RESIZE_OVER_CROP = 256 / 224  # published: resized to 256 x 256, then cropped to 224 x 224
-JITTER = (0.7, 1.3)  # range of the factors of brightness and saturation
+AUGMENTATIONS = ("published", "strong")
+JITTER = {"published": (0.7, 1.3), "strong": (0.6, 1.4)}  # factors of brightness, saturation and (strong) contrast
+HUE = 0.1  # of the circle, either way
+CROP_AREA = (0.5, 1.0)
+CROP_LOG_ASPECT = 0.2
 
 
 def load_frame(path: Path) -> Image.Image:
@@ -64,17 +69,42 @@ def _load_array(path: Path, remedy: str, several: bool) -> torch.Tensor:
     return torch.from_numpy(spectrogram.astype(np.float32, copy=False))
 
 
-def augmented(image: Image.Image, size: int, rng: np.random.Generator) -> torch.Tensor:
-    """A training picture, uint8 [3, size, size]: resized, then cropped, flipped and its colours changed at random."""
+def augmented(image: Image.Image, size: int, rng: np.random.Generator, augmentation: str = "published") -> torch.Tensor:
+    """A training picture, uint8 [3, size, size]: cropped, flipped and its colours changed at random.
+
+    Args:
+        image: RGB.
+        size: pixels of a side.
+        rng: all chance.
+        augmentation: one of `AUGMENTATIONS`.
+    """
+    image = _published_crop(image, size, rng) if augmentation == "published" else _strong_crop(image, size, rng)
+    if rng.random() < 0.5:
+        image = functional.horizontal_flip(image)
+    low, high = JITTER[augmentation]
+    image = functional.adjust_brightness(image, rng.uniform(low, high))
+    image = functional.adjust_saturation(image, rng.uniform(low, high))
+    if augmentation == "strong":
+        image = functional.adjust_contrast(image, rng.uniform(low, high))
+        image = functional.adjust_hue(image, rng.uniform(-HUE, HUE))
+    return functional.pil_to_tensor(image)
+
+
+def _published_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
+    """Resized whole, whatever its shape, then cropped by an eighth."""
     resized = round(size * RESIZE_OVER_CROP)
     image = functional.resize(image, [resized, resized])
     top, left = rng.integers(resized - size + 1, size=2)
-    image = functional.crop(image, int(top), int(left), size, size)
-    if rng.random() < 0.5:
-        image = functional.horizontal_flip(image)
-    image = functional.adjust_brightness(image, rng.uniform(*JITTER))
-    image = functional.adjust_saturation(image, rng.uniform(*JITTER))
-    return functional.pil_to_tensor(image)
+    return functional.crop(image, int(top), int(left), size, size)
+
+
+def _strong_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
+    """Half to all of the picture's area, about as wide as high (random resized crop; Szegedy et al., CVPR 2015)."""
+    area, aspect = rng.uniform(*CROP_AREA), math.exp(rng.uniform(-CROP_LOG_ASPECT, CROP_LOG_ASPECT))
+    width = min(image.width, round(image.width * math.sqrt(area * aspect)))
+    height = min(image.height, round(image.height * math.sqrt(area / aspect)))
+    top, left = rng.integers(image.height - height + 1), rng.integers(image.width - width + 1)
+    return functional.resized_crop(image, int(top), int(left), height, width, [size, size])
 
 
 def plain(image: Image.Image, size: int) -> torch.Tensor:

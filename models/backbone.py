@@ -8,6 +8,7 @@ from torchvision.models import resnet18
 
 FEATURE_SIZE = 512
 STRIDE = 16  # pixels from one feature to the next
+PADDINGS = ("zeros", "replicate")
 
 
 class Backbone(nn.Module):
@@ -15,9 +16,12 @@ class Backbone(nn.Module):
 
     Args:
         in_channels: 3 for pictures, 1 for spectrograms.
+        padding: what convolutions see beyond the edge. Zeros tell every feature how far the edge is, so that the
+            features along it become a kind of their own, which a clustering finds before it finds objects;
+            ``replicate`` repeats the edge.
     """
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, in_channels: int, padding: str = "zeros") -> None:
         super().__init__()
         resnet = resnet18(weights=None)
         if in_channels != 3:
@@ -28,6 +32,8 @@ class Backbone(nn.Module):
         for name, module in resnet.named_children():
             if name not in ("avgpool", "fc"):
                 self.add_module(name, module)
+        if padding != "zeros":
+            set_padding(self, padding)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Features of a batch.
@@ -40,6 +46,18 @@ class Backbone(nn.Module):
         """
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+
+
+def set_padding(module: nn.Module, padding: str) -> None:
+    """Make all convolutions in a module pad in another way; their weights stay."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.Conv2d) and child.padding != (0, 0):
+            shape = (child.in_channels, child.out_channels, child.kernel_size, child.stride, child.padding)
+            padded = nn.Conv2d(*shape, bias=False, padding_mode=padding)
+            padded.weight = child.weight
+            setattr(module, name, padded)
+        else:
+            set_padding(child, padding)
 
 
 def feature_size(height: int, width: int) -> tuple[int, int]:

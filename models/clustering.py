@@ -13,7 +13,7 @@ SMALLEST_WEIGHT = 1e-12  # a cluster that no vector belongs to would be 0 / 0
 
 
 def strided_start(features: torch.Tensor, num_clusters: int) -> torch.Tensor:
-    """First centers: the vectors at positions 0, N // K, 2 (N // K), ...
+    """First centers, as published: the vectors at positions 0, N // K, 2 (N // K), ...
 
     Args:
         features: [B, N, D].
@@ -24,6 +24,38 @@ def strided_start(features: torch.Tensor, num_clusters: int) -> torch.Tensor:
     """
     step = features.shape[1] // num_clusters
     return features[:, : step * num_clusters : step]
+
+
+def farthest_start(features: torch.Tensor, num_clusters: int) -> torch.Tensor:
+    """First centers: the vector farthest from the mean, then always the one farthest from all that are chosen.
+
+    Wherever in the picture a small object is, one of the first centers lies on it (Gonzalez, 1985). Which vectors are
+    chosen has no gradient; the vectors themselves do.
+
+    Args:
+        features: [B, N, D].
+        num_clusters: K, at most N.
+
+    Returns:
+        [B, K, D].
+    """
+    with torch.no_grad():
+        nearest = (features - features.mean(1, keepdim=True)).square().sum(-1)  # [B, N], to what is chosen so far
+        chosen = [nearest.argmax(1)]
+        nearest = torch.full_like(nearest, torch.inf)
+        for _ in range(num_clusters - 1):
+            to_last = (features - _at(features, chosen[-1][:, None])).square().sum(-1)
+            nearest = torch.minimum(nearest, to_last)
+            chosen.append(nearest.argmax(1))
+    return _at(features, torch.stack(chosen, 1))
+
+
+def _at(features: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+    """Vectors at `positions`, int64 [B, K], as [B, K, D]."""
+    return features.gather(1, positions[..., None].expand(-1, -1, features.shape[-1]))
+
+
+STARTS = {"strided": strided_start, "farthest": farthest_start}
 
 
 def distances(features: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
@@ -41,7 +73,7 @@ def distances(features: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
 
 
 def soft_kmeans(
-    features: torch.Tensor, num_clusters: int, beta: float = BETA, rounds: int = ROUNDS
+    features: torch.Tensor, num_clusters: int, beta: float = BETA, rounds: int = ROUNDS, start: str = "strided"
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Cluster the N vectors of each item of a batch.
 
@@ -52,6 +84,7 @@ def soft_kmeans(
         num_clusters: K.
         beta: hardness of the assignment.
         rounds: how often to assign and move.
+        start: where the centers start, one of `STARTS`.
 
     Returns:
         Centers c [B, K, D], and assignment s [B, K, N], which sums to 1 over the clusters: the one that the centers
@@ -65,7 +98,7 @@ def soft_kmeans(
     with torch.autocast(features.device.type, enabled=False):
         if features.dtype in (torch.float16, torch.bfloat16):
             features = features.float()
-        centers = strided_start(features, num_clusters)
+        centers = STARTS[start](features, num_clusters)
         for _ in range(rounds):
             assignment = torch.softmax(-beta * distances(features, centers), dim=1)  # [B, K, N]
             weight = assignment.sum(-1, keepdim=True).clamp(min=SMALLEST_WEIGHT)  # [B, K, 1]

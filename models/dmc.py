@@ -3,16 +3,20 @@
 Simplified form of "Deep Multimodal Clustering for Unsupervised Audiovisual Learning" (CVPR 2019), as published in 2020.
 """
 
+from argparse import Namespace
 from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from models.backbone import FEATURE_SIZE, Backbone, feature_size
-from models.clustering import soft_kmeans
+from models.clustering import BETA, soft_kmeans
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+SPECTROGRAM_SCALINGS = ("none", "second")
+QUIET = 5.0  # decibels added to a second's standard deviation, so that silence is not blown up
 
 
 class Clusters(NamedTuple):
@@ -28,23 +32,49 @@ class Clusters(NamedTuple):
 
 
 class DMC(nn.Module):
-    """Deep multimodal clustering. The numbers of clusters are no weights: they can be changed at any time.
+    """Deep multimodal clustering. Only its backbones and projections have weights: all arguments can change later.
 
     Args:
         v_cluster: clusters of a picture.
         a_cluster: clusters of a sound.
+        beta: hardness of the clusters.
+        cluster_start: where their centers start, see `models.clustering.STARTS`.
+        normalize: whether features have length 1, so that only their directions count.
+        padding: of the visual stream's convolutions, see `models.backbone.Backbone`.
+        spectrogram_scaling: ``none``, or ``second``: each second has mean 0 and about unit size.
+        audio_pooling: frames of a spectrogram that are averaged into one; the sound network costs as much less.
+        precision: of the backbones. All else is computed in the precision of the weights.
     """
 
-    def __init__(self, v_cluster: int = 2, a_cluster: int = 1) -> None:
+    def __init__(
+        self,
+        v_cluster: int = 2,
+        a_cluster: int = 1,
+        *,
+        beta: float = BETA,
+        cluster_start: str = "strided",
+        normalize: bool = False,
+        padding: str = "zeros",
+        spectrogram_scaling: str = "none",
+        audio_pooling: int = 1,
+        precision: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__()
         self.v_cluster = v_cluster
         self.a_cluster = a_cluster
-        self.visual_net = Backbone(in_channels=3)
+        self.beta = beta
+        self.cluster_start = cluster_start
+        self.normalize = normalize
+        self.spectrogram_scaling = spectrogram_scaling
+        self.audio_pooling = audio_pooling
+        self.precision = precision
+        self.visual_net = Backbone(in_channels=3, padding=padding)
         self.audio_net = Backbone(in_channels=1)
         self.visual_projection = nn.Linear(FEATURE_SIZE, FEATURE_SIZE)
         self.audio_projection = nn.Linear(FEATURE_SIZE, FEATURE_SIZE)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        self.to(memory_format=torch.channels_last)  # the faster order for convolutions
 
     def see(self, frames: torch.Tensor) -> Clusters:
         """Cluster pictures.
@@ -56,7 +86,7 @@ class DMC(nn.Module):
             Clusters with K = v_cluster, at 1/16 of the size.
         """
         normalised = (frames.to(self.mean.dtype) / 255 - self.mean) / self.std
-        return self._cluster(self.visual_net(normalised), self.visual_projection, self.v_cluster)
+        return self._cluster(self._features(self.visual_net, normalised), self.visual_projection, self.v_cluster)
 
     def listen(self, spectrograms: torch.Tensor) -> Clusters:
         """Cluster sounds.
@@ -67,14 +97,40 @@ class DMC(nn.Module):
         Returns:
             Clusters with K = a_cluster.
         """
-        return self._cluster(self.audio_net(spectrograms), self.audio_projection, self.a_cluster)
+        if self.spectrogram_scaling == "second":
+            std, mean = torch.std_mean(spectrograms, dim=(2, 3), keepdim=True)
+            spectrograms = (spectrograms - mean) / (std + QUIET)
+        if self.audio_pooling > 1:
+            spectrograms = functional.avg_pool2d(spectrograms, (self.audio_pooling, 1))  # over time only
+        return self._cluster(self._features(self.audio_net, spectrograms), self.audio_projection, self.a_cluster)
 
-    @staticmethod
-    def _cluster(features: torch.Tensor, projection: nn.Linear, num_clusters: int) -> Clusters:
+    def _features(self, net: Backbone, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(x.device.type, self.precision, enabled=self.precision != torch.float32):
+            return net(x.contiguous(memory_format=torch.channels_last))
+
+    def _cluster(self, features: torch.Tensor, projection: nn.Linear, num_clusters: int) -> Clusters:
         height, width = features.shape[2:]
+        features = features.to(projection.weight.dtype)
         vectors = projection(features.flatten(2).transpose(1, 2))  # [B, h w, 512]
-        centers, assignment = soft_kmeans(vectors, num_clusters)
+        if self.normalize:
+            vectors = functional.normalize(vectors, dim=-1)
+        centers, assignment = soft_kmeans(vectors, num_clusters, self.beta, start=self.cluster_start)
         return Clusters(centers, assignment.unflatten(2, (height, width)))
+
+
+def build_dmc(options: Namespace, precision: torch.dtype = torch.float32) -> DMC:
+    """The network that the options of a training or of its checkpoint describe."""
+    return DMC(
+        options.v_cluster,
+        options.a_cluster,
+        beta=options.beta,
+        cluster_start=options.cluster_start,
+        normalize=bool(options.normalize),
+        padding=options.padding,
+        spectrogram_scaling=options.spectrogram_scaling,
+        audio_pooling=options.audio_pooling,
+        precision=precision,
+    )
 
 
 def most_clusters(height: int, width: int) -> int:

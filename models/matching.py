@@ -1,33 +1,67 @@
 """How visual clusters and sound clusters are matched: the one place that decides which part of a picture sounds."""
 
+import itertools
+
 import torch
 from scipy.optimize import linear_sum_assignment
+
+MATCHINGS = ("nearest", "one_to_one")
 
 
 def squared_distances(audio_centers: torch.Tensor, visual_centers: torch.Tensor) -> torch.Tensor:
     """Squared Euclidean distance of every sound cluster to every visual cluster.
 
     Args:
-        audio_centers: [B, A, D].
-        visual_centers: [B, V, D].
+        audio_centers: [..., A, D].
+        visual_centers: [..., V, D], whose leading dimensions fit by broadcasting.
 
     Returns:
-        [B, A, V].
+        [..., A, V].
     """
-    return (audio_centers.unsqueeze(2) - visual_centers.unsqueeze(1)).square().sum(-1)
+    return (audio_centers.unsqueeze(-2) - visual_centers.unsqueeze(-3)).square().sum(-1)
 
 
-def pair_distance(audio_centers: torch.Tensor, visual_centers: torch.Tensor) -> torch.Tensor:
-    """D^2 of a sound and a picture: each sound cluster's squared distance to the nearest visual cluster, summed.
+def pair_distance(between: torch.Tensor, matching: str = "nearest") -> torch.Tensor:
+    """D^2 of a sound and a picture: the squared distance of each sound cluster to its visual cluster, summed.
 
     Args:
-        audio_centers: [B, A, D].
-        visual_centers: [B, V, D].
+        between: squared distances of their clusters, [..., A, V].
+        matching: ``nearest``, as published: each sound cluster has the nearest visual one, which others may have too;
+            or ``one_to_one``: each has one of its own, such that the sum is the smallest.
 
     Returns:
-        [B].
+        [...].
     """
-    return squared_distances(audio_centers, visual_centers).amin(-1).sum(-1)
+    if matching == "nearest" or between.shape[-2] == 1:
+        return between.amin(-1).sum(-1)
+    chosen = _one_to_one(between)  # [P, A]
+    sums = sum(between[..., row, chosen[:, row]] for row in range(chosen.shape[1]))  # [..., P]
+    return sums.amin(-1)
+
+
+def unmatched(between: torch.Tensor, matching: str = "nearest") -> torch.Tensor:
+    """Which visual clusters are matched to none of the sound clusters.
+
+    Args:
+        between: squared distances, [B, A, V].
+        matching: see `pair_distance`.
+
+    Returns:
+        bool [B, V].
+    """
+    if matching == "nearest" or between.shape[-2] == 1:
+        matched = between.argmin(-1)  # [B, A]
+    else:
+        chosen = _one_to_one(between)
+        sums = sum(between[..., row, chosen[:, row]] for row in range(chosen.shape[1]))
+        matched = chosen[sums.argmin(-1)]
+    return torch.ones_like(between[:, 0], dtype=torch.bool).scatter(1, matched, False)
+
+
+def _one_to_one(between: torch.Tensor) -> torch.Tensor:
+    """All ways to give each of the A sound clusters one of the V visual ones, int64 [P, A]."""
+    ways = itertools.permutations(range(between.shape[-1]), between.shape[-2])
+    return torch.tensor(list(ways), device=between.device)
 
 
 def match_clusters(distances: torch.Tensor) -> torch.Tensor:

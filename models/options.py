@@ -1,6 +1,7 @@
 """The options of `location_dmc.py`, and where their values come from.
 
-What an option is: given on the command line, else from the checkpoint that is loaded, else the default.
+What an option is: given on the command line, else from the checkpoint that is loaded, else the recipe's, else the
+default.
 """
 
 import argparse
@@ -9,10 +10,18 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from data.command_line import available_cores, positive_float, positive_int, seed_number, whole_number
+from data.dataset import NEGATIVES
 from data.layout import DEFAULT_DATA_DIR, LIST_NAMES
 from data.other_sounds import SOUNDS
-from data.samples import SPECTROGRAM_SHAPE
-from models.dmc import most_clusters
+from data.samples import AUGMENTATIONS, SPECTROGRAM_SHAPE
+from models.backbone import PADDINGS
+from models.clustering import STARTS
+from models.dmc import SPECTROGRAM_SCALINGS, most_clusters
+from models.losses import LOSSES
+from models.matching import MATCHINGS
+from models.precision import PRECISIONS
+from models.recipes import DEFAULT_RECIPE, RECIPES
+from models.schedule import SCHEDULES
 
 DEFAULTS: dict[str, Any] = {
     "data_dir": str(DEFAULT_DATA_DIR),
@@ -23,11 +32,11 @@ DEFAULTS: dict[str, Any] = {
     "test_frames": "all",
     "v_cluster": 2,
     "a_cluster": 1,
-    "image_size": 224,
+    "recipe": DEFAULT_RECIPE,
+    **RECIPES[DEFAULT_RECIPE],
+    "visual_weights": None,
     "enable_img_augmentation": 1,
     "batch_size": 32,
-    "learning_rate": 1e-4,
-    "epoch": 100,
     "seed": 10,
     "save_every": 3,
     "out": "runs/dmc",
@@ -43,7 +52,7 @@ DEFAULTS: dict[str, Any] = {
 }
 # Where and what this run is, whatever the checkpoint's was.
 NOT_FROM_CHECKPOINT = frozenset(
-    {"out", "evaluate", "audio", "use_pretrain", "ckpt_file", "resume", "overwrite", "dmc_pkl", "device", "num_threads"}
+    "evaluate audio use_pretrain ckpt_file visual_weights resume overwrite out dmc_pkl device precision num_threads".split()
 )
 # They belong together: with another --data_dir, the checkpoint's lists are those of other videos.
 DATA_OPTIONS = frozenset({"data_dir", "data_list_dir", *(f"{name}_list" for name in LIST_NAMES)})
@@ -67,7 +76,7 @@ def build_parser(description: str) -> argparse.ArgumentParser:
     """Parser of all options; what is not given is not in its result."""
     parser = argparse.ArgumentParser(
         description=description,
-        epilog="An option that is not given is the checkpoint's, where one is loaded, else the default.",
+        epilog="An option that is not given is the checkpoint's, where one is loaded, else the recipe's.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
@@ -75,6 +84,7 @@ def build_parser(description: str) -> argparse.ArgumentParser:
     for title, add_options in (
         ("what to do", _add_task_options),
         ("data", _add_data_options),
+        ("recipe", _add_recipe_option),
         ("network", _add_network_options),
         ("training", _add_training_options),
         ("results and machine", _add_output_options),
@@ -87,8 +97,13 @@ def build_parser(description: str) -> argparse.ArgumentParser:
 
 def _add(group: argparse._ArgumentGroup, name: str, help_text: str, **kwargs: Any) -> None:  # noqa: ANN401
     default = DEFAULTS[name]
-    shown = "" if default is None else f" (default: {default})"
+    shown = "" if default is None else f" (default: {default}{_in_other_recipes(name)})"
     group.add_argument(f"--{name}", help=help_text + shown, **kwargs)
+
+
+def _in_other_recipes(name: str) -> str:
+    others = {recipe: values[name] for recipe, values in RECIPES.items() if name in values}
+    return "".join(f"; {recipe}: {value}" for recipe, value in others.items() if value != DEFAULTS[name])
 
 
 def _add_task_options(group: argparse._ArgumentGroup) -> None:
@@ -116,6 +131,14 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "image_size", "pixels of the square pictures; the maps have 1/16 of it", type=positive_int)
     _add(
         group,
+        "test_scale",
+        "pictures to evaluate have this times as many pixels a side: maps are finer, objects as large as in crops",
+        type=positive_float,
+    )
+    _add(group, "augmentation", "how training pictures are changed; strong has smaller crops", choices=AUGMENTATIONS)
+    _add(group, "n_fft", "window that the spectrograms must have: that of cut_audio.py --n_fft", type=positive_int)
+    _add(
+        group,
         "enable_img_augmentation",
         "1 crops and flips training pictures and changes their colours; 0 leaves them, which overfits sooner",
         type=int,
@@ -123,15 +146,94 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_recipe_option(group: argparse._ArgumentGroup) -> None:
+    _add(
+        group,
+        "recipe",
+        "defaults of network and training: original is the published one, improved finds what sounds",
+        choices=tuple(RECIPES),
+    )
+
+
 def _add_network_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "v_cluster", "clusters of a picture: one a thing that sounds, one for the rest", type=positive_int)
     _add(group, "a_cluster", "clusters of a sound: one a thing that sounds", type=positive_int)
+    _add(group, "beta", "hardness of the clusters; lower makes softer maps", type=positive_float)
+    _add(
+        group,
+        "cluster_start",
+        "where clusters start: strided, at fixed positions; farthest, at features far apart, which finds small objects",
+        choices=tuple(STARTS),
+    )
+    _add(group, "normalize", "1 gives all features length 1", type=int, choices=(0, 1))
+    _add(
+        group,
+        "padding",
+        "of the visual convolutions; zeros show features where the edge is, and edges become clusters of their own",
+        choices=PADDINGS,
+    )
+    _add(
+        group,
+        "spectrogram_scaling",
+        "second gives every second mean 0 and unit size, so that loudness does not matter; none leaves decibels",
+        choices=SPECTROGRAM_SCALINGS,
+    )
+    _add(
+        group,
+        "audio_pooling",
+        "frames of 5 ms of a spectrogram that are averaged; the sound network costs as much less",
+        type=positive_int,
+    )
 
 
 def _add_training_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "epoch", "epochs to train, counted from the first, also when resuming", type=whole_number)
-    _add(group, "batch_size", "sounds a step, each with a right and a wrong picture", type=positive_int)
+    _add(group, "batch_size", "sounds a step", type=positive_int)
+    _add(
+        group,
+        "loss",
+        "contrastive has a margin; cross_entropy tells right from wrong pairs",
+        choices=LOSSES,
+    )
+    _add(
+        group,
+        "negatives",
+        "wrong pairs: one picture of another video a sound, or the whole batch, which costs half and gives more",
+        choices=NEGATIVES,
+    )
+    _add(
+        group,
+        "background_negatives",
+        "1 pushes each sound away from the parts of its own picture that it is not matched to",
+        type=int,
+        choices=(0, 1),
+    )
+    _add(
+        group,
+        "noise_negatives",
+        "seconds of noise a step that no picture sounds like, with one of silence; 0 has neither",
+        type=whole_number,
+    )
+    _add(
+        group,
+        "temperature",
+        "of cross_entropy; a lower one looks more at the nearest wrong pairs",
+        type=positive_float,
+    )
+    _add(
+        group,
+        "matching",
+        "in training, nearest lets several sounds share a visual cluster, one_to_one gives each its own",
+        choices=MATCHINGS,
+    )
     _add(group, "learning_rate", "of Adam; lower it if the loss becomes NaN", type=positive_float)
+    _add(group, "schedule", "of the learning rate; cosine lets it fall to 0 at --epoch", choices=SCHEDULES)
+    _add(group, "warmup", "steps in which the learning rate rises to its value", type=whole_number)
+    _add(
+        group,
+        "visual_weights",
+        "weights that the visual network starts from: imagenet (torchvision's, downloaded) or a file of such weights",
+    )
     _add(group, "seed", "of weights, order, crops and wrong pairs", type=seed_number)
     _add(group, "save_every", "keep epoch_003.pth and so on every so many epochs; 0 never", type=whole_number)
 
@@ -140,6 +242,12 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "out", "folder of last.pth, best.pth, args.json, log.csv", type=Path)
     _add(group, "dmc_pkl", "file of the test list's maps; the .csv beside it has the distances", type=Path)
     _add(group, "device", "where to compute; auto is a GPU where there is one", choices=("auto", "cpu", "cuda", "mps"))
+    _add(
+        group,
+        "precision",
+        "of the networks' convolutions; auto is bf16 where the hardware has it, which is faster",
+        choices=PRECISIONS,
+    )
     _add(group, "num_threads", "processes that load data; 0 loads in the main one", type=whole_number)
 
 
@@ -150,19 +258,25 @@ def parse_options(description: str, argv: Sequence[str] | None) -> tuple[argpars
 
 
 def merge_options(given: dict[str, Any], from_checkpoint: dict[str, Any]) -> argparse.Namespace:
-    """The value of every option: given, else the checkpoint's, else the default.
+    """The value of every option: given, else the checkpoint's, else the recipe's, else the default.
 
-    The checkpoint's data set counts only if it is there on this machine, and its lists only for that data set.
+    The checkpoint's data set counts only if it is there on this machine, and its lists only for that data set. If
+    another recipe than the checkpoint's is given, all that recipes say is the given one's.
     """
     inherited = {
         name: value
         for name, value in from_checkpoint.items()
         if name in DEFAULTS and name not in NOT_FROM_CHECKPOINT and _has_type_of_default(name, value)
     }
+    recipe = given.get("recipe", inherited.get("recipe", DEFAULT_RECIPE))
+    if recipe not in RECIPES:
+        recipe = inherited["recipe"] = DEFAULT_RECIPE
+    if recipe != inherited.get("recipe", DEFAULT_RECIPE):
+        inherited = {name: value for name, value in inherited.items() if name not in RECIPES[recipe]}
     of_checkpoint = Path(inherited.get("data_dir", ""))
     if not of_checkpoint.is_dir() or Path(given.get("data_dir", of_checkpoint)).resolve() != of_checkpoint.resolve():
         inherited = {name: value for name, value in inherited.items() if name not in DATA_OPTIONS}
-    return argparse.Namespace(**{**DEFAULTS, **inherited, **given})
+    return argparse.Namespace(**{**DEFAULTS, **RECIPES[recipe], **inherited, **given})
 
 
 def _has_type_of_default(name: str, value: object) -> bool:
@@ -172,9 +286,10 @@ def _has_type_of_default(name: str, value: object) -> bool:
 
 
 def inherited_words(options: argparse.Namespace, given: dict[str, Any]) -> str:
-    """The options that are neither given nor the default, in words; empty if there are none."""
+    """The options that are neither given nor the recipe's, in words; empty if there are none."""
+    defaults = {**DEFAULTS, **RECIPES[options.recipe]}
     return " ".join(
-        f"--{name} {value}" for name, value in vars(options).items() if name not in given and value != DEFAULTS[name]
+        f"--{name} {value}" for name, value in vars(options).items() if name not in given and value != defaults[name]
     )
 
 

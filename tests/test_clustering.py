@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from models.clustering import soft_kmeans, strided_start
+from models.clustering import STARTS, farthest_start, soft_kmeans, strided_start
 
 
 def loop_in_float64(features: np.ndarray, num_clusters: int, beta: float, rounds: int) -> tuple[np.ndarray, np.ndarray]:
@@ -76,7 +76,7 @@ def test_identical_vectors_give_finite_values_and_gradients(num_clusters, scale)
 
 def test_a_cluster_whose_assignments_all_underflow_is_not_0_over_0(monkeypatch):
     far = torch.tensor([[[0.0], [1e4]]])  # the second center is so far from all vectors that exp underflows
-    monkeypatch.setattr("models.clustering.strided_start", lambda *_: far)
+    monkeypatch.setitem(STARTS, "strided", lambda *_: far)
     features = torch.tensor([[[0.0], [0.1], [0.2]]], requires_grad=True)
     centers, assignment = soft_kmeans(features, 2, rounds=1)
     assert assignment[0, 1].sum() == 0

@@ -1,0 +1,21 @@
+"""The precision that the backbones compute in; clustering, distances and losses always have float32."""
+
+import torch
+
+PRECISIONS = ("auto", "fp32", "bf16")
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """The type that ``--precision`` names; ``auto`` is bfloat16 where the hardware computes in it, else float32."""
+    if name == "auto":
+        return torch.bfloat16 if computes_bfloat16(device) else torch.float32
+    return {"fp32": torch.float32, "bf16": torch.bfloat16}[name]
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16: without them it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":  # PyTorch has no public function that tells it of a CPU
+        return getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    return False
