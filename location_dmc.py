@@ -3,6 +3,7 @@
 Training keeps last.pth and best.pth in OUT, with args.json and log.csv, and ends by writing dmc.pkl.
 
   python3 location_dmc.py --v_cluster 2 --a_cluster 1
+  python3 location_dmc.py --v_cluster 3 --a_cluster 1 --recipe improved
   python3 location_dmc.py --v_cluster 2 --a_cluster 1 --evaluate 1 --use_pretrain 1 --ckpt_file runs/dmc/best.pth
 """
 
@@ -25,16 +26,21 @@ from data.command_line import INTERRUPTED, command
 from data.dataset import PairDataset, SecondDataset, pair_loader, second_loader
 from data.dmc_pkl import csv_path, path_of_sound, write_dmc
 from data.errors import UserError
-from data.other_sounds import choose_sound
+from data.other_sounds import NoiseNegatives, choose_sound
 from data.seconds import Seconds, find_seconds
+from data.settings import n_fft_of
 from data.video_lists import read_list
 from models.checkpoint import Checkpoint, load_weights, read_checkpoint
+from models.comparison import Comparison, compare_in_batch, compare_with_one
 from models.device import OnDevice, choose_device, pinned, restore_random_states, seed_everything
-from models.dmc import DMC
-from models.losses import ContrastiveLoss
-from models.matching import match_clusters, pair_distance, squared_distances
+from models.dmc import DMC, build_dmc
+from models.losses import ContrastiveLoss, CrossEntropyLoss
+from models.matching import match_clusters, squared_distances
 from models.options import check_options, checkpoint_args, inherited_words, merge_options, parse_options
+from models.precision import choose_precision
 from models.run_folder import BEST, LAST, RunFolder
+from models.schedule import learning_rate
+from models.visual_weights import load_visual_weights
 
 WEIGHT_DECAY = 1e-4
 
@@ -65,6 +71,21 @@ def find_list(options: Namespace, list_name: str) -> Seconds:
     return seconds
 
 
+def require_window(options: Namespace) -> None:
+    """Make sure that the data set's spectrograms have the window that the network is trained for.
+
+    Raises:
+        UserError: they were cut with another one.
+    """
+    found = n_fft_of(Path(options.data_dir))
+    if found not in (None, options.n_fft):
+        cutting = command("data/cut_audio.py", options.data_dir)
+        raise UserError(
+            f"the spectrograms of {options.data_dir} were cut with --n_fft {found}, but wanted is --n_fft "
+            f"{options.n_fft}: cut them anew with {cutting} --n_fft {options.n_fft} --overwrite 1"
+        )
+
+
 def build_pair_loader(options: Namespace, list_name: str, device: torch.device) -> OnDevice:
     """Batches of a list's pairs: shuffled and augmented for training, always the same ones for validation."""
     seconds = find_list(options, list_name)
@@ -74,8 +95,8 @@ def build_pair_loader(options: Namespace, list_name: str, device: torch.device) 
             f"{command('data/split.py', options.data_dir)} --force"
         )
     training = list_name == "train"
-    augment = training and bool(options.enable_img_augmentation)
-    dataset = PairDataset(seconds, options.image_size, options.seed, augment)
+    augmentation = options.augmentation if training and options.enable_img_augmentation else None
+    dataset = PairDataset(seconds, options.image_size, options.seed, augmentation, options.negatives)
     return OnDevice(pair_loader(dataset, options.batch_size, options.num_threads, training, pinned(device)), device)
 
 
@@ -83,47 +104,58 @@ def build_test_loader(options: Namespace, device: torch.device) -> OnDevice:
     """Batches of the test list's seconds, with their own sound or that of --audio."""
     seconds = find_list(options, "test")
     sound = choose_sound(options.audio, seconds, options.seed)
-    dataset = SecondDataset(seconds, options.image_size, options.test_frames == "first", sound)
+    size = round(options.image_size * options.test_scale)
+    dataset = SecondDataset(seconds, size, options.test_frames == "first", sound)
     return OnDevice(second_loader(dataset, options.batch_size, options.num_threads, pinned(device)), device)
 
 
 # --- training -----------------------------------------------------------------------------------------------------
 
 
-def pair_distances(model: DMC, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """D^2 of the right and of the wrong pairs of a batch, [B] each; every sound goes through the network once."""
-    audio = model.listen(batch["spectrogram"]).centers  # [B, A, 512]
+def compare(model: DMC, batch: dict[str, torch.Tensor], options: Namespace, noise: NoiseNegatives) -> Comparison:
+    """Distances of the right and wrong pairs of a batch; every sound and picture goes through the network once."""
+    audio = model.listen(noise.add_to(batch["spectrogram"])).centers  # [B + N, A, 512]
+    if options.negatives == "batch":
+        visual = model.see(batch["frame"]).centers  # [B, V, 512]
+        return compare_in_batch(audio, visual, batch["video"], options.matching)
     visual = model.see(torch.cat([batch["frame"], batch["other_frame"]])).centers  # [2B, V, 512]
-    right, wrong = visual.chunk(2)
-    return pair_distance(audio, right), pair_distance(audio, wrong)
+    return compare_with_one(audio, *visual.chunk(2), options.matching)
+
+
+def build_loss(options: Namespace) -> nn.Module:
+    """The loss that the options name."""
+    background = bool(options.background_negatives)
+    if options.loss == "contrastive":
+        return ContrastiveLoss(background=background)
+    return CrossEntropyLoss(options.temperature, background)
 
 
 class Average:
-    """Averages of loss and matching accuracy over an epoch's pairs.
+    """Averages of loss and matching accuracy over an epoch's batches.
 
-    A sound matches if it is nearer to its own frame than to that of another video.
+    Matching accuracy is how often a sound is nearer to its own picture than to one of another video.
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.loss_sum = 0.0
-        self.matches = 0
+        self.accuracy_sum = 0.0
 
-    def add(self, loss: float, right: torch.Tensor, wrong: torch.Tensor) -> None:
-        """Add a batch: its loss, and D^2 of its right and wrong pairs."""
-        self.count += len(right)
-        self.loss_sum += loss * len(right)
-        self.matches += int((right < wrong).sum())
+    def add(self, loss: float, pairs: Comparison) -> None:
+        """Add a batch: its loss and its distances."""
+        self.count += len(pairs.right)
+        self.loss_sum += loss * len(pairs.right)
+        self.accuracy_sum += pairs.accuracy().item() * len(pairs.right)
 
     @property
     def loss(self) -> float:
-        """Mean loss of a pair."""
+        """Mean loss of a sound."""
         return self.loss_sum / self.count
 
     @property
     def accuracy(self) -> float:
-        """Share of the sounds that match."""
-        return self.matches / self.count
+        """Mean share of wrong pictures that are farther than the right one."""
+        return self.accuracy_sum / self.count
 
 
 def require_finite(loss: float) -> None:
@@ -134,31 +166,40 @@ def require_finite(loss: float) -> None:
 
 
 def train_epoch(
-    model: DMC, criterion: nn.Module, optimizer: torch.optim.Optimizer, loader: OnDevice, epoch: int
+    model: DMC, criterion: nn.Module, optimizer: torch.optim.Optimizer, loader: OnDevice, epoch: int, options: Namespace
 ) -> Average:
     """Train on each second of the training list once, less those that do not fill a last batch."""
     model.train()
     loader.set_epoch(epoch)
+    noise = NoiseNegatives(Path(options.data_dir), options.noise_negatives)
     average = Average()
-    for batch in tqdm(loader, desc=f"epoch {epoch}", unit="batch", leave=False):
-        right, wrong = pair_distances(model, batch)
-        loss = criterion(right, wrong)
+    for step, batch in enumerate(tqdm(loader, desc=f"epoch {epoch}", unit="batch", leave=False)):
+        set_learning_rate(optimizer, options, (epoch - 1) * len(loader) + step, options.epoch * len(loader))
+        pairs = compare(model, batch, options, noise)
+        loss = criterion(pairs)
         require_finite(loss.item())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        average.add(loss.item(), right, wrong)
+        average.add(loss.item(), pairs)
     return average
 
 
+def set_learning_rate(optimizer: torch.optim.Optimizer, options: Namespace, step: int, steps: int) -> None:
+    """Set the learning rate of a step of the whole training."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(options.learning_rate, options.schedule, options.warmup, step, steps)
+
+
 @torch.no_grad()
-def validate(model: DMC, criterion: nn.Module, loader: OnDevice) -> Average:
+def validate(model: DMC, criterion: nn.Module, loader: OnDevice, options: Namespace) -> Average:
     """Loss and matching accuracy on the validation list, without any labels."""
     model.eval()
+    noise = NoiseNegatives(Path(options.data_dir), 0)
     average = Average()
     for batch in tqdm(loader, desc="validation", unit="batch", leave=False):
-        right, wrong = pair_distances(model, batch)
-        average.add(criterion(right, wrong).item(), right, wrong)
+        pairs = compare(model, batch, options, noise)
+        average.add(criterion(pairs).item(), pairs)
     return average
 
 
@@ -171,7 +212,7 @@ def train(
     resumed: Checkpoint | None,
 ) -> None:
     """Train up to `options.epoch` epochs; after each, print a line and save."""
-    criterion = ContrastiveLoss()
+    criterion = build_loss(options)
     optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate, weight_decay=WEIGHT_DECAY)
     args = checkpoint_args(options)
     if resumed is None:
@@ -180,9 +221,9 @@ def train(
         resume(optimizer, folder, resumed, args)
     for epoch in range(folder.epoch + 1, options.epoch + 1):
         start = time.perf_counter()
-        trained = train_epoch(model, criterion, optimizer, train_loader, epoch)
+        trained = train_epoch(model, criterion, optimizer, train_loader, epoch, options)
         seconds = time.perf_counter() - start
-        validated = validate(model, criterion, val_loader)
+        validated = validate(model, criterion, val_loader, options)
         require_finite(validated.loss)
         row = {
             "epoch": epoch,
@@ -190,7 +231,7 @@ def train(
             "train_accuracy": trained.accuracy,
             "val_loss": validated.loss,
             "val_accuracy": validated.accuracy,
-            "learning_rate": options.learning_rate,
+            "learning_rate": optimizer.param_groups[0]["lr"],
             "seconds": time.perf_counter() - start,
             "samples_per_second": trained.count / seconds,
         }
@@ -208,8 +249,6 @@ def resume(optimizer: torch.optim.Optimizer, folder: RunFolder, checkpoint: Chec
     if "optimizer" not in state:
         raise UserError(f"{checkpoint.path} holds weights only: start from it with --use_pretrain 1 --ckpt_file")
     optimizer.load_state_dict(state["optimizer"])
-    for group in optimizer.param_groups:
-        group["lr"] = args["learning_rate"]
     folder.go_on(state, args)
     restore_random_states(state["random_states"])
 
@@ -246,7 +285,7 @@ def evaluate(model: DMC, loader: OnDevice, path: Path) -> None:
             distances[key] = distance[torch.arange(len(distance)), order[: len(distance)]].numpy()
     write_dmc(path, maps, distances)
     print(f"Wrote the maps of {len(maps)} frames to {path} and their distances to {csv_path(path)}.")
-    print("Next: read them with data.dmc_pkl.read_dmc, as README.md shows.")
+    print(f"Next: score them with python3 metrics/score.py {path}, if the data set has boxes.json.")
 
 
 # --- program ------------------------------------------------------------------------------------------------------
@@ -301,13 +340,21 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     device = choose_device(options.device)
     dmc_pkl = path_of_sound(options.dmc_pkl, options.audio)
     require_writable(dmc_pkl)
+    require_window(options)
     test_loader = build_test_loader(options, device)  # also before training: fail now, not after hours
     seed_everything(options.seed)
-    model = DMC(options.v_cluster, options.a_cluster).to(device)
-    print(f"DMC, {options.v_cluster} visual and {options.a_cluster} sound clusters, on {device}")
+    precision = choose_precision(options.precision, device)
+    model = build_dmc(options, precision).to(device)
+    print(
+        f"DMC, recipe {options.recipe}, {options.v_cluster} visual and {options.a_cluster} sound clusters, "
+        f"{str(precision).removeprefix('torch.')} on {device}"
+    )
+    if options.visual_weights:
+        print(load_visual_weights(model, options.visual_weights))
     if checkpoint and (note := load_weights(model, checkpoint)):
         print(note)
     if not options.evaluate:
+        NoiseNegatives(Path(options.data_dir), options.noise_negatives)  # fail now if they are missing
         pair_loaders = (build_pair_loader(options, "train", device), build_pair_loader(options, "val", device))
         folder = RunFolder(Path(options.out))
         resuming = checkpoint is not None and checkpoint.path == folder.path / LAST and bool(options.resume)

@@ -123,6 +123,30 @@ def _read_negatives(data_dir: Path, path: Path) -> torch.Tensor:
     return load_spectrograms(path)
 
 
+class NoiseNegatives:
+    """Seconds that sound like no picture: some of noise, another choice in each batch, and one of silence.
+
+    Args:
+        data_dir: the data set's folder.
+        count: seconds of noise; 0 leaves out silence too.
+
+    Raises:
+        UserError: ``noise.npy`` or ``silence.npy`` is missing or damaged.
+    """
+
+    def __init__(self, data_dir: Path, count: int) -> None:
+        self.count = count
+        if count:
+            self.noise, self.silence = read_noise(data_dir, training=True), read_silence(data_dir)
+
+    def add_to(self, spectrograms: torch.Tensor) -> torch.Tensor:
+        """A batch's sounds, [B, 1, 201, 64], and behind them those of nothing: [B + count + 1, 1, 201, 64]."""
+        if not self.count:
+            return spectrograms
+        noise = self.noise[torch.randint(len(self.noise), (self.count,))]
+        return torch.cat([spectrograms, noise.to(spectrograms), self.silence.to(spectrograms)])
+
+
 def choose_sound(audio: str, seconds: Seconds, seed: int) -> Sound:
     """The sound that each test second is heard with.
 

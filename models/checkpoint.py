@@ -61,13 +61,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
         UserError: there is none, it is damaged, or it holds more than weights and plain values.
     """
     path = Path(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise UserError(f"there is no checkpoint {path}: train one first, or name one with --ckpt_file") from error
-    except Exception as error:  # a damaged or hostile file can raise anything
-        reason = "it is damaged, or holds more than weights, which could run code"
-        raise UserError(f"{path} was not loaded: {reason} ({_first_line(error)})") from error
+    if not path.exists():
+        raise UserError(f"there is no checkpoint {path}: train one first, or name one with --ckpt_file")
+    content = _read(path)
     if not isinstance(content, dict):
         raise UserError(f"{path} is no checkpoint of DMC: it holds a {type(content).__name__}")
     if _is_state_dict(content.get("model")) and isinstance(content.get("args"), dict):
@@ -76,6 +72,28 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not _is_state_dict(weights):
         raise UserError(f"{path} is no checkpoint of DMC: neither ours nor a state dict of the published code")
     return _from_published(path, weights)
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read a plain state dict onto the CPU.
+
+    Raises:
+        UserError: there is none, it is damaged, or it holds anything else.
+    """
+    if not Path(path).exists():
+        raise UserError(f"there is no file of weights {path}")
+    content = _read(Path(path))
+    if not _is_state_dict(content):
+        raise UserError(f"{path} is no state dict: names and tensors, nothing else")
+    return content
+
+
+def _read(path: Path) -> object:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged or hostile file can raise anything
+        reason = "it is damaged, or holds more than weights, which could run code"
+        raise UserError(f"{path} was not loaded: {reason} ({_first_line(error)})") from error
 
 
 def _is_state_dict(content: object) -> bool:

@@ -52,7 +52,8 @@ DEFAULTS: dict[str, Any] = {
 }
 # Where and what this run is, whatever the checkpoint's was.
 NOT_FROM_CHECKPOINT = frozenset(
-    "evaluate audio use_pretrain ckpt_file visual_weights resume overwrite out dmc_pkl device precision num_threads".split()
+    "evaluate audio use_pretrain ckpt_file visual_weights resume overwrite out dmc_pkl".split()
+    + "device precision num_threads".split()
 )
 # They belong together: with another --data_dir, the checkpoint's lists are those of other videos.
 DATA_OPTIONS = frozenset({"data_dir", "data_list_dir", *(f"{name}_list" for name in LIST_NAMES)})

@@ -1,0 +1,46 @@
+"""Weights that the visual network starts from: those of a ResNet-18 that was trained to classify pictures."""
+
+from pathlib import Path
+from urllib.error import URLError
+
+from torch import nn
+from torchvision.models import ResNet18_Weights
+
+from data.errors import UserError
+from models.checkpoint import read_weights
+
+IMAGENET = "imagenet"
+
+
+def load_visual_weights(model: nn.Module, source: str) -> str:
+    """Put a ResNet-18's weights into the visual network of a `models.dmc.DMC`.
+
+    Args:
+        model: the network; its projection and its sound network stay as they are.
+        source: ``imagenet``, torchvision's weights, which are downloaded once; or a file of such weights.
+
+    Returns:
+        One line on what was done.
+
+    Raises:
+        UserError: the weights cannot be had, or are those of another network.
+    """
+    weights = _imagenet() if source == IMAGENET else read_weights(Path(source))
+    wanted = model.visual_net.state_dict()
+    found = {name: weight for name, weight in weights.items() if not name.startswith("fc.")}
+    wrong = [name for name in wanted if name not in found or found[name].shape != wanted[name].shape]
+    if wrong or len(found) > len(wanted):
+        problem = f"{wrong[0]} is missing or of another shape" if wrong else "it holds more than a ResNet-18"
+        raise UserError(f"--visual_weights {source} holds no weights of torchvision's ResNet-18: {problem}")
+    model.visual_net.load_state_dict(found)
+    return f"The visual network starts from the weights of {source}."
+
+
+def _imagenet() -> dict:
+    try:
+        return ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise UserError(
+            f"--visual_weights imagenet: the weights cannot be downloaded ({error}). Where there is internet, download "
+            "torchvision's resnet18 and give its file: --visual_weights FILE"
+        ) from error
