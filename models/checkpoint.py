@@ -133,7 +133,10 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint) -> str | None:
     Raises:
         UserError: the weights are those of another architecture.
     """
-    wanted, found = model.state_dict(), checkpoint.model
+    wanted = model.state_dict()
+    # A network whose visual stream ends at layer3 does without the last stage.
+    left_out = [name for name in checkpoint.model if name.startswith("visual_net.layer4.") and name not in wanted]
+    found = {name: weight for name, weight in checkpoint.model.items() if name not in left_out}
     unknown = [name for name in found if name not in wanted]
     missing = [name for name in wanted if name not in found]
     fatal = [name for name in missing if not name.startswith(_PROJECTIONS) and not name.endswith("num_batches_tracked")]
@@ -146,13 +149,13 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint) -> str | None:
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise UserError(
-            f"{checkpoint.path} holds another architecture than two ResNet-18s with projections of 512: "
-            f"{'; '.join(problems[:3])}{more}"
+            f"{checkpoint.path} holds another architecture than two ResNet-18s with projections to 512, or one of "
+            f"another --visual_layer: {'; '.join(problems[:3])}{more}"
         )
     model.load_state_dict(found, strict=False)
     notes = []
-    if checkpoint.ignored:
-        notes.append(f"ignored {', '.join(_modules(checkpoint.ignored))}")
+    if ignored := checkpoint.ignored + left_out:
+        notes.append(f"ignored {', '.join(_modules(ignored))}")
     if missing:
         notes.append(f"missing {', '.join(_modules(missing))}")
     return f"{checkpoint.path}: {'; '.join(notes)}" if notes else None

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.backbone import FEATURE_SIZE, Backbone, feature_size
+from models.backbone import FEATURE_SIZES, Backbone, feature_size
 from models.clustering import BETA, soft_kmeans
 
+CENTER_SIZE = 512
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 SPECTROGRAM_SCALINGS = ("none", "second")
@@ -32,13 +33,15 @@ class Clusters(NamedTuple):
 
 
 class DMC(nn.Module):
-    """Deep multimodal clustering. Only its backbones and projections have weights: all arguments can change later.
+    """Deep multimodal clustering. Only its backbones and projections have weights: all arguments but `visual_layer` can
+    be others when these are loaded again.
 
     Args:
         v_cluster: clusters of a picture.
         a_cluster: clusters of a sound.
         beta: hardness of the clusters.
         cluster_start: where their centers start, see `models.clustering.STARTS`.
+        visual_layer: of which pictures' features are the output, see `models.backbone.Backbone`.
         normalize: whether features have length 1, so that only their directions count.
         padding: of the visual stream's convolutions, see `models.backbone.Backbone`.
         spectrogram_scaling: ``none``, or ``second``: each second has mean 0 and about unit size.
@@ -53,6 +56,7 @@ class DMC(nn.Module):
         *,
         beta: float = BETA,
         cluster_start: str = "strided",
+        visual_layer: str = "layer4",
         normalize: bool = False,
         padding: str = "zeros",
         spectrogram_scaling: str = "none",
@@ -68,10 +72,10 @@ class DMC(nn.Module):
         self.spectrogram_scaling = spectrogram_scaling
         self.audio_pooling = audio_pooling
         self.precision = precision
-        self.visual_net = Backbone(in_channels=3, padding=padding)
+        self.visual_net = Backbone(in_channels=3, padding=padding, last_layer=visual_layer)
         self.audio_net = Backbone(in_channels=1)
-        self.visual_projection = nn.Linear(FEATURE_SIZE, FEATURE_SIZE)
-        self.audio_projection = nn.Linear(FEATURE_SIZE, FEATURE_SIZE)
+        self.visual_projection = nn.Linear(FEATURE_SIZES[visual_layer], CENTER_SIZE)
+        self.audio_projection = nn.Linear(FEATURE_SIZES["layer4"], CENTER_SIZE)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
         self.to(memory_format=torch.channels_last)  # the faster order for convolutions
@@ -125,6 +129,7 @@ def build_dmc(options: Namespace, precision: torch.dtype = torch.float32) -> DMC
         options.a_cluster,
         beta=options.beta,
         cluster_start=options.cluster_start,
+        visual_layer=options.visual_layer,
         normalize=bool(options.normalize),
         padding=options.padding,
         spectrogram_scaling=options.spectrogram_scaling,

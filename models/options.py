@@ -14,7 +14,7 @@ from data.dataset import NEGATIVES
 from data.layout import DEFAULT_DATA_DIR, LIST_NAMES
 from data.other_sounds import SOUNDS
 from data.samples import AUGMENTATIONS, SPECTROGRAM_SHAPE
-from models.backbone import PADDINGS
+from models.backbone import FEATURE_SIZES, PADDINGS
 from models.clustering import STARTS
 from models.dmc import SPECTROGRAM_SCALINGS, most_clusters
 from models.losses import LOSSES
@@ -167,6 +167,12 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
         choices=tuple(STARTS),
     )
     _add(group, "normalize", "1 gives all features length 1", type=int, choices=(0, 1))
+    _add(
+        group,
+        "visual_layer",
+        "whose output pictures' features are; layer3, without ResNet-18's last stage, costs half and sees more locally",
+        choices=tuple(FEATURE_SIZES),
+    )
     _add(
         group,
         "padding",

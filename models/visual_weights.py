@@ -27,7 +27,8 @@ def load_visual_weights(model: nn.Module, source: str) -> str:
     """
     weights = _imagenet() if source == IMAGENET else read_weights(Path(source))
     wanted = model.visual_net.state_dict()
-    found = {name: weight for name, weight in weights.items() if not name.startswith("fc.")}
+    unused = ("fc.",) if "layer4.0.conv1.weight" in wanted else ("fc.", "layer4.")
+    found = {name: weight for name, weight in weights.items() if not name.startswith(unused)}
     wrong = [name for name in wanted if name not in found or found[name].shape != wanted[name].shape]
     if wrong or len(found) > len(wanted):
         problem = f"{wrong[0]} is missing or of another shape" if wrong else "it holds more than a ResNet-18"
