@@ -61,3 +61,48 @@ def add_negatives(data_dir: Path) -> None:
 def add_labels(data_dir: Path, videos: dict[str, list[str]]) -> None:
     """Add ``labels.json``: class -> names."""
     labels_file(data_dir).write_text(json.dumps({"videos": videos}))
+
+
+def textured(kind: int, size: int) -> np.ndarray:
+    """A bright picture that is told by its colour and its texture, uint8 [size, size, 3]."""
+    rows, columns = np.mgrid[:size, :size] // 4 % 2
+    shade = np.array([rows ^ columns, rows, columns, np.ones_like(rows)][kind])[..., None]
+    color = np.array([(255, 60, 60), (60, 255, 60), (80, 80, 255), (255, 255, 40)][kind])
+    return (color * (0.45 + 0.55 * shade)).astype(np.uint8)
+
+
+def make_located_set(data_dir: Path, train: int, val: int, test: int, kinds: int, seconds: int, size: int) -> None:
+    """Make a set with ``boxes.json``: a bright textured square anywhere in each frame.
+
+    Nothing else tells videos apart: the dark noise around the square is that of all videos.
+    """
+    boxes = {}
+    for list_name, count in {"train": train, "val": val, "test": test}.items():
+        names = [f"{list_name}{number}" for number in range(count)]
+        for number, name in enumerate(names):
+            boxes |= _add_located_video(data_dir, name, number % kinds, seconds, size)
+        write_list(data_dir / f"{list_name}.txt", names)
+    (data_dir / "boxes.json").write_text(json.dumps(boxes))
+    add_negatives(data_dir)
+
+
+def _add_located_video(data_dir: Path, name: str, kind: int, seconds: int, size: int) -> dict[str, dict]:
+    rng = np.random.default_rng((7, *name.encode()))
+    side, boxes = round(size * 0.4), {}
+    for second in range(seconds):
+        for index in range(4):
+            picture = rng.integers(20, 90, (size, size, 3)).astype(np.uint8)
+            top, left = rng.integers(size - side + 1, size=2)
+            picture[top : top + side, left : left + side] = textured(kind, side)
+            file = frame_file(second, second * 25 + index * 6)
+            path = video_frames_dir(data_dir) / name / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(path, quality=95)
+            corner = [left / size, top / size, side / size, side / size]
+            boxes[f"{name}/{file}"] = {"bbox": [{"normbox": corner, "category_id": kind}]}
+        spectrogram = rng.normal(-60, 5, (201, 64)).astype(np.float32)
+        spectrogram[:, kind * 16 : kind * 16 + 16] += 50
+        path = audio_frames_dir(data_dir) / name / spectrogram_file(second)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, spectrogram)
+    return boxes

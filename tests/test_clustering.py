@@ -52,6 +52,70 @@ def test_centers_start_at_positions_0_and_multiples_of_n_over_k():
     assert strided_start(features, 3).flatten().tolist() == [0, 3, 6]  # 11 // 3 = 3
 
 
+def farthest_of_loop(features: np.ndarray, num_clusters: int) -> list[int]:
+    """Oracle: positions of the vector farthest from the mean, then always of the one farthest from its nearest."""
+    mean = sum(features) / len(features)
+    chosen = [max(range(len(features)), key=lambda j: np.linalg.norm(features[j] - mean))]
+    while len(chosen) < num_clusters:
+        gaps = [min(np.linalg.norm(vector - features[i]) for i in chosen) for vector in features]
+        chosen.append(int(np.argmax(gaps)))
+    return chosen
+
+
+@pytest.mark.parametrize("num_clusters", [1, 2, 3, 7, 12])
+def test_far_starts_agree_with_a_loop(num_clusters):
+    features = np.random.default_rng(num_clusters).normal(size=(4, 12, 5))
+    found = farthest_start(torch.tensor(features), num_clusters)
+    for item in range(4):
+        np.testing.assert_array_equal(found[item], features[item][farthest_of_loop(features[item], num_clusters)])
+
+
+@pytest.mark.parametrize("position", [0, 1, 49, 50, 98, 99])
+def test_a_far_start_lies_on_a_lone_object_wherever_it_is_and_its_cluster_is_that_object(position):
+    torch.manual_seed(position)
+    features = torch.randn(1, 100, 6) * 0.05
+    features[0, position] += 2
+    for num_clusters in (1, 2, 3):
+        starts = farthest_start(features, num_clusters)[0]
+        assert any(torch.equal(start, features[0, position]) for start in starts)
+    centers, assignment = soft_kmeans(features, 2, start="farthest")
+    own = assignment[0, :, position].argmax()
+    torch.testing.assert_close(centers[0, own], features[0, position], rtol=0, atol=1e-3)
+    assert assignment[0, own].sum() == pytest.approx(1, abs=1e-2)  # it alone
+
+
+def test_far_starts_do_not_depend_on_where_in_the_picture_the_vectors_are():
+    features = torch.randn(1, 30, 4)
+    shuffled = features[:, torch.randperm(30)]
+    a, b = ({tuple(start.tolist()) for start in farthest_start(x, 5)[0]} for x in (features, shuffled))
+    assert a == b and len(a) == 5
+
+
+def test_one_far_start_is_the_vector_farthest_from_the_mean_and_n_are_all_of_them():
+    features = torch.tensor([[[0.0], [1.0], [2.0], [9.0]]])
+    assert farthest_start(features, 1).flatten().tolist() == [9]
+    assert sorted(farthest_start(features, 4).flatten().tolist()) == [0, 1, 2, 9]
+
+
+def test_the_gradient_of_far_starts_reaches_the_vectors_that_were_chosen_and_no_others():
+    features = torch.tensor([[[0.0], [1.0], [2.0], [9.0]]], requires_grad=True)
+    (farthest_start(features, 2) * torch.tensor([[[3.0], [5.0]]])).sum().backward()
+    assert features.grad.flatten().tolist() == [5, 0, 0, 3]
+
+
+def test_gradcheck_from_far_starts():
+    torch.manual_seed(0)
+    features = (torch.randn(2, 9, 3, dtype=torch.float64) * 0.2).requires_grad_()
+    assert torch.autograd.gradcheck(lambda u: soft_kmeans(u, 3, 10.0, start="farthest"), features)
+
+
+def test_far_starts_of_identical_vectors_give_finite_values_and_gradients():
+    features = torch.ones(2, 12, 4, requires_grad=True)
+    centers, assignment = soft_kmeans(features, 3, start="farthest")
+    (centers.sum() + assignment.square().sum()).backward()
+    assert centers.isfinite().all() and features.grad.isfinite().all()
+
+
 def test_assignment_sums_to_one_over_the_clusters():
     _, assignment = soft_kmeans(torch.randn(2, 30, 6), 4)
     torch.testing.assert_close(assignment.sum(1), torch.ones(2, 30))

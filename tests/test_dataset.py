@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms.v2 import functional
 
 from data.dataset import EpochSampler, PairDataset, SecondDataset, pair_loader, second_loader
 from data.errors import SampleError
 from data.layout import audio_frames_dir, video_frames_dir
-from data.samples import augmented, plain
+from data.samples import AUGMENTATIONS, augmented, plain
 from data.seconds import find_seconds
 from tests.sample_set import add_video
 
@@ -63,11 +64,11 @@ def test_negatives_come_from_every_other_video_and_never_from_the_same(data_dir)
 
 def test_one_video_has_no_negatives(data_dir):
     with pytest.raises(ValueError, match="second video"):
-        PairDataset(find_seconds(data_dir, ["ü"]), 32, seed=0, augment=True)
+        PairDataset(find_seconds(data_dir, ["ü"]), 32, seed=0, augmentation="published")
 
 
 def batches(data_dir: Path, workers: int, seed: int = 10, epochs: tuple[int, ...] = (1, 2)) -> list[torch.Tensor]:
-    loader = pair_loader(PairDataset(find_seconds(data_dir, NAMES), 32, seed, True), 4, workers, shuffle=True)
+    loader = pair_loader(PairDataset(find_seconds(data_dir, NAMES), 32, seed, "published"), 4, workers, shuffle=True)
     found = []
     for epoch in epochs:
         loader.sampler.set_epoch(epoch)
@@ -106,8 +107,28 @@ def test_a_shuffled_epoch_has_every_sample_once():
     assert sorted(index for _, index in keys) == list(range(50)) != [index for _, index in keys]
 
 
+def test_the_order_of_validation_is_random_so_that_a_batch_holds_many_videos_but_always_the_same():
+    sampler = EpochSampler(50, seed=3, shuffle=False)
+    first = list(sampler)
+    sampler.set_epoch(7)
+    assert list(sampler) == first and {epoch for epoch, _ in first} == {0}
+    order = [index for _, index in first]
+    assert sorted(order) == list(range(50)) != order
+    assert order != [index for _, index in EpochSampler(50, seed=4, shuffle=False)]
+
+
+def test_where_the_batch_gives_the_negatives_no_other_picture_is_read_and_all_else_stays(data_dir):
+    seconds = find_seconds(data_dir, NAMES)
+    one, batch = (PairDataset(seconds, 32, 0, "published", negatives) for negatives in ("one", "batch"))
+    for index in range(len(seconds)):
+        with_other, alone = one[2, index], batch[2, index]
+        assert set(with_other) - set(alone) == {"other_frame"}
+        assert seconds.names[alone["video"]] == seconds.name(index)
+        assert all(torch.equal(with_other[name], alone[name]) for name in ("frame", "spectrogram"))
+
+
 def test_validation_is_the_same_in_every_epoch(data_dir):
-    loader = pair_loader(PairDataset(find_seconds(data_dir, NAMES), 32, 10, False), 4, 0, shuffle=False)
+    loader = pair_loader(PairDataset(find_seconds(data_dir, NAMES), 32, 10), 4, 0, shuffle=False)
     first = [batch["other_frame"] for batch in loader]
     loader.sampler.set_epoch(5)
     assert all(torch.equal(a, b["other_frame"]) for a, b in zip(first, loader, strict=True))
@@ -116,7 +137,7 @@ def test_validation_is_the_same_in_every_epoch(data_dir):
 
 def test_a_positive_is_one_of_the_seconds_own_frames(data_dir):
     seconds = find_seconds(data_dir, NAMES)
-    dataset = PairDataset(seconds, 32, seed=0, augment=False)
+    dataset = PairDataset(seconds, 32, seed=0)
     own = [plain(Image.open(path).convert("RGB"), 32) for path in seconds.frame_paths(5)]
     drawn = {
         next(i for i, frame in enumerate(own) if torch.equal(frame, dataset[epoch, 5]["frame"])) for epoch in range(40)
@@ -149,6 +170,57 @@ def test_augmentation_crops_flips_and_changes_colours_within_its_range():
     assert 70 < sum(flipped) < 130
     green = torch.stack([picture[1].float().mean() for picture in pictures])
     assert 55 < green.min() < 80 and 120 < green.max() < 145  # 0.7 to 1.3 of 100, and some from saturation
+
+
+def ramps(width: int, height: int) -> Image.Image:
+    """A picture whose red grows to the right and whose green grows downwards, both from 50 to 200."""
+    picture = np.full((height, width, 3), 120, np.uint8)
+    picture[..., 0] = np.linspace(50, 200, width)[None]
+    picture[..., 1] = np.linspace(50, 200, height)[:, None]
+    return Image.fromarray(picture)
+
+
+def test_strong_augmentation_keeps_size_and_type_and_takes_all_its_chance_from_the_generator():
+    picture = ramps(90, 60)
+    pictures = [augmented(picture, 48, np.random.default_rng(seed), "strong") for seed in range(30)]
+    assert {(tuple(p.shape), p.dtype) for p in pictures} == {((3, 48, 48), torch.uint8)}
+    again = [augmented(picture, 48, np.random.default_rng(seed), "strong") for seed in range(30)]
+    assert all(torch.equal(a, b) for a, b in zip(pictures, again, strict=True))
+    assert len({tuple(p.flatten().tolist()) for p in pictures}) == 30
+
+
+@pytest.mark.parametrize(("width", "height"), [(200, 200), (320, 180), (90, 160)])
+def test_a_strong_crop_keeps_half_of_the_area_at_least_and_most_of_the_shape(monkeypatch, width, height):
+    for name in ("adjust_brightness", "adjust_saturation", "adjust_contrast", "adjust_hue"):
+        monkeypatch.setattr(functional, name, lambda image, _: image)  # so that colours tell where a pixel was
+    shares, aspects, corners, flips = [], [], [], 0
+    for seed in range(200):
+        found = augmented(ramps(width, height), 64, np.random.default_rng(seed), "strong").double()
+        across, down = found[0, 32], found[1, :, 32]
+        x, y = (across[-1] - across[0]).abs() / 150 * 64 / 63, (down[-1] - down[0]) / 150 * 64 / 63
+        shares.append(float(x * y))
+        aspects.append(float(x / y))
+        corners.append(float((min(across[0], across[-1]) - 50) / 150))
+        flips += bool(across[0] > across[-1])
+    assert 0.46 < min(shares) < 0.6 and 0.9 < max(shares) < 1.08  # colours are whole numbers
+    assert 0.7 < min(aspects) < 0.9 and 1.1 < max(aspects) < 1.4
+    assert min(corners) < 0.05 and max(corners) > 0.2  # anywhere
+    assert 70 < flips < 130
+
+
+def test_strong_augmentation_changes_brightness_and_hue_within_its_range():
+    plain_red = Image.fromarray(np.broadcast_to(np.array([150, 60, 60], np.uint8), (32, 32, 3)))
+    pictures = [augmented(plain_red, 32, np.random.default_rng(seed), "strong") for seed in range(200)]
+    red, green, blue = (np.array([float(p[channel].double().mean()) for p in pictures]) for channel in range(3))
+    assert red.min() < 110 and red.max() > 190
+    assert (red > green).all() and (red > blue).all()  # a tenth of the circle does not reach another colour
+    assert (green > blue + 5).any() and (blue > green + 5).any()
+
+
+def test_a_picture_of_one_pixel_can_be_cropped():
+    for augmentation in AUGMENTATIONS:
+        one = Image.fromarray(np.full((1, 1, 3), 90, np.uint8))
+        assert augmented(one, 32, np.random.default_rng(0), augmentation).shape == (3, 32, 32)
 
 
 def test_no_augmentation_only_resizes():

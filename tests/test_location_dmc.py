@@ -90,6 +90,7 @@ def test_a_training_leaves_all_its_files(trained, data_dir):
 def test_one_line_an_epoch_and_a_last_word(data_dir, tmp_path, capsys):
     assert run(data_dir, tmp_path / "run", "--epoch", "2") == 0
     lines = capsys.readouterr().out.splitlines()
+    assert "DMC, recipe original, 2 visual and 1 sound clusters, float32 on cpu" in lines
     epochs = [line for line in lines if line.startswith("epoch ")]
     assert len(epochs) == 2
     for word in ("loss", "train", "val", " s ", "samples/s"):

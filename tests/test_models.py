@@ -1,19 +1,15 @@
-"""The network, its losses and the matching of clusters: by hand and against plain loops."""
+"""The network: its features, what is done to pictures and sounds on the way in, its options and its precision."""
 
-import itertools
-import math
-
-import numpy as np
 import pytest
 import torch
 from torch import nn
 from torchvision.models import resnet18
 
+from models import precision
 from models.backbone import Backbone
 from models.clustering import soft_kmeans
 from models.dmc import DMC
-from models.losses import ContrastiveLoss
-from models.matching import match_clusters, pair_distance, squared_distances
+from models.precision import choose_precision
 
 
 @pytest.mark.parametrize(
@@ -65,45 +61,126 @@ def test_the_streams_cluster_the_projected_features():
     torch.testing.assert_close(visual.assignment.sum(1), torch.ones(2, 4, 3))
 
 
-def test_the_loss_by_hand():
-    right, wrong = torch.tensor([4.0, 0.0]), torch.tensor([9.0, 100.0])  # D = 2, 0 and 3, 10
-    expected = (0.5 * 4 + 0 + 0.5 * (5 - 3) ** 2 + 0) / 4
-    assert ContrastiveLoss()(right, wrong).item() == pytest.approx(expected, rel=1e-6)
+def test_beyond_a_replicated_edge_nothing_is_seen_but_zeros_show_where_the_edge_is():
+    # A picture of one colour has nothing to find; what differs over its features is the edge.
+    picture = torch.tensor([0.9, -0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 96, 80)
+    torch.manual_seed(0)
+    nets = {padding: Backbone(3, padding).eval() for padding in ("zeros", "replicate")}
+    nets["replicate"].load_state_dict(nets["zeros"].state_dict())
+    with torch.no_grad():
+        features = {padding: net(picture) for padding, net in nets.items()}
+    constant = features["replicate"][:, :, :1, :1].expand_as(features["replicate"])
+    torch.testing.assert_close(features["replicate"], constant, rtol=1e-4, atol=1e-5)
+    spread = features["zeros"].flatten(2).std(-1).mean() / features["zeros"].abs().mean()
+    assert spread > 0.05
 
 
-def test_the_losss_gradient_is_finite_at_distance_0():
-    wrong = torch.zeros(2, requires_grad=True)
-    ContrastiveLoss()(torch.zeros(2), wrong).backward()
-    assert wrong.grad.isfinite().all() and (wrong.grad < 0).all()  # pushed apart
+def test_another_padding_has_the_same_weights_under_the_same_names_and_they_are_trained():
+    zeros, replicate = (DMC(padding=padding) for padding in ("zeros", "replicate"))
+    shapes = [{name: value.shape for name, value in model.state_dict().items()} for model in (zeros, replicate)]
+    assert shapes[0] == shapes[1]
+    assert replicate.load_state_dict(zeros.state_dict()) and zeros.load_state_dict(replicate.state_dict())
+    assert {id(weight) for weight in replicate.parameters()} >= {id(replicate.visual_net.layer1[0].conv1.weight)}
+    modes = {
+        module.padding_mode for module in replicate.visual_net.modules() if getattr(module, "padding", 0) == (1, 1)
+    }
+    assert modes == {"replicate"}
+    assert {module.padding_mode for module in replicate.audio_net.modules() if isinstance(module, nn.Conv2d)} == {
+        "zeros"
+    }
 
 
-def test_the_margin_is_an_option():
-    loss = ContrastiveLoss(margin=1.0)(torch.tensor([0.0]), torch.tensor([0.25]))
-    assert loss.item() == pytest.approx(0.5 * (1 - math.sqrt(0.25 + 1e-9)) ** 2 / 2)
+def pictures_and_sounds() -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(1)
+    return torch.randint(0, 256, (2, 3, 64, 48), dtype=torch.uint8), torch.randn(2, 1, 201, 64) * 20 - 50
 
 
-def test_a_pairs_distance_is_that_of_each_sound_cluster_to_the_nearest_visual_one():
-    rng = np.random.default_rng(0)
-    audio, visual = rng.normal(size=(3, 2, 4)), rng.normal(size=(3, 5, 4))
-    expected = [sum(min(((a - v) ** 2).sum() for v in visual[b]) for a in audio[b]) for b in range(3)]
-    found = pair_distance(torch.tensor(audio), torch.tensor(visual))
-    np.testing.assert_allclose(found, expected)
-    assert squared_distances(torch.tensor(audio), torch.tensor(visual)).shape == (3, 2, 5)
+def test_normalized_features_have_length_1_so_that_a_centre_of_one_vector_does_too():
+    pictures, sounds = pictures_and_sounds()
+    model = DMC(v_cluster=12, a_cluster=52, beta=1e4, normalize=True).eval()  # as many clusters as features
+    with torch.no_grad():
+        visual, audio = model.see(pictures), model.listen(sounds)
+        soft = DMC(v_cluster=2, beta=1.0, normalize=True).eval().see(pictures)
+        free = DMC(v_cluster=12, beta=1e4).eval().see(pictures)
+    for clusters in (visual, audio):
+        torch.testing.assert_close(clusters.centers.norm(dim=-1), torch.ones(clusters.centers.shape[:2]))
+    assert (soft.centers.norm(dim=-1) <= 1 + 1e-5).all()  # a mean of such vectors is shorter
+    assert (free.centers.norm(dim=-1) - 1).abs().max() > 1e-2
 
 
-def test_one_sound_gets_the_nearest_cluster_and_the_others_follow_by_distance():
-    assert match_clusters(torch.tensor([[3.0, 1.0, 2.0, 0.5]])).tolist() == [3, 1, 2, 0]
+def test_a_seconds_own_scale_makes_loudness_of_no_account_and_silence_harmless():
+    _, sounds = pictures_and_sounds()
+    model = DMC(a_cluster=2, spectrogram_scaling="second").eval()
+    with torch.no_grad():
+        centers, louder = model.listen(sounds).centers, model.listen(sounds + 17).centers
+        silence = model.listen(torch.full((1, 1, 201, 64), -100.0)).centers
+        model.spectrogram_scaling = "none"
+        plain, plain_louder = model.listen(sounds).centers, model.listen(sounds + 17).centers
+    torch.testing.assert_close(centers, louder, rtol=1e-3, atol=1e-4)
+    assert silence.isfinite().all()
+    assert (plain - plain_louder).abs().max() > 0.01
 
 
-def test_several_sounds_get_one_cluster_each_with_the_smallest_sum():
-    for seed in range(20):
-        distances = np.random.default_rng(seed).uniform(0, 1, (2, 4))
-        best = min(itertools.permutations(range(4), 2), key=lambda pair: distances[0, pair[0]] + distances[1, pair[1]])
-        order = match_clusters(torch.tensor(distances)).tolist()
-        assert tuple(order[:2]) == best
-        others = sorted(set(range(4)) - set(best), key=lambda column: distances[:, column].min())
-        assert order[2:] == others
+def test_a_scaled_second_has_mean_0_and_about_unit_size_each_for_itself():
+    seen = []
+    model = DMC(spectrogram_scaling="second").eval()
+    model.audio_net.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    quiet, loud = torch.randn(1, 1, 201, 64) * 0.01 - 90, torch.randn(1, 1, 201, 64) * 20 - 30
+    with torch.no_grad():
+        model.listen(torch.cat([quiet, loud]))
+    torch.testing.assert_close(seen[0].mean((1, 2, 3)), torch.zeros(2), rtol=0, atol=1e-4)
+    quiet, loud = seen[0].std((1, 2, 3)).tolist()
+    assert quiet < 0.01 and loud == pytest.approx(20 / 25, rel=0.02)  # what is next to silence is not blown up
 
 
-def test_both_sounds_nearest_to_one_cluster_do_not_share_it():
-    assert match_clusters(torch.tensor([[0.1, 1.0], [0.2, 5.0]])).tolist() == [1, 0]  # 1.0 + 0.2 < 0.1 + 5.0
+@pytest.mark.parametrize(("pooling", "rows"), [(1, 13), (2, 7), (4, 4), (201, 1)])
+def test_pooled_sounds_have_as_many_fewer_frames(pooling, rows):
+    model = DMC(audio_pooling=pooling).eval()
+    seen = []
+    model.audio_net.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    sound = torch.arange(201.0).view(1, 1, 201, 1).expand(1, 1, 201, 64)
+    with torch.no_grad():
+        assert model.listen(sound).assignment.shape == (1, 1, rows, 4)
+    assert seen[0].shape[2:] == (201 // pooling, 64)
+    means = [sum(range(i * pooling, (i + 1) * pooling)) / pooling for i in range(201 // pooling)]
+    torch.testing.assert_close(seen[0][0, 0, :, 9], torch.tensor(means))
+
+
+def test_the_precision_that_is_named_is_that_precision():
+    cpu = torch.device("cpu")
+    assert choose_precision("fp32", cpu) == torch.float32 and choose_precision("bf16", cpu) == torch.bfloat16
+
+
+@pytest.mark.parametrize(("computes", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_is_bf16_exactly_where_the_hardware_computes_in_it(monkeypatch, computes, expected):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: computes, raising=False)
+    assert choose_precision("auto", torch.device("cpu")) == expected
+    monkeypatch.setattr(precision, "computes_bfloat16", lambda device: computes)
+    assert choose_precision("auto", torch.device("cuda")) == expected
+
+
+def test_auto_is_fp32_on_a_processor_of_which_nothing_is_known(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
+    assert choose_precision("auto", torch.device("cpu")) == torch.float32
+    assert choose_precision("auto", torch.device("meta")) == torch.float32
+
+
+def test_bf16_centres_are_those_of_fp32_to_a_hundredth_and_clustered_in_float32():
+    pictures, sounds = pictures_and_sounds()
+    torch.manual_seed(0)
+    # One cluster: its centre is the mean of the features, and does not jump where a start changes.
+    exact = DMC(1, 1, normalize=True, spectrogram_scaling="second").eval()
+    rounded = DMC(1, 1, normalize=True, spectrogram_scaling="second", precision=torch.bfloat16).eval()
+    rounded.load_state_dict(exact.state_dict())
+    seen = []
+    rounded.visual_net.layer4.register_forward_hook(lambda *arguments: seen.append(arguments[2].dtype))
+    with torch.no_grad():
+        for found, expected in (
+            (rounded.see(pictures), exact.see(pictures)),
+            (rounded.listen(sounds), exact.listen(sounds)),
+        ):
+            assert found.centers.dtype == found.assignment.dtype == torch.float32
+            error = (found.centers - expected.centers).norm(dim=-1) / expected.centers.norm(dim=-1)
+            assert 0 < error.max() < 0.02
+    assert seen == [torch.bfloat16]
+    assert {weight.dtype for weight in rounded.parameters()} == {torch.float32}

@@ -11,7 +11,7 @@ from data.dataset import SecondDataset, second_loader
 from data.errors import SampleError, UserError
 from data.labels import contents_of, labels_of_set, read_labels
 from data.layout import noise_file, silence_file
-from data.other_sounds import SOUNDS, OneOf, SoundOfOtherContent, choose_sound, read_noise, read_silence
+from data.other_sounds import SOUNDS, NoiseNegatives, OneOf, SoundOfOtherContent, choose_sound, read_noise, read_silence
 from data.seconds import Seconds, find_seconds
 from tests.sample_set import add_labels, add_negatives, add_video
 
@@ -170,3 +170,35 @@ def test_one_of_some_spectrograms_is_drawn_by_seed_and_second():
     sound = OneOf(torch.arange(5.0).view(5, 1, 1, 1), seed=3)
     expected = [int(np.random.default_rng((3, index)).integers(5)) for index in range(20)]
     assert [int(sound(index)) for index in range(20)] == expected
+
+
+def test_training_hears_half_of_the_noise_so_that_the_other_half_is_new_to_the_test(data_dir):
+    heard, tested = read_noise(data_dir, training=True), read_noise(data_dir, training=False)
+    rows = [set(noise[:, 0, 0, 0].int().tolist()) for noise in (heard, tested)]
+    assert rows == [set(range(32)), set(range(32, 64))]
+    negatives = NoiseNegatives(data_dir, 8)
+    drawn = torch.cat([negatives.add_to(torch.zeros(1, 1, 201, 64))[1:-1] for _ in range(60)])
+    assert set(drawn[:, 0, 0, 0].int().tolist()) == rows[0]  # every one, in time
+
+
+def test_noise_and_one_second_of_silence_stand_behind_a_batchs_sounds(data_dir):
+    sounds = torch.randn(5, 1, 201, 64)
+    found = NoiseNegatives(data_dir, 3).add_to(sounds)
+    assert found.shape == (5 + 3 + 1, 1, 201, 64) and found.dtype == torch.float32
+    assert torch.equal(found[:5], sounds)
+    noise = read_noise(data_dir, training=True)
+    assert all(any(torch.equal(one, other) for other in noise) for one in found[5:8])
+    assert (found[8] == -100).all()
+
+
+def test_no_noise_adds_nothing_and_takes_neither_files_nor_chance(tmp_path):
+    sounds, before = torch.randn(5, 1, 201, 64), torch.get_rng_state()
+    assert NoiseNegatives(tmp_path, 0).add_to(sounds) is sounds
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("file", [noise_file, silence_file])
+def test_noise_to_train_with_that_is_not_there_is_told(data_dir, file):
+    file(data_dir).unlink()
+    with pytest.raises(UserError, match=f"there is no .*{file(data_dir).name}: .*cut_audio.py"):
+        NoiseNegatives(data_dir, 1)
