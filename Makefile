@@ -15,7 +15,7 @@ demo: install
 	$(RUN) data/cut_video.py
 	$(RUN) data/cut_audio.py
 	$(RUN) vis/samples.py
-	$(RUN) location_dmc.py --v_cluster 2 --a_cluster 1 --image_size 112 --epoch 4 \
+	$(RUN) location_dmc.py --recipe improved --v_cluster 3 --a_cluster 1 --epoch 12 \
 		--out $(DEMO_RUN) --dmc_pkl $(DEMO_RUN)/dmc.pkl --resume 1
 	@echo
 	@echo "The demo is done. What it wrote, and what to look at:"
@@ -24,6 +24,9 @@ demo: install
 	@echo "  $(DEMO_RUN)/log.csv          loss and matching accuracy of each epoch"
 	@echo "  $(DEMO_RUN)/dmc.pkl          the maps of the test frames; README.md shows how to read them"
 	@echo "  $(DEMO_RUN)/dmc.csv          how far each sound is from the part of the picture it was matched to"
+	@echo
+	@echo "How well the maps show what sounds, beside what needs no learning:"
+	$(RUN) metrics/score.py $(DEMO_RUN)/dmc.pkl
 
 test: install lint
 	$(RUN) -m pytest

@@ -139,13 +139,16 @@ class Average:
     def __init__(self) -> None:
         self.count = 0
         self.loss_sum = 0.0
+        self.compared = 0
         self.accuracy_sum = 0.0
 
     def add(self, loss: float, pairs: Comparison) -> None:
         """Add a batch: its loss and its distances."""
         self.count += len(pairs.right)
         self.loss_sum += loss * len(pairs.right)
-        self.accuracy_sum += pairs.accuracy().item() * len(pairs.right)
+        compared = int(pairs.wrong_pictures.isfinite().any(1).sum())  # none in a batch of a single video
+        self.compared += compared
+        self.accuracy_sum += pairs.accuracy().item() * compared
 
     @property
     def loss(self) -> float:
@@ -155,7 +158,7 @@ class Average:
     @property
     def accuracy(self) -> float:
         """Mean share of wrong pictures that are farther than the right one."""
-        return self.accuracy_sum / self.count
+        return self.accuracy_sum / max(1, self.compared)
 
 
 def require_finite(loss: float) -> None:
@@ -276,13 +279,13 @@ def evaluate(model: DMC, loader: OnDevice, path: Path) -> None:
     for batch in tqdm(loader, desc="evaluation", unit="batch", leave=False):
         audio = model.listen(batch["spectrogram"]).centers[batch["second"]]  # [frames, A, 512]
         visual = model.see(batch["frames"])
-        between = squared_distances(audio, visual.centers).sqrt()  # [frames, A, V]
+        between = squared_distances(audio, visual.centers)  # [frames, A, V]
         if not between.isfinite().all():
             raise UserError("the network's weights give no finite distances: train again, or name another --ckpt_file")
         for key, distance, assignment in zip(batch["keys"], between.cpu(), visual.assignment.cpu(), strict=True):
             order = match_clusters(distance)
             maps[key] = assignment[order].numpy()
-            distances[key] = distance[torch.arange(len(distance)), order[: len(distance)]].numpy()
+            distances[key] = distance[torch.arange(len(distance)), order[: len(distance)]].sqrt().numpy()
     write_dmc(path, maps, distances)
     print(f"Wrote the maps of {len(maps)} frames to {path} and their distances to {csv_path(path)}.")
     print(f"Next: score them with python3 metrics/score.py {path}, if the data set has boxes.json.")
@@ -365,6 +368,7 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
         print(f"Trained {folder.epoch} epochs: {folder.path} holds {BEST}, {LAST}, log.csv, args.json.")
     if options.audio != "own":
         print(f"--audio {options.audio}: not their own sound, so the maps go to {dmc_pkl}, not {options.dmc_pkl}")
+    model.beta = options.test_beta
     evaluate(model, test_loader, dmc_pkl)
 
 

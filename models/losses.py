@@ -32,7 +32,8 @@ class ContrastiveLoss(nn.Module):
         wrong = [pairs.wrong_pictures, pairs.wrong_sounds] + ([pairs.background] if self.background else [])
         wrong = torch.cat([distance[distance.isfinite()] for distance in wrong])
         shortfall = (self.margin - (wrong + SMALLEST_SQUARE).sqrt()).clamp(min=0)
-        return 0.5 * (pairs.right.mean() + shortfall.square().mean()) / 2
+        of_wrong = shortfall.square().sum() / max(1, len(shortfall))  # none in a batch of a single video
+        return 0.5 * (pairs.right.mean() + of_wrong) / 2
 
 
 class CrossEntropyLoss(nn.Module):

@@ -71,7 +71,7 @@ def match_clusters(distances: torch.Tensor) -> torch.Tensor:
     distances is the smallest (Hungarian method).
 
     Args:
-        distances: [A, V] of one picture, A at most V.
+        distances: squared, as in training, [A, V] of one picture, A at most V.
 
     Returns:
         int64 [V], a permutation; entry j < A is matched to sound cluster j.

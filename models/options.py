@@ -5,6 +5,7 @@ default.
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -53,8 +54,9 @@ DEFAULTS: dict[str, Any] = {
 # Where and what this run is, whatever the checkpoint's was.
 NOT_FROM_CHECKPOINT = frozenset(
     "evaluate audio use_pretrain ckpt_file visual_weights resume overwrite out dmc_pkl".split()
-    + "device precision num_threads".split()
+    + "device num_threads".split()
 )
+MOST_MATCHINGS = 1000  # ways to match the clusters of a sound and a picture, which training goes through
 # They belong together: with another --data_dir, the checkpoint's lists are those of other videos.
 DATA_OPTIONS = frozenset({"data_dir", "data_list_dir", *(f"{name}_list" for name in LIST_NAMES)})
 
@@ -159,7 +161,8 @@ def _add_recipe_option(group: argparse._ArgumentGroup) -> None:
 def _add_network_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "v_cluster", "clusters of a picture: one a thing that sounds, one for the rest", type=positive_int)
     _add(group, "a_cluster", "clusters of a sound: one a thing that sounds", type=positive_int)
-    _add(group, "beta", "hardness of the clusters; lower makes softer maps", type=positive_float)
+    _add(group, "beta", "hardness of the clusters in training; lower lets more features into each", type=positive_float)
+    _add(group, "test_beta", "the same in evaluation; lower makes softer, larger maps", type=positive_float)
     _add(
         group,
         "cluster_start",
@@ -310,10 +313,21 @@ def check_options(options: argparse.Namespace) -> str | None:
         return "--dmc_pkl cannot end with .csv, as the distances go to the file of that name"
     if options.a_cluster > options.v_cluster:
         return "--a_cluster is larger than --v_cluster: each sound needs a part of the picture"
-    if options.v_cluster > most_clusters(options.image_size, options.image_size):
-        return f"--image_size {options.image_size} gives too few features for --v_cluster {options.v_cluster}"
-    if options.a_cluster > most_clusters(*SPECTROGRAM_SHAPE):
-        return f"--a_cluster {options.a_cluster} is more than a spectrogram has features"
+    for size, named in (
+        (options.image_size, f"--image_size {options.image_size}"),
+        (round(options.image_size * options.test_scale), f"--test_scale {options.test_scale}"),
+    ):
+        if options.v_cluster > most_clusters(size, size):
+            return f"{named} gives too few features for --v_cluster {options.v_cluster}"
+    frames, bands = SPECTROGRAM_SHAPE
+    if options.a_cluster > most_clusters(frames // options.audio_pooling, bands):
+        return f"--audio_pooling {options.audio_pooling} gives too few features for --a_cluster {options.a_cluster}"
+    if options.matching == "one_to_one" and math.perm(options.v_cluster, options.a_cluster) > MOST_MATCHINGS:
+        return "--matching one_to_one is too slow for so many clusters: lower --v_cluster or --a_cluster"
+    if options.visual_weights and (options.evaluate or options.use_pretrain or options.resume):
+        return "--visual_weights is where a fresh training starts: a checkpoint brings weights of its own"
+    if options.negatives == "batch" and options.batch_size == 1 and not options.evaluate:
+        return "--batch_size 1 has no wrong pairs with --negatives batch"
     return None
 
 

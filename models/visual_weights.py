@@ -29,11 +29,13 @@ def load_visual_weights(model: nn.Module, source: str) -> str:
     wanted = model.visual_net.state_dict()
     unused = ("fc.",) if "layer4.0.conv1.weight" in wanted else ("fc.", "layer4.")
     found = {name: weight for name, weight in weights.items() if not name.startswith(unused)}
-    wrong = [name for name in wanted if name not in found or found[name].shape != wanted[name].shape]
-    if wrong or len(found) > len(wanted):
+    # BatchNorm's counters came with PyTorch 0.4.1: older files have none.
+    missing = [name for name in wanted if name not in found and not name.endswith("num_batches_tracked")]
+    wrong = missing + [name for name in found if name in wanted and found[name].shape != wanted[name].shape]
+    if wrong or found.keys() - wanted.keys():
         problem = f"{wrong[0]} is missing or of another shape" if wrong else "it holds more than a ResNet-18"
         raise UserError(f"--visual_weights {source} holds no weights of torchvision's ResNet-18: {problem}")
-    model.visual_net.load_state_dict(found)
+    model.visual_net.load_state_dict(found, strict=False)
     return f"The visual network starts from the weights of {source}."
 
 

@@ -110,9 +110,9 @@ def test_a_duet_network_starts_from_one_trained_on_solos_with_the_same_seed(tmp_
     (_, first, _), (_, second, log) = [(script, " ".join(map(str, words)), log) for script, words, log in commands]
     out = tmp_path / "out"
     assert f"--data_dir {tmp_path}/data/solo --v_cluster 3 --a_cluster 1 --epoch 5 --seed 11" in first
-    assert f"--out {out}/improved_duet-solo_11 " in first and "--use_pretrain" not in first
+    assert f"--out {out}/improved_solo_11 " in first and "--use_pretrain" not in first
     assert f"--data_dir {tmp_path}/data/duet --v_cluster 4 --a_cluster 2 --epoch 5 --seed 11" in second
-    assert f"--use_pretrain 1 --ckpt_file {out}/improved_duet-solo_11/best.pth --resume 1" in second
+    assert f"--use_pretrain 1 --ckpt_file {out}/improved_solo_11/best.pth --resume 1" in second
     assert log == out / "improved_duet_11" / "benchmark.log"
     assert recipes.needed_sets(["duet"]) == ["solo", "duet"]
 

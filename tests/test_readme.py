@@ -16,6 +16,8 @@ SCRIPTS = [
     "data/cut_audio.py",
     "vis/samples.py",
     "location_dmc.py",
+    "metrics/score.py",
+    "benchmarks/recipes.py",
 ]
 
 
@@ -24,7 +26,7 @@ def test_help_works_from_any_folder_and_the_readme_has_every_option(script, tmp_
     done = subprocess.run([sys.executable, ROOT / script, "--help"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     options = set(re.findall(r"(?<![\w-])--\w+", done.stdout)) - {"--help"}
-    assert "--data_dir" in options and len(options) >= 3
+    assert options & {"--data_dir", "--data"} and len(options) >= 3
     assert [option for option in sorted(options) if f"`{option}`" not in README] == []
 
 
@@ -43,6 +45,7 @@ def test_the_commands_of_the_procedure_are_the_contract():
         "python3 data/cut_video.py",
         "python3 data/cut_audio.py",
         "python3 location_dmc.py --v_cluster 2 --a_cluster 1\n",
+        "python3 metrics/score.py dmc.pkl",
         "python3 location_dmc.py --v_cluster 2 --a_cluster 1 --evaluate 1 --use_pretrain 1 --ckpt_file path/to/ckpt",
     ):
         assert line in README
