@@ -352,7 +352,9 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
         f"DMC, recipe {options.recipe}, {options.v_cluster} visual and {options.a_cluster} sound clusters, "
         f"{str(precision).removeprefix('torch.')} on {device}"
     )
-    if options.visual_weights:
+    if options.visual_weights and checkpoint:
+        print(f"--visual_weights is not used: {checkpoint.path} brings weights of its own")
+    elif options.visual_weights:
         print(load_visual_weights(model, options.visual_weights))
     if checkpoint and (note := load_weights(model, checkpoint)):
         print(note)

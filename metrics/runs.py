@@ -11,8 +11,9 @@ import sklearn.metrics
 
 from data.dmc_pkl import csv_path, path_of_sound, read_dmc
 from data.errors import UserError
+from data.other_sounds import SOUNDS
 
-NEGATIVES = ("shuffled", "noise", "silence")  # sounds that `location_dmc.py --audio` puts in place of the own one
+NEGATIVES = tuple(sound for sound in SOUNDS if sound != "own")  # what `location_dmc.py --audio` puts in its place
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ several sources, CIoU is the mean IoU over a frame's objects, each with a map of
 NSA is the share of the area below 0.2 in the maps of no sound. Every published number depends on the threshold and on
 what is counted:
 
-  MUSIC (Hu et al., NeurIPS 2020), as its published code does: solos IoU with the boxes; duets CIoU over the classes of
-      a frame, each with the map of its class, at 0.3; above 0.5, in the code for duets above 0.2, of the maximum. Here
-      clusters, which have no class, are assigned to the objects by the best one-to-one match. Frames without a box are
-      not counted.
+  MUSIC (Hu et al., NeurIPS 2020): solos IoU with the boxes at half of the maximum; duets, in its published code, CIoU
+      over the classes of a frame at 0.3, each with the map of its class above 0.2 of the maximum. Here clusters, which
+      have no class, are assigned to the objects by the best one-to-one match, at half of the maximum. Frames without a
+      box are not counted.
   VGG-SS (Chen et al., CVPR 2021): called cIoU there too; the prediction is the brighter half of the pixels, by the
       median of the map, whatever its maximum, so that a published number says little beside one of this program.
   Flickr-SoundNet (Senocak et al., CVPR 2018; its 250 frames as scored by Chen et al.): cIoU with the consensus of the

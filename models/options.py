@@ -324,8 +324,6 @@ def check_options(options: argparse.Namespace) -> str | None:
         return f"--audio_pooling {options.audio_pooling} gives too few features for --a_cluster {options.a_cluster}"
     if options.matching == "one_to_one" and math.perm(options.v_cluster, options.a_cluster) > MOST_MATCHINGS:
         return "--matching one_to_one is too slow for so many clusters: lower --v_cluster or --a_cluster"
-    if options.visual_weights and (options.evaluate or options.use_pretrain or options.resume):
-        return "--visual_weights is where a fresh training starts: a checkpoint brings weights of its own"
     if options.negatives == "batch" and options.batch_size == 1 and not options.evaluate:
         return "--batch_size 1 has no wrong pairs with --negatives batch"
     return None
