@@ -54,7 +54,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "learning_rate": 5e-4,
         "schedule": "cosine",
         "warmup": 30,
-        "epoch": 14,
+        "epoch": 16,
         "precision": "auto",
     },
 }
