@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torchvision.models import resnet18
 
 FEATURE_SIZES = {"layer3": 256, "layer4": 512}  # of the features of each stage that can be the last
@@ -21,10 +22,17 @@ class Backbone(nn.Module):
             ``replicate`` repeats the edge.
         last_layer: ``layer4`` is the whole network; ``layer3`` stops before its last stage, at the same stride: half
             the cost, and each feature sees 211 pixels instead of 339, so that it tells more of its own place.
+        center_features: strided convolutions look at every second place from the first one on, so that feature i is
+            centred on pixel 16 i, a corner of the cell of 16 x 16 pixels that it stands for in a map: all maps are half
+            a cell too far down and right. With this, ``layer3`` looks from the second place on, and feature i is
+            centred on pixel 16 i + 8. The weights do not depend on it.
     """
 
-    def __init__(self, in_channels: int, padding: str = "zeros", last_layer: str = "layer4") -> None:
+    def __init__(
+        self, in_channels: int, padding: str = "zeros", last_layer: str = "layer4", center_features: bool = False
+    ) -> None:
         super().__init__()
+        self.center_features = center_features
         resnet = resnet18(weights=None)
         if in_channels != 3:
             resnet.conv1 = nn.Conv2d(in_channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
@@ -48,7 +56,10 @@ class Backbone(nn.Module):
             of 201 x 64.
         """
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        x = self.layer3(self.layer2(self.layer1(x)))
+        x = self.layer2(self.layer1(x))
+        if self.center_features:
+            x = functional.pad(x, (0, 1, 0, 1), mode="replicate")[..., 1:, 1:]
+        x = self.layer3(x)
         return self.layer4(x) if hasattr(self, "layer4") else x
 
 

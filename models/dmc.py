@@ -42,6 +42,7 @@ class DMC(nn.Module):
         beta: hardness of the clusters.
         cluster_start: where their centers start, see `models.clustering.STARTS`.
         visual_layer: of which pictures' features are the output, see `models.backbone.Backbone`.
+        center_features: whether pictures' features lie in the middle of their cells, see `models.backbone.Backbone`.
         normalize: whether features have length 1, so that only their directions count.
         padding: of the visual stream's convolutions, see `models.backbone.Backbone`.
         spectrogram_scaling: ``none``, or ``second``: each second has mean 0 and about unit size.
@@ -57,6 +58,7 @@ class DMC(nn.Module):
         beta: float = BETA,
         cluster_start: str = "strided",
         visual_layer: str = "layer4",
+        center_features: bool = False,
         normalize: bool = False,
         padding: str = "zeros",
         spectrogram_scaling: str = "none",
@@ -72,7 +74,7 @@ class DMC(nn.Module):
         self.spectrogram_scaling = spectrogram_scaling
         self.audio_pooling = audio_pooling
         self.precision = precision
-        self.visual_net = Backbone(in_channels=3, padding=padding, last_layer=visual_layer)
+        self.visual_net = Backbone(3, padding, visual_layer, center_features)
         self.audio_net = Backbone(in_channels=1)
         self.visual_projection = nn.Linear(FEATURE_SIZES[visual_layer], CENTER_SIZE)
         self.audio_projection = nn.Linear(FEATURE_SIZES["layer4"], CENTER_SIZE)
@@ -130,6 +132,7 @@ def build_dmc(options: Namespace, precision: torch.dtype = torch.float32) -> DMC
         beta=options.beta,
         cluster_start=options.cluster_start,
         visual_layer=options.visual_layer,
+        center_features=bool(options.center_features),
         normalize=bool(options.normalize),
         padding=options.padding,
         spectrogram_scaling=options.spectrogram_scaling,

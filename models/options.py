@@ -178,6 +178,13 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
     )
     _add(
         group,
+        "center_features",
+        "1 puts each feature of a picture into the middle of its cell of the map; else maps are half a cell off",
+        type=int,
+        choices=(0, 1),
+    )
+    _add(
+        group,
         "padding",
         "of the visual convolutions; zeros show features where the edge is, and edges become clusters of their own",
         choices=PADDINGS,

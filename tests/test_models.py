@@ -184,3 +184,25 @@ def test_bf16_centres_are_those_of_fp32_to_a_hundredth_and_clustered_in_float32(
             assert 0 < error.max() < 0.02
     assert seen == [torch.bfloat16]
     assert {weight.dtype for weight in rounded.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(("center_features", "expected"), [(False, 16 * 4), (True, 16 * 4 + 8)])
+@pytest.mark.parametrize("last_layer", ["layer3", "layer4"])
+def test_centred_features_look_at_the_middle_of_the_cell_that_they_stand_for(center_features, expected, last_layer):
+    torch.manual_seed(0)
+    net = Backbone(3, "replicate", last_layer, center_features).eval()
+    pictures = torch.randn(8, 3, 144, 144, requires_grad=True)
+    net(pictures)[:, :, 4, 4].square().sum().backward()
+    influence = pictures.grad.square().sum((0, 1))  # [144, 144], of each pixel on the feature at (4, 4)
+    where = torch.arange(144.0)
+    row = (influence.sum(1) * where).sum() / influence.sum()
+    column = (influence.sum(0) * where).sum() / influence.sum()
+    assert row.item() == pytest.approx(expected, abs=3) and column.item() == pytest.approx(expected, abs=3)
+
+
+def test_centred_features_are_as_many_and_have_the_same_weights():
+    plain, centred = Backbone(3), Backbone(3, center_features=True)
+    centred.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        for size in ((96, 96), (100, 33), (144, 145)):
+            assert plain.eval()(torch.zeros(1, 3, *size)).shape == centred.eval()(torch.zeros(1, 3, *size)).shape

@@ -12,7 +12,7 @@ OTHER_VALUES = {  # of every option that a recipe sets, one that is neither's
     "temperature": 0.3, "matching": "one_to_one", "cluster_start": "farthest", "beta": 3.0, "normalize": 1,
     "padding": "replicate", "spectrogram_scaling": "second", "audio_pooling": 3, "n_fft": 512,
     "augmentation": "strong", "image_size": 48, "test_scale": 3.0, "learning_rate": 0.5, "schedule": "cosine",
-    "warmup": 9, "epoch": 77, "precision": "bf16", "test_beta": 4.0, "visual_layer": "layer3",
+    "warmup": 9, "epoch": 77, "precision": "bf16", "test_beta": 4.0, "visual_layer": "layer3", "center_features": 1,
 }  # fmt: skip
 
 
