@@ -29,7 +29,7 @@ def test_the_original_recipe_is_the_published_one():
         "matching": "nearest", "cluster_start": "strided", "beta": 30.0, "normalize": 0, "padding": "zeros",
         "spectrogram_scaling": "none", "audio_pooling": 1, "n_fft": 160, "augmentation": "published",
         "image_size": 224, "test_scale": 1.0, "learning_rate": 1e-4, "schedule": "constant", "warmup": 0,
-        "epoch": 100, "precision": "fp32",
+        "epoch": 100, "precision": "fp32", "test_beta": 30.0, "visual_layer": "layer4", "center_features": 0,
     }  # fmt: skip
     assert (DEFAULTS["batch_size"], location_dmc.WEIGHT_DECAY) == (32, 1e-4)
 
@@ -95,9 +95,9 @@ def test_a_recipe_that_is_not_known_here_falls_back_to_the_original(recipe):
     assert {name: getattr(options, name) for name in ORIGINAL} == ORIGINAL
 
 
-def test_the_precision_and_the_start_of_a_checkpoints_training_are_not_those_of_this_machine():
+def test_a_checkpoints_precision_counts_so_that_resuming_changes_nothing_but_where_it_started_does_not():
     options = options_of(checkpoint={"precision": "bf16", "visual_weights": "imagenet"})
-    assert (options.precision, options.visual_weights) == ("fp32", None)
+    assert (options.precision, options.visual_weights) == ("bf16", None)
 
 
 @pytest.mark.parametrize("name", OTHER_VALUES)
