@@ -268,8 +268,8 @@ def epoch_line(row: dict[str, Any], epochs: int) -> str:
 
 
 @torch.no_grad()
-def evaluate(model: DMC, loader: OnDevice, path: Path) -> None:
-    """Write ``dmc.pkl`` and ``dmc.csv`` for the test list.
+def evaluate(model: DMC, loader: OnDevice, path: Path, both_ways: bool) -> None:
+    """Write ``dmc.pkl`` and ``dmc.csv`` for the test list; `both_ways` as in `DMC.see`.
 
     Raises:
         UserError: the weights are no finite numbers.
@@ -278,7 +278,7 @@ def evaluate(model: DMC, loader: OnDevice, path: Path) -> None:
     maps, distances = {}, {}
     for batch in tqdm(loader, desc="evaluation", unit="batch", leave=False):
         audio = model.listen(batch["spectrogram"]).centers[batch["second"]]  # [frames, A, 512]
-        visual = model.see(batch["frames"])
+        visual = model.see(batch["frames"], both_ways)
         between = squared_distances(audio, visual.centers)  # [frames, A, V]
         if not between.isfinite().all():
             raise UserError("the network's weights give no finite distances: train again, or name another --ckpt_file")
@@ -371,7 +371,7 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     if options.audio != "own":
         print(f"--audio {options.audio}: not their own sound, so the maps go to {dmc_pkl}, not {options.dmc_pkl}")
     model.beta = options.test_beta
-    evaluate(model, test_loader, dmc_pkl)
+    evaluate(model, test_loader, dmc_pkl, bool(options.test_flip))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -82,17 +82,22 @@ class DMC(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
         self.to(memory_format=torch.channels_last)  # the faster order for convolutions
 
-    def see(self, frames: torch.Tensor) -> Clusters:
+    def see(self, frames: torch.Tensor, both_ways: bool = False) -> Clusters:
         """Cluster pictures.
 
         Args:
             frames: uint8 [B, 3, H, W], RGB.
+            both_ways: look at each picture's mirror image too, and average the features. Nothing in training says where
+                in its receptive field a feature has what it stands for: networks come to lean to one side.
 
         Returns:
             Clusters with K = v_cluster, at 1/16 of the size.
         """
         normalised = (frames.to(self.mean.dtype) / 255 - self.mean) / self.std
-        return self._cluster(self._features(self.visual_net, normalised), self.visual_projection, self.v_cluster)
+        features = self._features(self.visual_net, normalised)
+        if both_ways:
+            features = (features + self._features(self.visual_net, normalised.flip(-1)).flip(-1)) / 2
+        return self._cluster(features, self.visual_projection, self.v_cluster)
 
     def listen(self, spectrograms: torch.Tensor) -> Clusters:
         """Cluster sounds.

@@ -162,6 +162,13 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "v_cluster", "clusters of a picture: one a thing that sounds, one for the rest", type=positive_int)
     _add(group, "a_cluster", "clusters of a sound: one a thing that sounds", type=positive_int)
     _add(group, "beta", "hardness of the clusters in training; lower lets more features into each", type=positive_float)
+    _add(
+        group,
+        "test_flip",
+        "1 looks at each test picture's mirror image too, so that maps do not lean to one side; twice the time",
+        type=int,
+        choices=(0, 1),
+    )
     _add(group, "test_beta", "the same in evaluation; lower makes softer, larger maps", type=positive_float)
     _add(
         group,
