@@ -206,3 +206,14 @@ def test_centred_features_are_as_many_and_have_the_same_weights():
     with torch.no_grad():
         for size in ((96, 96), (100, 33), (144, 145)):
             assert plain.eval()(torch.zeros(1, 3, *size)).shape == centred.eval()(torch.zeros(1, 3, *size)).shape
+
+
+def test_looking_both_ways_a_mirrored_picture_has_the_mirrored_map():
+    torch.manual_seed(0)
+    model = DMC(v_cluster=2, cluster_start="farthest", normalize=True).eval()
+    frames = torch.randint(0, 256, (3, 3, 64, 80), dtype=torch.uint8)
+    with torch.no_grad():
+        maps, mirrored = (model.see(pictures, both_ways=True).assignment for pictures in (frames, frames.flip(-1)))
+        one_way, other_way = (model.see(pictures).assignment for pictures in (frames, frames.flip(-1)))
+    torch.testing.assert_close(mirrored.flip(-1), maps, rtol=1e-3, atol=1e-3)
+    assert (other_way.flip(-1) - one_way).abs().max() > 0.01  # which one way does not give

@@ -12,7 +12,8 @@ OTHER_VALUES = {  # of every option that a recipe sets, one that is neither's
     "temperature": 0.3, "matching": "one_to_one", "cluster_start": "farthest", "beta": 3.0, "normalize": 1,
     "padding": "replicate", "spectrogram_scaling": "second", "audio_pooling": 3, "n_fft": 512,
     "augmentation": "strong", "image_size": 48, "test_scale": 3.0, "learning_rate": 0.5, "schedule": "cosine",
-    "warmup": 9, "epoch": 77, "precision": "bf16", "test_beta": 4.0, "test_flip": 1, "visual_layer": "layer3", "center_features": 1,
+    "warmup": 9, "epoch": 77, "precision": "bf16", "test_beta": 4.0, "test_flip": 1,
+    "visual_layer": "layer3", "center_features": 1,
 }  # fmt: skip
 
 
@@ -29,7 +30,8 @@ def test_the_original_recipe_is_the_published_one():
         "matching": "nearest", "cluster_start": "strided", "beta": 30.0, "normalize": 0, "padding": "zeros",
         "spectrogram_scaling": "none", "audio_pooling": 1, "n_fft": 160, "augmentation": "published",
         "image_size": 224, "test_scale": 1.0, "learning_rate": 1e-4, "schedule": "constant", "warmup": 0,
-        "epoch": 100, "precision": "fp32", "test_beta": 30.0, "test_flip": 0, "visual_layer": "layer4", "center_features": 0,
+        "epoch": 100, "precision": "fp32", "test_beta": 30.0, "test_flip": 0,
+        "visual_layer": "layer4", "center_features": 0,
     }  # fmt: skip
     assert (DEFAULTS["batch_size"], location_dmc.WEIGHT_DECAY) == (32, 1e-4)
 
