@@ -18,6 +18,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+# Threads that wait for one another would else spin, which stalls all of them as soon as anything else wants a core,
+# be it the processes that load data. Read when PyTorch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import torch
 from torch import nn
 from tqdm import tqdm
