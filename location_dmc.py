@@ -116,9 +116,12 @@ def build_test_loader(options: Namespace, device: torch.device) -> OnDevice:
 # --- training -----------------------------------------------------------------------------------------------------
 
 
-def compare(model: DMC, batch: dict[str, torch.Tensor], options: Namespace, noise: NoiseNegatives) -> Comparison:
+def compare(
+    model: DMC, batch: dict[str, torch.Tensor], options: Namespace, noise: NoiseNegatives | None = None
+) -> Comparison:
     """Distances of the right and wrong pairs of a batch; every sound and picture goes through the network once."""
-    audio = model.listen(noise.add_to(batch["spectrogram"])).centers  # [B + N, A, 512]
+    sounds = noise.add_to(batch["spectrogram"]) if noise else batch["spectrogram"]
+    audio = model.listen(sounds).centers  # [B + N, A, 512]
     if options.negatives == "batch":
         visual = model.see(batch["frame"]).centers  # [B, V, 512]
         return compare_in_batch(audio, visual, batch["video"], options.matching)
@@ -173,12 +176,17 @@ def require_finite(loss: float) -> None:
 
 
 def train_epoch(
-    model: DMC, criterion: nn.Module, optimizer: torch.optim.Optimizer, loader: OnDevice, epoch: int, options: Namespace
+    model: DMC,
+    criterion: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loader: OnDevice,
+    epoch: int,
+    options: Namespace,
+    noise: NoiseNegatives,
 ) -> Average:
     """Train on each second of the training list once, less those that do not fill a last batch."""
     model.train()
     loader.set_epoch(epoch)
-    noise = NoiseNegatives(Path(options.data_dir), options.noise_negatives)
     average = Average()
     for step, batch in enumerate(tqdm(loader, desc=f"epoch {epoch}", unit="batch", leave=False)):
         set_learning_rate(optimizer, options, (epoch - 1) * len(loader) + step, options.epoch * len(loader))
@@ -202,10 +210,9 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, options: Namespace, step
 def validate(model: DMC, criterion: nn.Module, loader: OnDevice, options: Namespace) -> Average:
     """Loss and matching accuracy on the validation list, without any labels."""
     model.eval()
-    noise = NoiseNegatives(Path(options.data_dir), 0)
     average = Average()
     for batch in tqdm(loader, desc="validation", unit="batch", leave=False):
-        pairs = compare(model, batch, options, noise)
+        pairs = compare(model, batch, options)
         average.add(criterion(pairs).item(), pairs)
     return average
 
@@ -215,6 +222,7 @@ def train(
     model: DMC,
     train_loader: OnDevice,
     val_loader: OnDevice,
+    noise: NoiseNegatives,
     folder: RunFolder,
     resumed: Checkpoint | None,
 ) -> None:
@@ -228,7 +236,7 @@ def train(
         resume(optimizer, folder, resumed, args)
     for epoch in range(folder.epoch + 1, options.epoch + 1):
         start = time.perf_counter()
-        trained = train_epoch(model, criterion, optimizer, train_loader, epoch, options)
+        trained = train_epoch(model, criterion, optimizer, train_loader, epoch, options, noise)
         seconds = time.perf_counter() - start
         validated = validate(model, criterion, val_loader, options)
         require_finite(validated.loss)
@@ -363,13 +371,13 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     if checkpoint and (note := load_weights(model, checkpoint)):
         print(note)
     if not options.evaluate:
-        NoiseNegatives(Path(options.data_dir), options.noise_negatives)  # fail now if they are missing
+        noise = NoiseNegatives(Path(options.data_dir), options.noise_negatives)
         pair_loaders = (build_pair_loader(options, "train", device), build_pair_loader(options, "val", device))
         folder = RunFolder(Path(options.out))
         resuming = checkpoint is not None and checkpoint.path == folder.path / LAST and bool(options.resume)
         if not resuming:
             folder.require_free(bool(options.overwrite))
-        train(options, model, *pair_loaders, folder, checkpoint if resuming else None)
+        train(options, model, *pair_loaders, noise, folder, checkpoint if resuming else None)
         load_weights(model, read_checkpoint(folder.path / BEST))
         print(f"Trained {folder.epoch} epochs: {folder.path} holds {BEST}, {LAST}, log.csv, args.json.")
     if options.audio != "own":

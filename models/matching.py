@@ -34,9 +34,7 @@ def pair_distance(between: torch.Tensor, matching: str = "nearest") -> torch.Ten
     """
     if matching == "nearest" or between.shape[-2] == 1:
         return between.amin(-1).sum(-1)
-    chosen = _one_to_one(between)  # [P, A]
-    sums = sum(between[..., row, chosen[:, row]] for row in range(chosen.shape[1]))  # [..., P]
-    return sums.amin(-1)
+    return _one_to_one(between)[1].amin(-1)
 
 
 def unmatched(between: torch.Tensor, matching: str = "nearest") -> torch.Tensor:
@@ -52,16 +50,16 @@ def unmatched(between: torch.Tensor, matching: str = "nearest") -> torch.Tensor:
     if matching == "nearest" or between.shape[-2] == 1:
         matched = between.argmin(-1)  # [B, A]
     else:
-        chosen = _one_to_one(between)
-        sums = sum(between[..., row, chosen[:, row]] for row in range(chosen.shape[1]))
-        matched = chosen[sums.argmin(-1)]
+        ways, sums = _one_to_one(between)
+        matched = ways[sums.argmin(-1)]
     return torch.ones_like(between[:, 0], dtype=torch.bool).scatter(1, matched, False)
 
 
-def _one_to_one(between: torch.Tensor) -> torch.Tensor:
-    """All ways to give each of the A sound clusters one of the V visual ones, int64 [P, A]."""
-    ways = itertools.permutations(range(between.shape[-1]), between.shape[-2])
-    return torch.tensor(list(ways), device=between.device)
+def _one_to_one(between: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """All ways to give each of the A sound clusters a one of its own, int64 [P, A], and their sums, [..., P]."""
+    count, of = between.shape[-2:]
+    ways = torch.tensor(list(itertools.permutations(range(of), count)), device=between.device)
+    return ways, sum(between[..., row, ways[:, row]] for row in range(count))
 
 
 def match_clusters(distances: torch.Tensor) -> torch.Tensor:

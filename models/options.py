@@ -56,6 +56,7 @@ NOT_FROM_CHECKPOINT = frozenset(
     "evaluate audio use_pretrain ckpt_file visual_weights resume overwrite out dmc_pkl".split()
     + "device num_threads".split()
 )
+SWITCH = {"type": int, "choices": (0, 1)}
 MOST_MATCHINGS = 1000  # ways to match the clusters of a sound and a picture, which training goes through
 # They belong together: with another --data_dir, the checkpoint's lists are those of other videos.
 DATA_OPTIONS = frozenset({"data_dir", "data_list_dir", *(f"{name}_list" for name in LIST_NAMES)})
@@ -110,8 +111,7 @@ def _in_other_recipes(name: str) -> str:
 
 
 def _add_task_options(group: argparse._ArgumentGroup) -> None:
-    switch = {"type": int, "choices": (0, 1)}
-    _add(group, "evaluate", "1 writes dmc.pkl for the test list with a trained network, without training", **switch)
+    _add(group, "evaluate", "1 writes dmc.pkl for the test list with a trained network, without training", **SWITCH)
     _add(
         group,
         "audio",
@@ -119,10 +119,10 @@ def _add_task_options(group: argparse._ArgumentGroup) -> None:
         "it, that of a video of other content, white noise or silence; their maps go to dmc_shuffled.pkl and so on",
         choices=SOUNDS,
     )
-    _add(group, "use_pretrain", "1 starts from the weights of --ckpt_file", **switch)
+    _add(group, "use_pretrain", "1 starts from the weights of --ckpt_file", **SWITCH)
     _add(group, "ckpt_file", "checkpoint, ours or the published code's (default: OUT/best.pth)", type=Path)
-    _add(group, "resume", "1 goes on from OUT/last.pth; starts fresh where there is none", **switch)
-    _add(group, "overwrite", "1 deletes the training that OUT holds and starts afresh", **switch)
+    _add(group, "resume", "1 goes on from OUT/last.pth; starts fresh where there is none", **SWITCH)
+    _add(group, "overwrite", "1 deletes the training that OUT holds and starts afresh", **SWITCH)
 
 
 def _add_data_options(group: argparse._ArgumentGroup) -> None:
@@ -144,8 +144,7 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
         group,
         "enable_img_augmentation",
         "1 crops and flips training pictures and changes their colours; 0 leaves them, which overfits sooner",
-        type=int,
-        choices=(0, 1),
+        **SWITCH,
     )
 
 
@@ -166,8 +165,7 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
         group,
         "test_flip",
         "1 looks at each test picture's mirror image too, so that maps do not lean to one side; twice the time",
-        type=int,
-        choices=(0, 1),
+        **SWITCH,
     )
     _add(group, "test_beta", "the same in evaluation; lower makes softer, larger maps", type=positive_float)
     _add(
@@ -176,7 +174,7 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
         "where clusters start: strided, at fixed positions; farthest, at features far apart, which finds small objects",
         choices=tuple(STARTS),
     )
-    _add(group, "normalize", "1 gives all features length 1", type=int, choices=(0, 1))
+    _add(group, "normalize", "1 gives all features length 1", **SWITCH)
     _add(
         group,
         "visual_layer",
@@ -187,8 +185,7 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
         group,
         "center_features",
         "1 puts each feature of a picture into the middle of its cell of the map; else maps are half a cell off",
-        type=int,
-        choices=(0, 1),
+        **SWITCH,
     )
     _add(
         group,
@@ -229,8 +226,7 @@ def _add_training_options(group: argparse._ArgumentGroup) -> None:
         group,
         "background_negatives",
         "1 pushes each sound away from the parts of its own picture that it is not matched to",
-        type=int,
-        choices=(0, 1),
+        **SWITCH,
     )
     _add(
         group,
