@@ -59,16 +59,23 @@ def cut_audio(sound: Sound, folder: Path, n_fft: int = N_FFT) -> None:
             np.save(partial / spectrogram_file(second), spectrogram)
 
 
+def sound_of_name(videos: list[Path], sound_file: Path | None) -> Sound:
+    """The sound of one NAME: of its separate sound file if it has one, else of its video.
+
+    Raises:
+        MediaError: it cannot be had.
+    """
+    if sound_file is None:
+        return sound_of_video(single_video(videos))
+    try:
+        return separate_sound(sound_file)
+    except MediaError as error:
+        raise MediaError(f"{sound_file}: {error}") from error
+
+
 def cut_one(videos: list[Path], sound_file: Path | None, folder: Path, n_fft: int) -> None:
-    """`cut_audio` for one NAME: of its separate sound file if it has one, else of its video."""
-    if sound_file is not None:
-        try:
-            sound = separate_sound(sound_file)
-        except MediaError as error:
-            raise MediaError(f"{sound_file}: {error}") from error
-    else:
-        sound = sound_of_video(single_video(videos))
-    cut_audio(sound, folder, n_fft)
+    """`cut_audio` for one NAME."""
+    cut_audio(sound_of_name(videos, sound_file), folder, n_fft)
 
 
 def write_negatives(data_dir: Path, n_fft: int) -> None:

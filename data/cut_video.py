@@ -17,7 +17,7 @@ from PIL import Image
 
 from data.command_line import available_cores, positive_int, whole_number
 from data.cut import cut_parser, cut_videos, single_video
-from data.decode_video import TimesDiffer, decoded_pts, promised_pts, sample_frames
+from data.decode_video import SHORT_SIDE, TimesDiffer, decoded_pts, promised_pts, sample_frames
 from data.layout import frame_file, video_frames_dir, videos_by_name
 from data.whole_files import whole_folder
 
@@ -70,8 +70,8 @@ def parse(argv: Sequence[str] | None) -> Namespace:
     parser.add_argument(
         "--short_side",
         type=whole_number,
-        default=256,
-        help="pixels of the frames' shorter side; 0 keeps the video's size (default: 256)",
+        default=SHORT_SIDE,
+        help="pixels of the frames' shorter side; 0 keeps the video's size (default: %(default)s)",
     )
     return parser.parse_args(argv)
 

@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from data.other_sounds import OwnSound, Sound
-from data.samples import augmented, load_frame, load_spectrogram, plain
+from data.samples import augmented, load_frame, load_spectrogram, plain, spec_augmented
 from data.seconds import Seconds
 
 NEGATIVES = ("one", "batch")
@@ -52,6 +52,7 @@ class PairDataset(Dataset):
         seed: of all random choices.
         augmentation: how pictures are changed at random, one of `data.samples.AUGMENTATIONS`; None leaves them.
         negatives: ``one`` adds a frame of another video, ``batch`` does not: the others of the batch serve.
+        spec_augment: whether sounds are changed at random too, see `data.samples.spec_augmented`.
 
     Raises:
         ValueError: there are less than two videos.
@@ -59,7 +60,13 @@ class PairDataset(Dataset):
     """
 
     def __init__(
-        self, seconds: Seconds, image_size: int, seed: int, augmentation: str | None = None, negatives: str = "one"
+        self,
+        seconds: Seconds,
+        image_size: int,
+        seed: int,
+        augmentation: str | None = None,
+        negatives: str = "one",
+        spec_augment: bool = False,
     ) -> None:
         if len(seconds.names) < 2:
             raise ValueError("a wrong pair takes a second video")
@@ -68,6 +75,7 @@ class PairDataset(Dataset):
         self.seed = seed
         self.augmentation = augmentation
         self.negatives = negatives
+        self.spec_augment = spec_augment
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -75,14 +83,16 @@ class PairDataset(Dataset):
     def __getitem__(self, key: tuple[int, int]) -> Pair | PairWithOther:
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, index))
-        pair: Pair = {
+        pair: Pair | PairWithOther = {
             "spectrogram": load_spectrogram(self.seconds.spectrogram_path(index)),
             "frame": self._random_frame(index, rng),
             "video": int(self.seconds.video[index]),
         }
-        if self.negatives == "batch":
-            return pair
-        return {**pair, "other_frame": self._random_frame(self.seconds.of_other_video(index, rng), rng)}
+        if self.negatives == "one":
+            pair = {**pair, "other_frame": self._random_frame(self.seconds.of_other_video(index, rng), rng)}
+        if self.spec_augment:
+            pair["spectrogram"] = spec_augmented(pair["spectrogram"], rng)
+        return pair
 
     def _random_frame(self, index: int, rng: np.random.Generator) -> torch.Tensor:
         paths = self.seconds.frame_paths(index)

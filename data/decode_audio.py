@@ -1,6 +1,7 @@
 """The sound of a video or sound file, decoded with PyAV, mixed to mono and aligned to the picture by time stamps."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,10 +42,19 @@ def decode_sound(path: Path, picture_start: float | None = None) -> Sound:
     Raises:
         MediaError: the file cannot be read, has no sound or none that can be decoded.
     """
+    pieces = list(decode_pieces(path, picture_start))
+    return Sound(np.concatenate([piece.samples for piece in pieces]), pieces[0].rate, pieces[0].start)
+
+
+def decode_pieces(path: Path, picture_start: float | None = None) -> Iterator[Sound]:
+    """The sound of `decode_sound` as pieces that follow one another, for files that are longer than the memory.
+
+    Raises:
+        MediaError: as `decode_sound`, as soon as it is found.
+    """
     with open_media(path) as container:
         stream = sound_stream(container)
         to_float = av.AudioResampler(format="fltp")
-        pieces: list[np.ndarray] = []
         rate = start = count = None
         for frame in decoded_frames(container, stream):
             if rate is None:
@@ -59,11 +69,10 @@ def decode_sound(path: Path, picture_start: float | None = None) -> Sound:
             missing = round((frame.time - first_time) * rate) - count if None not in (frame.time, first_time) else 0
             for converted in to_float.resample(frame):
                 piece = _placed(librosa.to_mono(converted.to_ndarray()), missing, rate)
-                pieces.append(piece)
+                yield Sound(piece, rate, start + count / rate)
                 count += len(piece)
         if not count:
             raise MediaError("no sound of it can be decoded")
-        return Sound(np.concatenate(pieces), rate, start)
 
 
 def _placed(samples: np.ndarray, missing: int, rate: int) -> np.ndarray:

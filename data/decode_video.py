@@ -16,6 +16,8 @@ from data.errors import MediaError, MediaWarning
 from data.frame_choice import choose_frames, constant_rate
 from data.media import LONGEST_GAP_SECONDS, decoded_frames, open_media, picture_stream, scan
 
+SHORT_SIDE = 256  # pixels of the shorter side of sample frames, unless other ones are asked for
+
 
 class TimesDiffer(Exception):
     """The decoded frames have other time stamps than the packets promised."""
@@ -140,5 +142,9 @@ def upright_picture(frame: av.VideoFrame, short_side: int) -> Image.Image:
         format="rgb24",
         interpolation="BICUBIC",
     ).to_ndarray()
-    quarter_turns = round(frame.rotation / 90)  # counter-clockwise
-    return Image.fromarray(np.ascontiguousarray(np.rot90(picture, quarter_turns)))
+    return Image.fromarray(np.ascontiguousarray(np.rot90(picture, quarter_turns(frame))))
+
+
+def quarter_turns(frame: av.VideoFrame) -> int:
+    """How often a frame is to be turned by 90 degrees, counter-clockwise, to be upright."""
+    return round(frame.rotation / 90)

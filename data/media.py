@@ -115,12 +115,23 @@ def scan(path: Path) -> list[int] | None:
     Raises:
         MediaError: the file cannot be read, or ends before the duration that it states.
     """
+    pts = list(promised_stamps(path))
+    if not pts or None in pts:
+        return None
+    return sorted(pts)
+
+
+def promised_stamps(path: Path) -> Iterator[int | None]:
+    """The presentation time stamp that each packet of pictures promises, in ticks, as they come: none are kept.
+
+    Raises:
+        MediaError: the file cannot be read; after the last one also if it ends before the duration that it states.
+    """
     with open_media(path) as container:
         try:
             picture = picture_stream(container)
         except MediaError:
             picture = None
-        pts: list[int | None] = []
         end = 0.0
         for packet in packets(container):
             if packet.size == 0:
@@ -129,11 +140,8 @@ def scan(path: Path) -> list[int] | None:
             if stamp is not None:
                 end = max(end, float((stamp + (packet.duration or 0)) * packet.time_base))
             if picture is not None and packet.stream_index == picture.index and not packet.is_discard:
-                pts.append(packet.pts)
+                yield packet.pts
         _check_not_cut_short(container, end)
-        if picture is None or not pts or None in pts:
-            return None
-        return sorted(pts)
 
 
 def _check_not_cut_short(container: InputContainer, end: float) -> None:

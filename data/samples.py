@@ -20,6 +20,8 @@ JITTER = {"published": (0.7, 1.3), "strong": (0.6, 1.4)}  # factors of brightnes
 HUE = 0.1  # of the circle, either way
 CROP_AREA = (0.5, 1.0)
 CROP_LOG_ASPECT = 0.2
+LONGEST_MASK = (40, 8)  # frames of a spectrogram, mel bands
+MASKED_SHARE = 0.5  # of the sounds
 
 
 def load_frame(path: Path) -> Image.Image:
@@ -105,6 +107,24 @@ def _strong_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Ima
     height = min(image.height, round(image.height * math.sqrt(area / aspect)))
     top, left = rng.integers(image.height - height + 1), rng.integers(image.width - width + 1)
     return functional.resized_crop(image, int(top), int(left), height, width, [size, size])
+
+
+def spec_augmented(spectrogram: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """A training sound: begun at a random time, the rest put behind; perhaps without a stretch, and some mel bands.
+
+    What is masked has the mean (SpecAugment; Park et al., Interspeech 2019, there with warped time).
+
+    Args:
+        spectrogram: float32 [1, 201, 64].
+        rng: all chance.
+    """
+    changed = spectrogram.roll(int(rng.integers(spectrogram.shape[1])), 1)
+    for axis, longest in zip((1, 2), LONGEST_MASK, strict=True):
+        length = int(rng.integers(1, longest + 1))
+        start = int(rng.integers(changed.shape[axis] - length + 1))
+        if rng.random() < MASKED_SHARE:
+            changed.narrow(axis, start, length).fill_(spectrogram.mean())
+    return changed
 
 
 def plain(image: Image.Image, size: int) -> torch.Tensor:

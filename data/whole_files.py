@@ -19,7 +19,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     The data is on the disk before the rename, so that a power cut cannot leave an empty file under the final name.
     """
     path = Path(path)
-    partial = path.with_name(f".{path.name[:150]}.{_process()}{PARTIAL_SUFFIX}")
+    start = path.name.encode(errors="ignore")[:150].decode(errors="ignore")  # file systems count 255 bytes, not letters
+    partial = path.with_name(f".{start}.{_process()}{PARTIAL_SUFFIX}")
     try:
         yield partial
         with partial.open("rb") as file:

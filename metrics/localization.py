@@ -24,23 +24,25 @@ class Prediction(NamedTuple):
     peak: np.ndarray  # where it has its maximum: one pixel, or several that are tied
 
 
-def resized(maps: np.ndarray) -> np.ndarray:
-    """Maps at SIZE x SIZE pixels, bilinear with half-pixel centres.
+def resized(maps: np.ndarray, height: int = SIZE, width: int = SIZE) -> np.ndarray:
+    """Maps at a number of pixels, that of all scores by default: bilinear with half-pixel centres.
 
     Args:
-        maps: float [N, K, h, w].
+        maps: float [..., h, w].
+        height: of the result.
+        width: of the result.
 
     Returns:
-        float32 [N, K, SIZE, SIZE].
+        float32 [..., height, width].
     """
-    rows, columns = (_weights(length) for length in maps.shape[2:])
+    rows, columns = _weights(maps.shape[-2], height), _weights(maps.shape[-1], width)
     return np.swapaxes(rows, 0, 1) @ np.asarray(maps, np.float32) @ columns  # as `interpolate`, faster
 
 
 @functools.cache
-def _weights(length: int) -> np.ndarray:
-    """How much each of `length` cells counts for each pixel, float32 [length, SIZE]: the resized unit vectors."""
-    return interpolate(torch.eye(length)[None], SIZE, mode="linear", align_corners=False)[0].numpy()
+def _weights(cells: int, pixels: int) -> np.ndarray:
+    """How much each cell counts for each pixel, float32 [cells, pixels]: the resized unit vectors."""
+    return interpolate(torch.eye(cells)[None], pixels, mode="linear", align_corners=False)[0].numpy()
 
 
 def predict(heat: np.ndarray, threshold: float) -> Prediction:

@@ -37,6 +37,7 @@ if not __package__:  # run by path: imports start at the repository root
 from data.command_line import new_parser, seed_number
 from data.dmc_pkl import csv_path
 from data.errors import UserError
+from data.exit_status import exit_status
 from data.whole_files import whole_file
 from metrics.annotations import FORMATS, Annotations, read_annotations
 from metrics.baselines import DISC_RADIUS
@@ -229,19 +230,23 @@ def write_json(path: Path, content: dict) -> None:
         raise UserError(f"{path} cannot be written ({error.strerror})") from error
 
 
+def score(options: argparse.Namespace) -> None:
+    """Print the table of the runs, and write it as JSON if that is asked for.
+
+    Raises:
+        UserError: a file is unreadable, malformed or does not fit the others.
+    """
+    content, lines = evaluate(options)
+    print("\n".join(lines))
+    if options.json:
+        write_json(options.json, content)
+        print(f"\nWrote {options.json}.")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     options = parse(argv)
-    try:
-        content, lines = evaluate(options)
-        print("\n".join(lines))
-        if options.json:
-            write_json(options.json, content)
-            print(f"\nWrote {options.json}.")
-    except UserError as error:
-        print(f"score: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_status("score", lambda: score(options))
 
 
 if __name__ == "__main__":

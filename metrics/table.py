@@ -24,10 +24,14 @@ def figures_table(rows: Mapping[str, Mapping[str, float | int | None]], title: s
         rows: name -> figures, by the keys of FIGURES.
         title: over the column of the names.
     """
+    return aligned(figures_cells(rows, title))
+
+
+def figures_cells(rows: Mapping[str, Mapping[str, float | int | None]], title: str = "") -> list[list[str]]:
+    """The cells of `figures_table`, its head first."""
     columns = [name for name in FIGURES if any(name in figures for figures in rows.values())]
     cells = [[title, *(FIGURES[name] for name in columns)]]
-    cells += [[row, *(_cell(figures.get(name)) for name in columns)] for row, figures in rows.items()]
-    return aligned(cells)
+    return cells + [[row, *(_cell(figures.get(name)) for name in columns)] for row, figures in rows.items()]
 
 
 def aligned(cells: Sequence[Sequence[str]]) -> list[str]:

@@ -16,17 +16,26 @@ class Comparison(NamedTuple):
         wrong_sounds: D^2 of each picture and S sounds that are not in it, [B, S].
         background: squared distance of each sound's clusters to the clusters of its own picture that none of them is
             matched to, [B, R].
+        skipped: D^2 of the sounds and wrong pictures that no loss compares, as they may well fit, [B, P]; None if
+            there are none.
     """
 
     right: torch.Tensor
     wrong_pictures: torch.Tensor
     wrong_sounds: torch.Tensor
     background: torch.Tensor
+    skipped: torch.Tensor | None = None
+
+    @property
+    def all_wrong_pictures(self) -> torch.Tensor:
+        """Those that losses compare, and those that they skip, [B, P]."""
+        return self.wrong_pictures if self.skipped is None else torch.minimum(self.wrong_pictures, self.skipped)
 
     def accuracy(self) -> torch.Tensor:
-        """Share of the wrong pictures that are farther from a sound than its own picture, scalar."""
-        farther = self.right[:, None] < self.wrong_pictures
-        compared = self.wrong_pictures.isfinite()
+        """Share of all wrong pictures that are farther from a sound than its own picture, scalar."""
+        wrong = self.all_wrong_pictures
+        farther = self.right[:, None] < wrong
+        compared = wrong.isfinite()
         return (farther & compared).sum() / compared.sum().clamp(min=1)
 
 
@@ -48,7 +57,9 @@ def compare_with_one(
     return Comparison(pair_distance(own, matching), wrong[:, None], noise, _background(own, matching))
 
 
-def compare_in_batch(audio: torch.Tensor, visual: torch.Tensor, video: torch.Tensor, matching: str) -> Comparison:
+def compare_in_batch(
+    audio: torch.Tensor, visual: torch.Tensor, video: torch.Tensor, matching: str, skip_alike: float = 0.0
+) -> Comparison:
     """Each sound with all pictures of its batch: 2 B passes through the networks give B x B pairs.
 
     Args:
@@ -56,19 +67,33 @@ def compare_in_batch(audio: torch.Tensor, visual: torch.Tensor, video: torch.Ten
         visual: centers of their pictures, [B, V, D].
         video: number of each one's video, [B]: other seconds of the same video are neither right nor wrong.
         matching: see `models.matching.pair_distance`.
+        skip_alike: share of the batch that is no wrong answer to a sound, nor it to them: the sounds most like it.
+            Videos of the same instrument are no wrong pairs, and no label says which these are; a network that has to
+            tell them apart learns their backgrounds by heart (false negatives; Huynh et al., 2020).
     """
     count = len(visual)
     between = _all_squared_distances(audio, visual)  # [B + N, B, A, V]
     distance = pair_distance(between, matching)  # [B + N, B]
     own = between[torch.arange(count), torch.arange(count)]
     same = video[:, None] == video[None]
-    wrong = distance[:count].masked_fill(same, torch.inf)
+    alike = _alike(audio[:count], same, skip_alike, matching)
+    wrong = distance[:count].masked_fill(same | alike, torch.inf)
     return Comparison(
         distance[:count].diagonal(),
         wrong,
         torch.cat([wrong, distance[count:]]).T,
         _background(own, matching),
+        distance[:count].detach().masked_fill(same | ~alike, torch.inf) if skip_alike else None,
     )
+
+
+@torch.no_grad()
+def _alike(audio: torch.Tensor, same: torch.Tensor, share: float, matching: str) -> torch.Tensor:
+    """Which sounds [B, A, D] sound alike: each and a share of those of other videos, nearest first; bool [B, B]."""
+    distance = pair_distance(_all_squared_distances(audio, audio), matching).masked_fill(same, torch.inf)
+    nearest = distance.topk(round(share * len(audio)), largest=False).indices
+    alike = torch.zeros_like(same).scatter(1, nearest, True)
+    return alike | alike.T
 
 
 def _all_squared_distances(audio: torch.Tensor, visual: torch.Tensor) -> torch.Tensor:

@@ -3,15 +3,17 @@
 Simplified form of "Deep Multimodal Clustering for Unsupervised Audiovisual Learning" (CVPR 2019), as published in 2020.
 """
 
+import contextlib
 from argparse import Namespace
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from models.backbone import FEATURE_SIZES, Backbone, feature_size
-from models.clustering import BETA, soft_kmeans
+from models.backbone import FEATURE_SIZES, STRIDE, Backbone, feature_size
+from models.clustering import BETA, ROUNDS, soft_kmeans
 
 CENTER_SIZE = 512
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -40,6 +42,7 @@ class DMC(nn.Module):
         v_cluster: clusters of a picture.
         a_cluster: clusters of a sound.
         beta: hardness of the clusters.
+        rounds: of the clustering.
         cluster_start: where their centers start, see `models.clustering.STARTS`.
         visual_layer: of which pictures' features are the output, see `models.backbone.Backbone`.
         center_features: whether pictures' features lie in the middle of their cells, see `models.backbone.Backbone`.
@@ -56,6 +59,7 @@ class DMC(nn.Module):
         a_cluster: int = 1,
         *,
         beta: float = BETA,
+        rounds: int = ROUNDS,
         cluster_start: str = "strided",
         visual_layer: str = "layer4",
         center_features: bool = False,
@@ -69,6 +73,9 @@ class DMC(nn.Module):
         self.v_cluster = v_cluster
         self.a_cluster = a_cluster
         self.beta = beta
+        self.rounds = rounds
+        self.turn = False
+        self.sizes = 1
         self.cluster_start = cluster_start
         self.normalize = normalize
         self.spectrogram_scaling = spectrogram_scaling
@@ -82,22 +89,50 @@ class DMC(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
         self.to(memory_format=torch.channels_last)  # the faster order for convolutions
 
-    def see(self, frames: torch.Tensor, both_ways: bool = False) -> Clusters:
+    def set_testing(self, options: Namespace) -> None:
+        """Cluster from now on as the options say of testing.
+
+        Nothing in training says where in its receptive field a feature has what it stands for, or how much of it: a
+        network comes to lean to one side, and turned to the opposite one; and what it takes for the object changes
+        with the picture's size. Testing averages the features of several views of a picture.
+        """
+        self.beta, self.rounds = options.test_beta, options.test_rounds
+        self.turn, self.sizes = bool(options.test_turn), options.test_sizes
+
+    @contextlib.contextmanager
+    def testing(self, options: Namespace) -> Iterator[None]:
+        """As `set_testing`, and afterwards as before: for a look at a network in training."""
+        before = self.beta, self.rounds, self.turn, self.sizes
+        self.set_testing(options)
+        try:
+            yield
+        finally:
+            self.beta, self.rounds, self.turn, self.sizes = before
+
+    def see(self, frames: torch.Tensor) -> Clusters:
         """Cluster pictures.
 
         Args:
             frames: uint8 [B, 3, H, W], RGB.
-            both_ways: look at each picture's mirror image too, and average the features. Nothing in training says where
-                in its receptive field a feature has what it stands for: networks come to lean to one side.
 
         Returns:
             Clusters with K = v_cluster, at 1/16 of the size.
         """
         normalised = (frames.to(self.mean.dtype) / 255 - self.mean) / self.std
-        features = self._features(self.visual_net, normalised)
-        if both_ways:
-            features = (features + self._features(self.visual_net, normalised.flip(-1)).flip(-1)) / 2
+        features = self._view(normalised)
+        if self.sizes > 1:
+            smaller = [self._view(_smaller(normalised, number)) for number in range(1, self.sizes)]
+            enlarged = [functional.interpolate(view, features.shape[2:], mode="bilinear") for view in smaller]
+            features = torch.stack([features, *enlarged]).mean(0)
         return self._cluster(features, self.visual_projection, self.v_cluster)
+
+    def _view(self, pictures: torch.Tensor) -> torch.Tensor:
+        """Features of normalised pictures, if it is to be with those of the turned pictures, [B, D, h, w]."""
+        features = self._features(self.visual_net, pictures).to(pictures.dtype)
+        if self.turn:
+            turned = self._features(self.visual_net, pictures.flip(-2, -1)).flip(-2, -1).to(pictures.dtype)
+            features = (features + turned) / 2
+        return features
 
     def listen(self, spectrograms: torch.Tensor) -> Clusters:
         """Cluster sounds.
@@ -125,8 +160,14 @@ class DMC(nn.Module):
         vectors = projection(features.flatten(2).transpose(1, 2))  # [B, h w, 512]
         if self.normalize:
             vectors = functional.normalize(vectors, dim=-1)
-        centers, assignment = soft_kmeans(vectors, num_clusters, self.beta, start=self.cluster_start)
+        centers, assignment = soft_kmeans(vectors, num_clusters, self.beta, self.rounds, self.cluster_start)
         return Clusters(centers, assignment.unflatten(2, (height, width)))
+
+
+def _smaller(pictures: torch.Tensor, number: int) -> torch.Tensor:
+    """Pictures [B, 3, H, W] scaled down, by two features' distance a number."""
+    size = [max(STRIDE, length - 2 * STRIDE * number) for length in pictures.shape[2:]]
+    return functional.interpolate(pictures, size, mode="bilinear", antialias=True)
 
 
 def build_dmc(options: Namespace, precision: torch.dtype = torch.float32) -> DMC:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from data.command_line import available_cores, positive_float, positive_int, seed_number, whole_number
+from data.command_line import available_cores, positive_float, positive_int, seed_number, share, whole_number
 from data.dataset import NEGATIVES
 from data.layout import DEFAULT_DATA_DIR, LIST_NAMES
 from data.other_sounds import SOUNDS
@@ -40,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "batch_size": 32,
     "seed": 10,
     "save_every": 3,
+    "log": "csv",
     "out": "runs/dmc",
     "evaluate": 0,
     "audio": "own",
@@ -54,8 +55,9 @@ DEFAULTS: dict[str, Any] = {
 # Where and what this run is, whatever the checkpoint's was.
 NOT_FROM_CHECKPOINT = frozenset(
     "evaluate audio use_pretrain ckpt_file visual_weights resume overwrite out dmc_pkl".split()
-    + "device num_threads".split()
+    + "log device num_threads".split()
 )
+LOGS = ("csv", "tensorboard")
 SWITCH = {"type": int, "choices": (0, 1)}
 MOST_MATCHINGS = 1000  # ways to match the clusters of a sound and a picture, which training goes through
 # They belong together: with another --data_dir, the checkpoint's lists are those of other videos.
@@ -138,7 +140,18 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
         "pictures to evaluate have this times as many pixels a side: maps are finer, objects as large as in crops",
         type=positive_float,
     )
-    _add(group, "augmentation", "how training pictures are changed; strong has smaller crops", choices=AUGMENTATIONS)
+    _add(
+        group,
+        "augmentation",
+        "how training pictures are changed; strong has smaller crops and changes colours more",
+        choices=AUGMENTATIONS,
+    )
+    _add(
+        group,
+        "spec_augment",
+        "1 starts training sounds at random times and masks stretches and bands, against learning them by heart",
+        **SWITCH,
+    )
     _add(group, "n_fft", "window that the spectrograms must have: that of cut_audio.py --n_fft", type=positive_int)
     _add(
         group,
@@ -163,11 +176,23 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "beta", "hardness of the clusters in training; lower lets more features into each", type=positive_float)
     _add(
         group,
-        "test_flip",
-        "1 looks at each test picture's mirror image too, so that maps do not lean to one side; twice the time",
+        "test_turn",
+        "1 looks at each test picture turned by 180 degrees too, so that maps do not lean to one side; twice the time",
         **SWITCH,
     )
+    _add(
+        group,
+        "test_sizes",
+        "at how many sizes to look at each test picture, each 32 pixels smaller; three times the time for 3",
+        type=positive_int,
+    )
     _add(group, "test_beta", "the same in evaluation; lower makes softer, larger maps", type=positive_float)
+    _add(
+        group,
+        "test_rounds",
+        "rounds of clustering in evaluation; training has 4. More let clusters settle, and maps grow",
+        type=positive_int,
+    )
     _add(
         group,
         "cluster_start",
@@ -236,6 +261,12 @@ def _add_training_options(group: argparse._ArgumentGroup) -> None:
     )
     _add(
         group,
+        "skip_alike",
+        "share of a batch that is no wrong pair of a sound: the sounds most like it, as they may be of the same kind",
+        type=share,
+    )
+    _add(
+        group,
         "temperature",
         "of cross_entropy; a lower one looks more at the nearest wrong pairs",
         type=positive_float,
@@ -260,6 +291,12 @@ def _add_training_options(group: argparse._ArgumentGroup) -> None:
 
 def _add_output_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "out", "folder of last.pth, best.pth, args.json, log.csv", type=Path)
+    _add(
+        group,
+        "log",
+        "tensorboard adds its event files to OUT, with the figures of log.csv and a few localizations of each epoch",
+        choices=LOGS,
+    )
     _add(group, "dmc_pkl", "file of the test list's maps; the .csv beside it has the distances", type=Path)
     _add(group, "device", "where to compute; auto is a GPU where there is one", choices=("auto", "cpu", "cuda", "mps"))
     _add(
@@ -286,7 +323,7 @@ def merge_options(given: dict[str, Any], from_checkpoint: dict[str, Any]) -> arg
     inherited = {
         name: value
         for name, value in from_checkpoint.items()
-        if name in DEFAULTS and name not in NOT_FROM_CHECKPOINT and _has_type_of_default(name, value)
+        if name in DEFAULTS and name not in NOT_FROM_CHECKPOINT and _is_usable(name, value)
     }
     recipe = given.get("recipe", inherited.get("recipe", DEFAULT_RECIPE))
     if recipe not in RECIPES:
@@ -299,10 +336,17 @@ def merge_options(given: dict[str, Any], from_checkpoint: dict[str, Any]) -> arg
     return argparse.Namespace(**{**DEFAULTS, **RECIPES[recipe], **inherited, **given})
 
 
-def _has_type_of_default(name: str, value: object) -> bool:
+def _is_usable(name: str, value: object) -> bool:
     """Whether a checkpoint's value can be that option's: a stranger's file may hold anything."""
     default = DEFAULTS[name]
-    return isinstance(value, str | None) if default is None else type(value) is type(default)
+    if not (isinstance(value, str | None) if default is None else type(value) is type(default)):
+        return False
+    parser = build_parser("")
+    parser.exit_on_error = False
+    try:
+        return value is None or bool(parser.parse_args([f"--{name}={value}"]))
+    except argparse.ArgumentError:
+        return False
 
 
 def inherited_words(options: argparse.Namespace, given: dict[str, Any]) -> str:
@@ -319,6 +363,8 @@ def check_options(options: argparse.Namespace) -> str | None:
         return "--ckpt_file goes with --use_pretrain 1 (train on from it) or --evaluate 1 (evaluate it)"
     if options.audio != "own" and not options.evaluate:
         return f"--audio {options.audio} goes with --evaluate 1: training hears each frame's own sound"
+    if options.log != "csv" and options.evaluate:
+        return f"--log {options.log} is of a training, and --evaluate 1 does not train"
     if Path(options.dmc_pkl).suffix == ".csv":
         return "--dmc_pkl cannot end with .csv, as the distances go to the file of that name"
     if options.a_cluster > options.v_cluster:

@@ -17,6 +17,7 @@ LAST = "last.pth"  # everything, to resume from
 BEST = "best.pth"  # weights and options of the epoch with the highest validation accuracy
 LOG = "log.csv"
 ARGS = "args.json"
+EVENTS = "events.out.tfevents.*"  # what `--log tensorboard` writes
 
 
 class RunFolder:
@@ -62,7 +63,7 @@ class RunFolder:
     def _files(self) -> list[Path]:
         """The files of a training that are there."""
         named = [path for name in (LAST, BEST, LOG, ARGS) if (path := self.path / name).exists()]
-        return named + sorted(self.path.glob("epoch_*.pth"))
+        return named + sorted(self.path.glob("epoch_*.pth")) + sorted(self.path.glob(EVENTS))
 
     def go_on(self, state: dict[str, Any], args: dict[str, Any]) -> None:
         """Take up a training from the content of its last checkpoint."""

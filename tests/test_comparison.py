@@ -119,6 +119,29 @@ def test_accuracy_counts_only_what_is_compared():
     assert pairs.accuracy().item() == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize("matching", MATCHINGS)
+@pytest.mark.parametrize("num_audio", [1, 2])
+def test_the_sounds_most_like_one_are_skipped_in_both_directions_and_still_count_for_accuracy(num_audio, matching):
+    audio, visual = centers(num_audio)
+    video = torch.tensor([0, 1, 0, 2, 3])
+    pairs = compare_in_batch(audio, visual, video, matching, skip_alike=0.2)  # one of five
+    expected = np.zeros((5, 5), bool)
+    for i in range(5):
+        others = [j for j in range(5) if video[j] != video[i]]
+        j = min(others, key=lambda j: matched(audio[i].numpy(), audio[j].numpy(), matching)[0])
+        expected[i, j] = True
+    if matching == "one_to_one" or num_audio == 1:  # else how alike they are depends on which of them is asked
+        expected |= expected.T
+        assert torch.equal(pairs.skipped.isfinite(), torch.from_numpy(expected))
+    whole = compare_in_batch(audio, visual, video, matching)
+    skipped = pairs.skipped.isfinite()
+    assert torch.equal(skipped, skipped.T) and 5 <= skipped.sum() <= 10
+    assert torch.equal(pairs.wrong_pictures, whole.wrong_pictures.masked_fill(skipped, torch.inf))
+    assert torch.equal(pairs.wrong_sounds[:, :5], whole.wrong_sounds[:, :5].masked_fill(skipped, torch.inf))
+    assert torch.equal(pairs.wrong_sounds[:, 5:], whole.wrong_sounds[:, 5:])  # noise is like nothing
+    assert torch.equal(pairs.all_wrong_pictures, whole.wrong_pictures) and pairs.accuracy() == whole.accuracy()
+
+
 @pytest.mark.parametrize("background", [False, True])
 @pytest.mark.parametrize("loss", [ContrastiveLoss, CrossEntropyLoss])
 def test_what_is_not_compared_gives_no_gradient_and_no_nan(loss, background):

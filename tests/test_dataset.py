@@ -12,7 +12,7 @@ from torchvision.transforms.v2 import functional
 from data.dataset import EpochSampler, PairDataset, SecondDataset, pair_loader, second_loader
 from data.errors import SampleError
 from data.layout import audio_frames_dir, video_frames_dir
-from data.samples import AUGMENTATIONS, augmented, plain
+from data.samples import AUGMENTATIONS, LONGEST_MASK, augmented, plain, spec_augmented
 from data.seconds import find_seconds
 from tests.sample_set import add_video
 
@@ -221,6 +221,37 @@ def test_a_picture_of_one_pixel_can_be_cropped():
     for augmentation in AUGMENTATIONS:
         one = Image.fromarray(np.full((1, 1, 3), 90, np.uint8))
         assert augmented(one, 32, np.random.default_rng(0), augmentation).shape == (3, 32, 32)
+
+
+def test_a_training_sound_is_rolled_and_masked_within_its_range_and_stays_what_it_was_itself():
+    sound = torch.rand(1, 201, 64) + 1.0
+    kept = sound.clone()
+    starts, stretches, bands = [], [], []
+    for seed in range(300):
+        changed = spec_augmented(sound, np.random.default_rng(seed))
+        assert changed.shape == sound.shape and torch.equal(changed, spec_augmented(sound, np.random.default_rng(seed)))
+        masked = changed[0] == sound.mean()
+        rows, columns = masked.all(1), masked.all(0)
+        stretches.append(int(rows.sum()))
+        bands.append(int(columns.sum()))
+        assert torch.equal(masked, rows[:, None] | columns[None])
+        shifts = [s for s in range(201) if torch.equal(changed[0][~masked], sound[0].roll(s, 0)[~masked])]
+        assert len(shifts) == 1
+        starts += shifts
+    assert torch.equal(sound, kept)
+    assert min(starts) < 5 and max(starts) > 195
+    for found, longest in zip((stretches, bands), LONGEST_MASK, strict=True):
+        assert max(found) == longest and 110 < found.count(0) < 190  # half of them have none
+
+
+def test_only_where_it_is_asked_for_are_sounds_changed_and_pictures_are_the_same(data_dir):
+    seconds = find_seconds(data_dir, NAMES)
+    plain_set, changed_set = (PairDataset(seconds, 32, 0, "strong", "batch", flag) for flag in (False, True))
+    for index in range(len(seconds)):
+        one, other = plain_set[1, index], changed_set[1, index]
+        assert torch.equal(one["frame"], other["frame"])
+        np.testing.assert_array_equal(one["spectrogram"][0], np.load(seconds.spectrogram_path(index)))
+    assert any(not torch.equal(plain_set[1, i]["spectrogram"], changed_set[1, i]["spectrogram"]) for i in range(3))
 
 
 def test_no_augmentation_only_resizes():

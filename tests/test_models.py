@@ -1,5 +1,7 @@
 """The network: its features, what is done to pictures and sounds on the way in, its options and its precision."""
 
+from argparse import Namespace
+
 import pytest
 import torch
 from torch import nn
@@ -208,12 +210,13 @@ def test_centred_features_are_as_many_and_have_the_same_weights():
             assert plain.eval()(torch.zeros(1, 3, *size)).shape == centred.eval()(torch.zeros(1, 3, *size)).shape
 
 
-def test_looking_both_ways_a_mirrored_picture_has_the_mirrored_map():
+def test_looking_both_ways_at_all_sizes_a_turned_picture_has_the_turned_map():
     torch.manual_seed(0)
     model = DMC(v_cluster=2, cluster_start="farthest", normalize=True).eval()
     frames = torch.randint(0, 256, (3, 3, 64, 80), dtype=torch.uint8)
     with torch.no_grad():
-        maps, mirrored = (model.see(pictures, both_ways=True).assignment for pictures in (frames, frames.flip(-1)))
-        one_way, other_way = (model.see(pictures).assignment for pictures in (frames, frames.flip(-1)))
-    torch.testing.assert_close(mirrored.flip(-1), maps, rtol=1e-3, atol=1e-3)
-    assert (other_way.flip(-1) - one_way).abs().max() > 0.01  # which one way does not give
+        one_way, other_way = (model.see(pictures).assignment for pictures in (frames, frames.flip(-2, -1)))
+        model.set_testing(Namespace(test_beta=30.0, test_rounds=4, test_turn=1, test_sizes=3))
+        maps, turned = (model.see(pictures).assignment for pictures in (frames, frames.flip(-2, -1)))
+    torch.testing.assert_close(turned.flip(-2, -1), maps, rtol=1e-3, atol=1e-3)
+    assert (other_way.flip(-2, -1) - one_way).abs().max() > 0.01  # which one way does not give

@@ -9,10 +9,12 @@ from models.recipes import RECIPES
 IMPROVED, ORIGINAL = RECIPES["improved"], RECIPES["original"]
 OTHER_VALUES = {  # of every option that a recipe sets, one that is neither's
     "loss": "cross_entropy", "negatives": "batch", "background_negatives": 1, "noise_negatives": 7,
+    "skip_alike": 0.4,
     "temperature": 0.3, "matching": "one_to_one", "cluster_start": "farthest", "beta": 3.0, "normalize": 1,
     "padding": "replicate", "spectrogram_scaling": "second", "audio_pooling": 3, "n_fft": 512,
-    "augmentation": "strong", "image_size": 48, "test_scale": 3.0, "learning_rate": 0.5, "schedule": "cosine",
-    "warmup": 9, "epoch": 77, "precision": "bf16", "test_beta": 4.0, "test_flip": 1,
+    "augmentation": "strong", "spec_augment": 1, "image_size": 48, "test_scale": 3.0, "learning_rate": 0.5,
+    "schedule": "cosine", "warmup": 9, "epoch": 77, "precision": "bf16", "test_beta": 4.0, "test_turn": 1,
+    "test_rounds": 9, "test_sizes": 2,
     "visual_layer": "layer3", "center_features": 1,
 }  # fmt: skip
 
@@ -26,11 +28,13 @@ def test_the_original_recipe_is_the_published_one():
     # METHOD, sections 1 to 3; and nothing that the published code does not have.
     assert RECIPES["original"] == {
         "loss": "contrastive", "negatives": "one", "background_negatives": 0, "noise_negatives": 0,
+        "skip_alike": 0.0,
         "temperature": ORIGINAL["temperature"],  # of the other loss only
         "matching": "nearest", "cluster_start": "strided", "beta": 30.0, "normalize": 0, "padding": "zeros",
-        "spectrogram_scaling": "none", "audio_pooling": 1, "n_fft": 160, "augmentation": "published",
+        "spectrogram_scaling": "none", "audio_pooling": 1, "n_fft": 160, "augmentation": "published", "spec_augment": 0,
         "image_size": 224, "test_scale": 1.0, "learning_rate": 1e-4, "schedule": "constant", "warmup": 0,
-        "epoch": 100, "precision": "fp32", "test_beta": 30.0, "test_flip": 0,
+        "epoch": 100, "precision": "fp32", "test_beta": 30.0, "test_turn": 0, "test_rounds": 4,
+        "test_sizes": 1,
         "visual_layer": "layer4", "center_features": 0,
     }  # fmt: skip
     assert (DEFAULTS["batch_size"], location_dmc.WEIGHT_DECAY) == (32, 1e-4)
@@ -97,6 +101,12 @@ def test_a_recipe_that_is_not_known_here_falls_back_to_the_original(recipe):
     assert {name: getattr(options, name) for name in ORIGINAL} == ORIGINAL
 
 
+@pytest.mark.parametrize(("name", "value"), [("loss", "hinge"), ("normalize", 2), ("beta", -1.0), ("v_cluster", 0)])
+def test_a_checkpoints_value_that_the_command_line_would_refuse_does_not_count(name, value):
+    options = options_of(checkpoint={"recipe": "improved", name: value, "warmup": 5})
+    assert getattr(options, name) == {**DEFAULTS, **IMPROVED}[name] and options.warmup == 5
+
+
 def test_a_checkpoints_precision_counts_so_that_resuming_changes_nothing_but_where_it_started_does_not():
     options = options_of(checkpoint={"precision": "bf16", "visual_weights": "imagenet"})
     assert (options.precision, options.visual_weights) == ("bf16", None)
@@ -116,6 +126,7 @@ def test_each_thing_that_a_recipe_says_can_be_said_on_the_command_line(name):
         ("negatives", "two"),
         ("background_negatives", "2"),
         ("noise_negatives", "-1"),
+        ("skip_alike", "1"),
         ("temperature", "0"),
         ("matching", "all"),
         ("cluster_start", "random"),

@@ -68,6 +68,18 @@ def test_evaluating_an_improved_checkpoint_takes_no_option_twice(improved, tmp_p
         assert (tmp_path / file).read_bytes() == (improved / file).read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("option", "own", "other"),
+    [("--test_beta", "7.5", "3"), ("--test_rounds", "6", "1"), ("--test_turn", "1", "0"), ("--test_sizes", "3", "1")],
+)
+def test_what_is_said_of_testing_changes_the_maps_and_no_weight(improved, tmp_path, option, own, other):
+    expected = read_dmc(improved / "dmc.pkl")
+    for value, differs in ((own, False), (other, True)):
+        assert evaluate(improved / "best.pth", tmp_path, option, value) == 0
+        found = read_dmc(tmp_path / "dmc.pkl")
+        assert any(abs(found[key] - maps).max() > 1e-3 for key, maps in expected.items()) == differs
+
+
 def test_a_checkpoint_keeps_the_recipe_and_all_that_it_said(improved):
     args = json.loads((improved / "args.json").read_text())
     assert args == read_checkpoint(improved / "best.pth").args
