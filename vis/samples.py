@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from data.command_line import command, new_parser, positive_int
 from data.errors import UserError
+from data.exit_status import exit_status
 from data.labels import label_of, labels_of_set
 from data.layout import video_frames_dir
 from data.samples import load_frame, load_spectrogram
@@ -89,8 +90,8 @@ def draw_sheet(seconds: Seconds, chosen: dict[str, int], boxes: dict[str, Any]) 
     return sheet
 
 
-def write_sheet(options: argparse.Namespace) -> Path:
-    """Draw the sheet and write it; returns its path.
+def write_sheet(options: argparse.Namespace) -> None:
+    """Draw the sheet and write it.
 
     Raises:
         UserError: there are no samples, or a file cannot be read.
@@ -110,7 +111,7 @@ def write_sheet(options: argparse.Namespace) -> Path:
     sheet = draw_sheet(seconds, one_of_each_class(seconds, labels, options.count), load_boxes(data_dir))
     with whole_file(out) as partial:
         sheet.save(partial, format=picture_format, quality=90)
-    return out
+    print(f"Wrote {out}. Next: {command('location_dmc.py', data_dir)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -119,16 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=positive_int, default=10, help="most samples on the sheet (default: 10)")
     parser.add_argument("--out", type=Path, help="file of the sheet (default: DATA_DIR/samples.jpg)")
     options = parser.parse_args(argv)
-    try:
-        out = write_sheet(options)
-    except UserError as error:
-        print(f"samples: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"samples: cannot write {error.filename} ({error.strerror})", file=sys.stderr)
-        return 1
-    print(f"Wrote {out}. Next: {command('location_dmc.py', options.data_dir)}")
-    return 0
+    return exit_status("samples", lambda: write_sheet(options))
 
 
 if __name__ == "__main__":
