@@ -1,13 +1,16 @@
 # make demo   the whole pipeline on a generated data set
 # make test   lint and all tests
+# make examples   the README's pictures in vis/ again, from the demo and a training on duets after it
 # Each makes .venv and installs what it needs first. PYTHON=python3.12 chooses the interpreter.
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 DEMO_RUN := runs/demo
+DUET_SET := datasets/demo_duet
+DUET_RUN := runs/demo_duet
 
-.PHONY: demo test lint install
+.PHONY: demo examples test lint install
 
 demo: install
 	$(RUN) data/make_demo.py
@@ -15,18 +18,35 @@ demo: install
 	$(RUN) data/cut_video.py
 	$(RUN) data/cut_audio.py
 	$(RUN) vis/samples.py
-	$(RUN) location_dmc.py --recipe improved --v_cluster 3 --a_cluster 1 --epoch 12 \
+	$(RUN) location_dmc.py --recipe improved --v_cluster 3 --a_cluster 1 \
 		--out $(DEMO_RUN) --dmc_pkl $(DEMO_RUN)/dmc.pkl --resume 1
+	$(RUN) vis/draw.py $(DEMO_RUN)/dmc.pkl --sheet $(DEMO_RUN)/sheet.jpg
+	$(RUN) vis/report.py $(DEMO_RUN)/dmc.pkl --run $(DEMO_RUN)
+	$(RUN) vis/localize.py datasets/demo/video/$$(head -n 1 datasets/demo/test.txt).mp4 --ckpt_file $(DEMO_RUN)/best.pth \
+		--out $(DEMO_RUN)/heat.mp4 --overwrite 1
 	@echo
 	@echo "The demo is done. What it wrote, and what to look at:"
-	@echo "  datasets/demo/samples.jpg  what the network is given: open this first"
-	@echo "  datasets/demo/video        the videos, with sound: play some"
-	@echo "  $(DEMO_RUN)/log.csv          loss and matching accuracy of each epoch"
+	@echo "  $(DEMO_RUN)/dmc.html         what was found, to look at and to listen to: open this first, in a browser"
+	@echo "  $(DEMO_RUN)/heat.mp4         a test video with the heat of what sounds over it"
+	@echo "  $(DEMO_RUN)/sheet.jpg        20 test frames with their maps and scores"
 	@echo "  $(DEMO_RUN)/dmc.pkl          the maps of the test frames; README.md shows how to read them"
 	@echo "  $(DEMO_RUN)/dmc.csv          how far each sound is from the part of the picture it was matched to"
+	@echo "  $(DEMO_RUN)/log.csv          loss and matching accuracy of each epoch"
+	@echo "  datasets/demo/samples.jpg  what the network is given"
+	@echo "  datasets/demo/video        the videos, with sound"
+	@echo "Next: a video of your own, $(RUN) vis/localize.py my_video.mp4 --ckpt_file $(DEMO_RUN)/best.pth"
 	@echo
 	@echo "How well the maps show what sounds, beside what needs no learning:"
 	$(RUN) metrics/score.py $(DEMO_RUN)/dmc.pkl
+
+examples: demo
+	$(RUN) data/make_demo.py --data_dir $(DUET_SET) --sources 2
+	$(RUN) data/split.py --data_dir $(DUET_SET)
+	$(RUN) data/cut_video.py --data_dir $(DUET_SET)
+	$(RUN) data/cut_audio.py --data_dir $(DUET_SET)
+	$(RUN) location_dmc.py --data_dir $(DUET_SET) --v_cluster 4 --a_cluster 2 --epoch 14 --resume 1 \
+		--use_pretrain 1 --ckpt_file $(DEMO_RUN)/best.pth --out $(DUET_RUN) --dmc_pkl $(DUET_RUN)/dmc.pkl
+	$(RUN) vis/examples.py --solo $(DEMO_RUN) --duet $(DUET_RUN)
 
 test: install lint
 	$(RUN) -m pytest

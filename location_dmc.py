@@ -18,9 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# Threads that wait for one another would else spin, which stalls all of them as soon as anything else wants a core,
-# be it the processes that load data. Read when PyTorch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads that wait for one another spin. By default they do so for so long that all of them stall as soon as anything
+# else wants a core, be it the processes that load data; without it a step takes a quarter longer. PyTorch reads this.
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 import torch
 from torch import nn
@@ -38,13 +38,14 @@ from models.checkpoint import Checkpoint, load_weights, read_checkpoint
 from models.comparison import Comparison, compare_in_batch, compare_with_one
 from models.device import OnDevice, choose_device, pinned, restore_random_states, seed_everything
 from models.dmc import DMC, build_dmc
+from models.locate import locate
 from models.losses import ContrastiveLoss, CrossEntropyLoss
-from models.matching import match_clusters, squared_distances
 from models.options import check_options, checkpoint_args, inherited_words, merge_options, parse_options
 from models.precision import choose_precision
 from models.run_folder import BEST, LAST, RunFolder
 from models.schedule import learning_rate
 from models.visual_weights import load_visual_weights
+from vis.training_log import open_log, require_packages
 
 WEIGHT_DECAY = 1e-4
 
@@ -100,7 +101,8 @@ def build_pair_loader(options: Namespace, list_name: str, device: torch.device) 
         )
     training = list_name == "train"
     augmentation = options.augmentation if training and options.enable_img_augmentation else None
-    dataset = PairDataset(seconds, options.image_size, options.seed, augmentation, options.negatives)
+    spec_augment = bool(training and options.spec_augment)
+    dataset = PairDataset(seconds, options.image_size, options.seed, augmentation, options.negatives, spec_augment)
     return OnDevice(pair_loader(dataset, options.batch_size, options.num_threads, training, pinned(device)), device)
 
 
@@ -120,11 +122,12 @@ def compare(
     model: DMC, batch: dict[str, torch.Tensor], options: Namespace, noise: NoiseNegatives | None = None
 ) -> Comparison:
     """Distances of the right and wrong pairs of a batch; every sound and picture goes through the network once."""
+    skip_alike = options.skip_alike if model.training else 0.0
     sounds = noise.add_to(batch["spectrogram"]) if noise else batch["spectrogram"]
     audio = model.listen(sounds).centers  # [B + N, A, 512]
     if options.negatives == "batch":
         visual = model.see(batch["frame"]).centers  # [B, V, 512]
-        return compare_in_batch(audio, visual, batch["video"], options.matching)
+        return compare_in_batch(audio, visual, batch["video"], options.matching, skip_alike)
     visual = model.see(torch.cat([batch["frame"], batch["other_frame"]])).centers  # [2B, V, 512]
     return compare_with_one(audio, *visual.chunk(2), options.matching)
 
@@ -153,7 +156,7 @@ class Average:
         """Add a batch: its loss and its distances."""
         self.count += len(pairs.right)
         self.loss_sum += loss * len(pairs.right)
-        compared = int(pairs.wrong_pictures.isfinite().any(1).sum())  # none in a batch of a single video
+        compared = int(pairs.all_wrong_pictures.isfinite().any(1).sum())  # none in a batch of a single video
         self.compared += compared
         self.accuracy_sum += pairs.accuracy().item() * compared
 
@@ -226,32 +229,35 @@ def train(
     folder: RunFolder,
     resumed: Checkpoint | None,
 ) -> None:
-    """Train up to `options.epoch` epochs; after each, print a line and save."""
+    """Train up to `options.epoch` epochs; after each, log, save and print a line."""
     criterion = build_loss(options)
-    optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate, weight_decay=WEIGHT_DECAY)
+    optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
     args = checkpoint_args(options)
     if resumed is None:
         folder.start(model, optimizer, args)
     else:
         resume(optimizer, folder, resumed, args)
-    for epoch in range(folder.epoch + 1, options.epoch + 1):
-        start = time.perf_counter()
-        trained = train_epoch(model, criterion, optimizer, train_loader, epoch, options, noise)
-        seconds = time.perf_counter() - start
-        validated = validate(model, criterion, val_loader, options)
-        require_finite(validated.loss)
-        row = {
-            "epoch": epoch,
-            "loss": trained.loss,
-            "train_accuracy": trained.accuracy,
-            "val_loss": validated.loss,
-            "val_accuracy": validated.accuracy,
-            "learning_rate": optimizer.param_groups[0]["lr"],
-            "seconds": time.perf_counter() - start,
-            "samples_per_second": trained.count / seconds,
-        }
-        folder.save_epoch(model, optimizer, args, row, options.save_every)
-        print(epoch_line(row, options.epoch), flush=True)
+    with open_log(options, folder, val_loader.loader.dataset.seconds, val_loader.device) as log:
+        for epoch in range(folder.epoch + 1, options.epoch + 1):
+            start = time.perf_counter()
+            trained = train_epoch(model, criterion, optimizer, train_loader, epoch, options, noise)
+            seconds = time.perf_counter() - start
+            validated = validate(model, criterion, val_loader, options)
+            require_finite(validated.loss)
+            row = {
+                "epoch": epoch,
+                "loss": trained.loss,
+                "train_accuracy": trained.accuracy,
+                "val_loss": validated.loss,
+                "val_accuracy": validated.accuracy,
+                "learning_rate": optimizer.param_groups[0]["lr"],
+                "seconds": time.perf_counter() - start,
+                "samples_per_second": trained.count / seconds,
+            }
+            if log:  # before the epoch is saved: what a kill leaves unsaved is taken back on resuming
+                log.add_epoch(row, model)
+            folder.save_epoch(model, optimizer, args, row, options.save_every)
+            print(epoch_line(row, options.epoch), flush=True)
 
 
 def resume(optimizer: torch.optim.Optimizer, folder: RunFolder, checkpoint: Checkpoint, args: dict[str, Any]) -> None:
@@ -279,9 +285,8 @@ def epoch_line(row: dict[str, Any], epochs: int) -> str:
 # --- evaluation ---------------------------------------------------------------------------------------------------
 
 
-@torch.no_grad()
-def evaluate(model: DMC, loader: OnDevice, path: Path, both_ways: bool) -> None:
-    """Write ``dmc.pkl`` and ``dmc.csv`` for the test list; `both_ways` as in `DMC.see`.
+def evaluate(model: DMC, loader: OnDevice, path: Path) -> None:
+    """Write ``dmc.pkl`` and ``dmc.csv`` for the test list.
 
     Raises:
         UserError: the weights are no finite numbers.
@@ -289,18 +294,11 @@ def evaluate(model: DMC, loader: OnDevice, path: Path, both_ways: bool) -> None:
     model.eval()
     maps, distances = {}, {}
     for batch in tqdm(loader, desc="evaluation", unit="batch", leave=False):
-        audio = model.listen(batch["spectrogram"]).centers[batch["second"]]  # [frames, A, 512]
-        visual = model.see(batch["frames"], both_ways)
-        between = squared_distances(audio, visual.centers)  # [frames, A, V]
-        if not between.isfinite().all():
-            raise UserError("the network's weights give no finite distances: train again, or name another --ckpt_file")
-        for key, distance, assignment in zip(batch["keys"], between.cpu(), visual.assignment.cpu(), strict=True):
-            order = match_clusters(distance)
-            maps[key] = assignment[order].numpy()
-            distances[key] = distance[torch.arange(len(distance)), order[: len(distance)]].sqrt().numpy()
+        located = locate(model, batch)
+        maps |= zip(batch["keys"], located.maps, strict=True)
+        distances |= zip(batch["keys"], located.distances, strict=True)
     write_dmc(path, maps, distances)
     print(f"Wrote the maps of {len(maps)} frames to {path} and their distances to {csv_path(path)}.")
-    print(f"Next: score them with python3 metrics/score.py {path}, if the data set has boxes.json.")
 
 
 # --- program ------------------------------------------------------------------------------------------------------
@@ -353,6 +351,7 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
         UserError: something that the user can mend.
     """
     device = choose_device(options.device)
+    require_packages(options.log)
     dmc_pkl = path_of_sound(options.dmc_pkl, options.audio)
     require_writable(dmc_pkl)
     require_window(options)
@@ -382,8 +381,10 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
         print(f"Trained {folder.epoch} epochs: {folder.path} holds {BEST}, {LAST}, log.csv, args.json.")
     if options.audio != "own":
         print(f"--audio {options.audio}: not their own sound, so the maps go to {dmc_pkl}, not {options.dmc_pkl}")
-    model.beta = options.test_beta
-    evaluate(model, test_loader, dmc_pkl, bool(options.test_flip))
+    model.set_testing(options)
+    evaluate(model, test_loader, dmc_pkl)
+    drawing, scoring = (command(script, options.data_dir) for script in ("vis/draw.py", "metrics/score.py"))
+    print(f"Next: {drawing} {dmc_pkl} draws them, {scoring} {dmc_pkl} scores them if there is a boxes.json.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -414,7 +415,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"location_dmc.py: {explanation}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"location_dmc.py: stopped. --resume 1 goes on with a training from its {LAST}", file=sys.stderr)
+        left = (
+            "no maps were written" if given.get("evaluate") else f"--resume 1 goes on with a training from its {LAST}"
+        )
+        print(f"location_dmc.py: stopped; {left}", file=sys.stderr)
         return INTERRUPTED
     return 0
 

@@ -30,9 +30,10 @@ import torch
 
 from benchmarks.programs import run_program
 from benchmarks.table import localization, table
-from data.command_line import INTERRUPTED, available_cores, positive_int
+from data.command_line import available_cores, plain_parser, positive_int
 from data.dmc_pkl import csv_path, path_of_sound
 from data.errors import UserError
+from data.exit_status import exit_status
 from data.layout import LIST_NAMES, list_path
 from metrics.annotations import Annotations, read_annotations
 from metrics.evaluate import has_objects, score_baselines, score_run, summary
@@ -54,10 +55,11 @@ CLUSTERS = {
     "original": {"solo": (2, 1), "distractor": (2, 1), "duet": (3, 2)},
     "improved": {"solo": (3, 1), "distractor": (4, 1), "duet": (4, 2)},
 }
+SOLO = RECIPES["improved"]["epoch"]
 # recipe -> data set -> epochs; where there are two stages, of each
 EPOCHS = {
     "original": {"solo": (100,), "distractor": (100,), "duet": (100, 100)},
-    "improved": {"solo": (14,), "distractor": (21,), "duet": (14, 12)},
+    "improved": {"solo": (SOLO,), "distractor": (24,), "duet": (SOLO, 14)},
 }
 FIRST_SEED = 10  # as of every program
 
@@ -308,9 +310,7 @@ def machine_line(content: dict[str, Any]) -> str:
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Options of this program."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+    parser = plain_parser(__doc__)
     parser.add_argument(
         "--recipes", nargs="+", choices=list(CLUSTERS), default=list(CLUSTERS), help="what to train (default: all)"
     )
@@ -405,26 +405,24 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
     return content
 
 
+def print_benchmark(options: argparse.Namespace) -> None:
+    """Run the benchmark, and print its table.
+
+    Raises:
+        UserError: a program failed, or its results cannot be scored.
+    """
+    content = benchmark(options)
+    print("", *table(content["runs"], content["baselines"]), "", machine_line(content), sep="\n")
+    print(f"\nWrote {options.json}.")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     options = parse(argv)
     again = shlex.join(["python3", "benchmarks/recipes.py", *(sys.argv[1:] if argv is None else argv)])
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a plain kill ends it as Ctrl-C does
-    try:
-        content = benchmark(options)
-    except UserError as error:
-        print(f"recipes: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        name = error.filename or "a file"
-        print(f"recipes: cannot read or write {name} ({error.strerror or error})", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"recipes: stopped; what is finished is kept, and this goes on with the rest: {again}", file=sys.stderr)
-        return INTERRUPTED
-    print("", *table(content["runs"], content["baselines"]), "", machine_line(content), sep="\n")
-    print(f"\nWrote {options.json}.")
-    return 0
+    stopped = f"stopped; what is finished is kept, and this goes on with the rest: {again}"
+    return exit_status("recipes", lambda: print_benchmark(options), stopped)
 
 
 if __name__ == "__main__":

@@ -150,8 +150,9 @@ def test_progress_bars_stay_out_of_screen_and_log(tmp_path, capfd):
 def test_an_interrupt_ends_the_program_that_runs_with_its_clearing_up(reach, tmp_path):
     script, outer = tmp_path / "sleeps.py", tmp_path / "outer.py"
     script.write_text(
-        "import time\nfrom pathlib import Path\nprint('ready', flush=True)\n"
-        f"try: time.sleep(60)\nexcept KeyboardInterrupt: Path({str(tmp_path / 'cleared')!r}).touch()\n"
+        "import time\nfrom pathlib import Path\n"
+        "try: print('ready', flush=True); time.sleep(60)\n"
+        f"except KeyboardInterrupt: Path({str(tmp_path / 'cleared')!r}).touch()\n"
     )
     outer.write_text(
         f"import sys\nsys.path[0] = {str(ROOT)!r}\nfrom pathlib import Path\nfrom benchmarks import programs, recipes\n"

@@ -465,6 +465,7 @@ def test_videos_without_samples_are_counted_and_the_others_used(tmp_path, capsys
         (["--audio", "noise"], "--evaluate 1"),
         (["--audio", "shuffled", "--evaluate", "0"], "--evaluate 1"),
         (["--audio", "music", "--evaluate", "1"], "invalid choice"),
+        (["--log", "wandb"], "invalid choice"),
         (["--ckpt", "x"], "unrecognized"),
         (["--device", "tpu"], "invalid choice"),
     ],
@@ -474,6 +475,12 @@ def test_options_that_mean_nothing_say_what_to_do(options, words, capsys):
         location_dmc.main(options)
     assert stopped.value.code == 2
     assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_evaluation_has_no_log(trained, capsys):
+    with pytest.raises(SystemExit):
+        location_dmc.main(["--evaluate", "1", "--ckpt_file", str(trained / "best.pth"), "--log", "tensorboard"])
+    assert "does not train" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -488,11 +495,12 @@ def test_a_checkpoint_that_is_not_there(data_dir, tmp_path, capsys):
     assert f"there is no checkpoint {tmp_path / 'best.pth'}" in capsys.readouterr().err
 
 
-def test_training_and_evaluation_need_neither_librosa_nor_pyav(data_dir, tmp_path):
+def test_training_and_evaluation_need_neither_librosa_nor_pyav_nor_what_draws(data_dir, tmp_path):
     arguments = [*SMALL, "--data_dir", str(data_dir), "--out", str(tmp_path / "run"), "--epoch", "1"]
     code = (
         "import sys\n"
-        "sys.modules.update(dict.fromkeys(['av', 'librosa', 'soxr', 'numba']))  # as if they were not installed\n"
+        "missing = ['av', 'librosa', 'soxr', 'numba', 'matplotlib', 'tensorboard']\n"
+        "sys.modules.update(dict.fromkeys(missing))  # as if they were not installed\n"
         "import location_dmc\n"
         f"sys.exit(location_dmc.main({[*arguments, '--dmc_pkl', str(tmp_path / 'dmc.pkl')]!r}))"
     )
