@@ -27,9 +27,11 @@ from torch import nn
 from tqdm import tqdm
 
 from data.command_line import INTERRUPTED, command
-from data.dataset import PairDataset, SecondDataset, pair_loader, second_loader
+from data.dataset import PairDataset, SecondDataset, colored, pair_loader, second_loader
 from data.dmc_pkl import csv_path, path_of_sound, write_dmc
 from data.errors import UserError
+from data.frame_cache import FrameCache, frame_cache
+from data.memory import memory_to_spend
 from data.other_sounds import NoiseNegatives, choose_sound
 from data.seconds import Seconds, find_seconds
 from data.settings import n_fft_of
@@ -40,6 +42,7 @@ from models.device import OnDevice, choose_device, pinned, restore_random_states
 from models.dmc import DMC, build_dmc
 from models.locate import locate
 from models.losses import ContrastiveLoss, CrossEntropyLoss
+from models.optimizer import build_optimizer, build_scaler
 from models.options import check_options, checkpoint_args, inherited_words, merge_options, parse_options
 from models.precision import choose_precision
 from models.run_folder import BEST, LAST, RunFolder
@@ -47,7 +50,7 @@ from models.schedule import learning_rate
 from models.visual_weights import load_visual_weights
 from vis.training_log import open_log, require_packages
 
-WEIGHT_DECAY = 1e-4
+BATCHES_BETWEEN_CHECKS = 20  # of the loss: to look at it, the program has to wait for the device
 
 
 # --- data ---------------------------------------------------------------------------------------------------------
@@ -102,8 +105,30 @@ def build_pair_loader(options: Namespace, list_name: str, device: torch.device) 
     training = list_name == "train"
     augmentation = options.augmentation if training and options.enable_img_augmentation else None
     spec_augment = bool(training and options.spec_augment)
-    dataset = PairDataset(seconds, options.image_size, options.seed, augmentation, options.negatives, spec_augment)
-    return OnDevice(pair_loader(dataset, options.batch_size, options.num_threads, training, pinned(device)), device)
+    dataset = PairDataset(
+        seconds,
+        options.image_size,
+        options.seed,
+        augmentation,
+        options.negatives,
+        spec_augment,
+        colors_later=device.type != "cpu",
+        cache=build_cache(options, seconds, augmentation, list_name),
+    )
+    loader = pair_loader(dataset, options.batch_size, options.num_threads, training, pinned(device))
+    return OnDevice(loader, device, colored)
+
+
+def build_cache(options: Namespace, seconds: Seconds, augmentation: str | None, list_name: str) -> FrameCache | None:
+    """Memory for a list's frames, if it is asked for and there is enough; says which."""
+    if not options.cache:
+        return None
+    cache = frame_cache(seconds, options.image_size, augmentation, memory_to_spend())
+    if cache:
+        print(f"--cache: up to {cache.num_bytes / 1e9:.2f} GB of memory for the frames of the {list_name} list")
+    else:
+        print(f"--cache: the frames of the {list_name} list do not fit into memory, they are read anew each time")
+    return cache
 
 
 def build_test_loader(options: Namespace, device: torch.device) -> OnDevice:
@@ -148,27 +173,27 @@ class Average:
 
     def __init__(self) -> None:
         self.count = 0
-        self.loss_sum = 0.0
-        self.compared = 0
-        self.accuracy_sum = 0.0
+        self._sums: list[torch.Tensor] = []  # stay on the device, so that no step waits for it
 
-    def add(self, loss: float, pairs: Comparison) -> None:
+    def add(self, loss: torch.Tensor, pairs: Comparison) -> None:
         """Add a batch: its loss and its distances."""
         self.count += len(pairs.right)
-        self.loss_sum += loss * len(pairs.right)
-        compared = int(pairs.all_wrong_pictures.isfinite().any(1).sum())  # none in a batch of a single video
-        self.compared += compared
-        self.accuracy_sum += pairs.accuracy().item() * compared
+        compared = pairs.all_wrong_pictures.isfinite().any(1).sum()  # none in a batch of a single video
+        self._sums.append(torch.stack([loss.detach() * len(pairs.right), pairs.accuracy() * compared, compared]))
+
+    def _sum(self) -> list[float]:
+        return torch.stack(self._sums).cpu().double().sum(0).tolist()
 
     @property
     def loss(self) -> float:
         """Mean loss of a sound."""
-        return self.loss_sum / self.count
+        return self._sum()[0] / self.count
 
     @property
     def accuracy(self) -> float:
         """Mean share of wrong pictures that are farther than the right one."""
-        return self.accuracy_sum / max(1, self.compared)
+        _, farther, compared = self._sum()
+        return farther / max(1.0, compared)
 
 
 def require_finite(loss: float) -> None:
@@ -178,10 +203,30 @@ def require_finite(loss: float) -> None:
         raise UserError(f"the loss became {loss}: stopped, {kept}. Try a lower --learning_rate")
 
 
+def train_step(
+    model: DMC,
+    criterion: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    batch: dict[str, torch.Tensor],
+    options: Namespace,
+    noise: NoiseNegatives,
+) -> tuple[torch.Tensor, Comparison]:
+    """Train on a batch; returns its loss, scalar, and its distances."""
+    pairs = compare(model, batch, options, noise)
+    loss = criterion(pairs)
+    optimizer.zero_grad()
+    scaler.scale(loss).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    return loss, pairs
+
+
 def train_epoch(
     model: DMC,
     criterion: nn.Module,
     optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
     loader: OnDevice,
     epoch: int,
     options: Namespace,
@@ -193,13 +238,11 @@ def train_epoch(
     average = Average()
     for step, batch in enumerate(tqdm(loader, desc=f"epoch {epoch}", unit="batch", leave=False)):
         set_learning_rate(optimizer, options, (epoch - 1) * len(loader) + step, options.epoch * len(loader))
-        pairs = compare(model, batch, options, noise)
-        loss = criterion(pairs)
-        require_finite(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        average.add(loss.item(), pairs)
+        loss, pairs = train_step(model, criterion, optimizer, scaler, batch, options, noise)
+        average.add(loss, pairs)
+        if step % BATCHES_BETWEEN_CHECKS == 0:
+            require_finite(loss.item())
+    require_finite(average.loss)
     return average
 
 
@@ -216,7 +259,7 @@ def validate(model: DMC, criterion: nn.Module, loader: OnDevice, options: Namesp
     average = Average()
     for batch in tqdm(loader, desc="validation", unit="batch", leave=False):
         pairs = compare(model, batch, options)
-        average.add(criterion(pairs).item(), pairs)
+        average.add(criterion(pairs), pairs)
     return average
 
 
@@ -231,7 +274,10 @@ def train(
 ) -> None:
     """Train up to `options.epoch` epochs; after each, log, save and print a line."""
     criterion = build_loss(options)
-    optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
+    optimizer = build_optimizer(model.parameters(), options)
+    scaler = build_scaler(optimizer, model.precision, val_loader.device)
+    if options.compile:
+        model.compile_training()
     args = checkpoint_args(options)
     if resumed is None:
         folder.start(model, optimizer, args)
@@ -240,7 +286,7 @@ def train(
     with open_log(options, folder, val_loader.loader.dataset.seconds, val_loader.device) as log:
         for epoch in range(folder.epoch + 1, options.epoch + 1):
             start = time.perf_counter()
-            trained = train_epoch(model, criterion, optimizer, train_loader, epoch, options, noise)
+            trained = train_epoch(model, criterion, optimizer, scaler, train_loader, epoch, options, noise)
             seconds = time.perf_counter() - start
             validated = validate(model, criterion, val_loader, options)
             require_finite(validated.loss)

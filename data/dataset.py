@@ -6,17 +6,20 @@ index), so that the samples do not depend on the number of workers, and an epoch
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from data.colors import change_colors
+from data.frame_cache import FrameCache
 from data.other_sounds import OwnSound, Sound
-from data.samples import augmented, load_frame, load_spectrogram, plain, spec_augmented
+from data.samples import before_chance, color_factors, cropped, load_frame, load_spectrogram, plain, spec_augmented
 from data.seconds import Seconds
 
 NEGATIVES = ("one", "batch")
+COLORS = "_colors"  # ends the key of what is left to do to the pictures of the key before it
 
 
 class Pair(TypedDict):
@@ -53,6 +56,9 @@ class PairDataset(Dataset):
         augmentation: how pictures are changed at random, one of `data.samples.AUGMENTATIONS`; None leaves them.
         negatives: ``one`` adds a frame of another video, ``batch`` does not: the others of the batch serve.
         spec_augment: whether sounds are changed at random too, see `data.samples.spec_augmented`.
+        colors_later: whether a sample has its pictures' colour factors, ``frame_colors``, in place of changed colours,
+            for `colored` to apply to the batch.
+        cache: keeps frames in memory; None does not.
 
     Raises:
         ValueError: there are less than two videos.
@@ -67,6 +73,8 @@ class PairDataset(Dataset):
         augmentation: str | None = None,
         negatives: str = "one",
         spec_augment: bool = False,
+        colors_later: bool = False,
+        cache: FrameCache | None = None,
     ) -> None:
         if len(seconds.names) < 2:
             raise ValueError("a wrong pair takes a second video")
@@ -76,6 +84,8 @@ class PairDataset(Dataset):
         self.augmentation = augmentation
         self.negatives = negatives
         self.spec_augment = spec_augment
+        self.colors_later = colors_later
+        self.cache = cache
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -85,21 +95,43 @@ class PairDataset(Dataset):
         rng = np.random.default_rng((self.seed, epoch, index))
         pair: Pair | PairWithOther = {
             "spectrogram": load_spectrogram(self.seconds.spectrogram_path(index)),
-            "frame": self._random_frame(index, rng),
+            **self._random_frame("frame", index, rng),
             "video": int(self.seconds.video[index]),
         }
         if self.negatives == "one":
-            pair = {**pair, "other_frame": self._random_frame(self.seconds.of_other_video(index, rng), rng)}
+            pair = {**pair, **self._random_frame("other_frame", self.seconds.of_other_video(index, rng), rng)}
         if self.spec_augment:
             pair["spectrogram"] = spec_augmented(pair["spectrogram"], rng)
         return pair
 
-    def _random_frame(self, index: int, rng: np.random.Generator) -> torch.Tensor:
+    def _random_frame(self, key: str, index: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """A frame of a second under `key`, and perhaps the change of its colours."""
         paths = self.seconds.frame_paths(index)
-        image = load_frame(paths[rng.integers(len(paths))])
+        position = int(rng.integers(len(paths)))
+        picture = self._frame(index, position, paths[position])
         if self.augmentation is None:
-            return plain(image, self.image_size)
-        return augmented(image, self.image_size, rng, self.augmentation)
+            return {key: picture}
+        picture = cropped(picture, self.image_size, rng, self.augmentation)
+        colors = color_factors(rng, self.augmentation)
+        if self.colors_later:
+            return {key: picture.contiguous(), key + COLORS: colors}
+        return {key: change_colors(picture[None], colors[None])[0]}
+
+    def _frame(self, index: int, position: int, path: Path) -> torch.Tensor:
+        """A frame as it is before any chance, from memory if it is there."""
+        if self.cache and (kept := self.cache.get(index, position)) is not None:
+            return kept
+        picture = before_chance(load_frame(path), self.image_size, self.augmentation)
+        if self.cache:
+            self.cache.put(index, position, picture)
+        return picture
+
+
+def colored(batch: dict[str, Any]) -> dict[str, Any]:
+    """A batch with the changes of colour that it still has to undergo made."""
+    changes = {key.removesuffix(COLORS): factors for key, factors in batch.items() if key.endswith(COLORS)}
+    rest = {key: value for key, value in batch.items() if not key.endswith(COLORS)}
+    return rest | {key: change_colors(batch[key], factors) for key, factors in changes.items()}
 
 
 class EpochSampler(Sampler[tuple[int, int]]):

@@ -1,6 +1,7 @@
 """Reads one frame or one spectrogram from disk into what the network takes.
 
-Frames stay uint8 up to the device: `models.dmc` normalises them there.
+Frames stay uint8 up to the device: `data.colors` changes their colours there, a batch at a time, and `models.dmc`
+normalises them.
 """
 
 import math
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms.v2 import functional
 
 from data.errors import SampleError
@@ -24,18 +26,28 @@ LONGEST_MASK = (40, 8)  # frames of a spectrogram, mel bands
 MASKED_SHARE = 0.5  # of the sounds
 
 
-def load_frame(path: Path) -> Image.Image:
-    """A frame as RGB picture.
+def load_frame(path: Path) -> torch.Tensor:
+    """A frame, uint8 RGB [3, H, W].
 
     Raises:
         SampleError: it cannot be read.
     """
     try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        encoded = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8)
+        return decode_image(encoded, ImageReadMode.RGB)
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]  # PyTorch adds where in its code
         remedy = f"delete {path.parent.parent} and run data/cut_video.py on this data set again"
-        raise SampleError(f"the frame {path} cannot be read ({error}): {remedy}") from error
+        raise SampleError(f"the frame {path} cannot be read ({reason}): {remedy}") from error
+
+
+def load_picture(path: Path) -> Image.Image:
+    """A frame to draw on, RGB.
+
+    Raises:
+        SampleError: it cannot be read.
+    """
+    return functional.to_pil_image(load_frame(path))
 
 
 def load_spectrogram(path: Path) -> torch.Tensor:
@@ -71,42 +83,66 @@ def _load_array(path: Path, remedy: str, several: bool) -> torch.Tensor:
     return torch.from_numpy(spectrogram.astype(np.float32, copy=False))
 
 
-def augmented(image: Image.Image, size: int, rng: np.random.Generator, augmentation: str = "published") -> torch.Tensor:
-    """A training picture, uint8 [3, size, size]: cropped, flipped and its colours changed at random.
+def before_chance(picture: torch.Tensor, size: int, augmentation: str | None) -> torch.Tensor:
+    """What is done to a picture before any chance: what it gives can be kept for the next epochs.
 
     Args:
-        image: RGB.
+        picture: uint8 [3, H, W].
+        size: pixels of a side that it will have in the end.
+        augmentation: one of `AUGMENTATIONS`; None for no chance at all.
+
+    Returns:
+        uint8 [3, h, w].
+    """
+    if augmentation is None:
+        return plain(picture, size)
+    return plain(picture, round(size * RESIZE_OVER_CROP)) if augmentation == "published" else picture
+
+
+def cropped(picture: torch.Tensor, size: int, rng: np.random.Generator, augmentation: str) -> torch.Tensor:
+    """A training picture, uint8 [3, size, size]: cropped and flipped at random.
+
+    Args:
+        picture: uint8 [3, h, w], of `before_chance`.
         size: pixels of a side.
         rng: all chance.
         augmentation: one of `AUGMENTATIONS`.
     """
-    image = _published_crop(image, size, rng) if augmentation == "published" else _strong_crop(image, size, rng)
-    if rng.random() < 0.5:
-        image = functional.horizontal_flip(image)
-    low, high = JITTER[augmentation]
-    image = functional.adjust_brightness(image, rng.uniform(low, high))
-    image = functional.adjust_saturation(image, rng.uniform(low, high))
-    if augmentation == "strong":
-        image = functional.adjust_contrast(image, rng.uniform(low, high))
-        image = functional.adjust_hue(image, rng.uniform(-HUE, HUE))
-    return functional.pil_to_tensor(image)
+    crop = _published_crop if augmentation == "published" else _strong_crop
+    picture = crop(picture, size, rng)
+    return picture.flip(-1) if rng.random() < 0.5 else picture
 
 
-def _published_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
-    """Resized whole, whatever its shape, then cropped by an eighth."""
-    resized = round(size * RESIZE_OVER_CROP)
-    image = functional.resize(image, [resized, resized])
-    top, left = rng.integers(resized - size + 1, size=2)
-    return functional.crop(image, int(top), int(left), size, size)
+def _published_crop(picture: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
+    """Of a whole picture, whatever its shape was, less an eighth."""
+    top, left = rng.integers(picture.shape[1] - size + 1, size=2)
+    return picture[:, top : top + size, left : left + size]
 
 
-def _strong_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
+def _strong_crop(picture: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
     """Half to all of the picture's area, about as wide as high (random resized crop; Szegedy et al., CVPR 2015)."""
+    full_height, full_width = picture.shape[1:]
     area, aspect = rng.uniform(*CROP_AREA), math.exp(rng.uniform(-CROP_LOG_ASPECT, CROP_LOG_ASPECT))
-    width = min(image.width, round(image.width * math.sqrt(area * aspect)))
-    height = min(image.height, round(image.height * math.sqrt(area / aspect)))
-    top, left = rng.integers(image.height - height + 1), rng.integers(image.width - width + 1)
-    return functional.resized_crop(image, int(top), int(left), height, width, [size, size])
+    width = min(full_width, round(full_width * math.sqrt(area * aspect)))
+    height = min(full_height, round(full_height * math.sqrt(area / aspect)))
+    top, left = rng.integers(full_height - height + 1), rng.integers(full_width - width + 1)
+    return functional.resized_crop(picture, int(top), int(left), height, width, [size, size])
+
+
+def color_factors(rng: np.random.Generator, augmentation: str) -> torch.Tensor:
+    """How a training picture's colours are to be changed, see `data.colors.change_colors`.
+
+    Args:
+        rng: all chance.
+        augmentation: one of `AUGMENTATIONS`.
+
+    Returns:
+        float32 [4]: factors of brightness, saturation and contrast, and the turn of the hue.
+    """
+    jitter = JITTER[augmentation]
+    brightness, saturation = rng.uniform(*jitter), rng.uniform(*jitter)
+    contrast, hue = (rng.uniform(*jitter), rng.uniform(-HUE, HUE)) if augmentation == "strong" else (1.0, 0.0)
+    return torch.tensor([brightness, saturation, contrast, hue], dtype=torch.float32)
 
 
 def spec_augmented(spectrogram: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -127,6 +163,6 @@ def spec_augmented(spectrogram: torch.Tensor, rng: np.random.Generator) -> torch
     return changed
 
 
-def plain(image: Image.Image, size: int) -> torch.Tensor:
-    """A test picture, uint8 [3, size, size]: resized."""
-    return functional.pil_to_tensor(functional.resize(image, [size, size]))
+def plain(picture: torch.Tensor, size: int) -> torch.Tensor:
+    """A test picture, uint8 [3, size, size]: resized from uint8 [3, H, W]."""
+    return functional.resize(picture, [size, size])

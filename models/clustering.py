@@ -8,7 +8,7 @@ import torch
 
 BETA = 30.0  # hardness of the assignment; k-means in the limit
 ROUNDS = 4
-SMALLEST_SQUARED_DISTANCE = 1e-10  # below it the distance is constant: its root would have an infinite gradient
+SMALLEST_DISTANCE = 1e-5  # below it the distance is constant: published, as the root's gradient is infinite at 0
 SMALLEST_WEIGHT = 1e-12  # a cluster that no vector belongs to would be 0 / 0
 
 
@@ -68,8 +68,10 @@ def distances(features: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
     Returns:
         [B, K, N].
     """
-    differences = features.unsqueeze(1) - centers.unsqueeze(2)  # [B, K, N, D]
-    return differences.square().sum(-1).clamp(min=SMALLEST_SQUARED_DISTANCE).sqrt()
+    # The differences themselves, [B, K, N, D], would take more time and memory than all the rest of the clustering; the
+    # expanded form, |u|^2 - 2 u c + |c|^2, would leave of small distances only rounding errors.
+    found = torch.cdist(features, centers, compute_mode="donot_use_mm_for_euclid_dist")  # [B, N, K]
+    return found.transpose(1, 2).clamp(min=SMALLEST_DISTANCE)
 
 
 def soft_kmeans(

@@ -1,7 +1,7 @@
 """Where the network runs and what chance it has: device and random states, set up once, here."""
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -68,11 +68,18 @@ class OnDevice:
     Args:
         loader: yields dicts of tensors and other values.
         device: where the tensors go.
+        finish: what is left to do to a batch there.
     """
 
-    def __init__(self, loader: DataLoader, device: torch.device) -> None:
+    def __init__(
+        self,
+        loader: DataLoader,
+        device: torch.device,
+        finish: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda batch: batch,
+    ) -> None:
         self.loader = loader
         self.device = device
+        self.finish = finish
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the loader's `EpochSampler`."""
@@ -83,9 +90,10 @@ class OnDevice:
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         for batch in self.loader:
-            yield {
+            moved = {
                 key: value.to(self.device, non_blocking=pinned(self.device))
                 if isinstance(value, torch.Tensor)
                 else value
                 for key, value in batch.items()
             }
+            yield self.finish(moved)

@@ -51,11 +51,13 @@ DEFAULTS: dict[str, Any] = {
     "dmc_pkl": "dmc.pkl",
     "device": "auto",
     "num_threads": min(4, available_cores()),
+    "cache": 1,
+    "compile": 0,
 }
 # Where and what this run is, whatever the checkpoint's was.
 NOT_FROM_CHECKPOINT = frozenset(
     "evaluate audio use_pretrain ckpt_file visual_weights resume overwrite out dmc_pkl".split()
-    + "log device num_threads".split()
+    + "log device num_threads cache compile".split()
 )
 LOGS = ("csv", "tensorboard")
 SWITCH = {"type": int, "choices": (0, 1)}
@@ -302,10 +304,19 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
     _add(
         group,
         "precision",
-        "of the networks' convolutions; auto is bf16 where the hardware has it, which is faster",
+        "of the networks' convolutions; auto is bf16 where the hardware has it, which is twice as fast or more, else "
+        "fp32; fp16 is for GPUs without bf16",
         choices=PRECISIONS,
     )
     _add(group, "num_threads", "processes that load data; 0 loads in the main one", type=whole_number)
+    _add(group, "cache", "1 keeps decoded frames in memory for the next epochs, if there is enough of it", **SWITCH)
+    _add(
+        group,
+        "compile",
+        "1 compiles the networks for training, which takes a minute at its start and a C++ compiler; worth it where a "
+        "training takes much longer",
+        **SWITCH,
+    )
 
 
 def parse_options(description: str, argv: Sequence[str] | None) -> tuple[argparse.ArgumentParser, dict[str, Any]]:

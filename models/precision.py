@@ -2,14 +2,14 @@
 
 import torch
 
-PRECISIONS = ("auto", "fp32", "bf16")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """The type that ``--precision`` names; ``auto`` is bfloat16 where the hardware computes in it, else float32."""
     if name == "auto":
         return torch.bfloat16 if computes_bfloat16(device) else torch.float32
-    return {"fp32": torch.float32, "bf16": torch.bfloat16}[name]
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
 
 
 def computes_bfloat16(device: torch.device) -> bool:

@@ -36,7 +36,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "schedule": "constant",
         "warmup": 0,
         "epoch": 100,
-        "precision": "fp32",
+        "precision": "auto",
     },
     "improved": {
         "loss": "cross_entropy",

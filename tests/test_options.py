@@ -2,7 +2,7 @@
 
 import pytest
 
-import location_dmc
+from models.optimizer import WEIGHT_DECAY
 from models.options import DEFAULTS, check_options, merge_options, parse_options
 from models.recipes import RECIPES
 
@@ -33,11 +33,11 @@ def test_the_original_recipe_is_the_published_one():
         "matching": "nearest", "cluster_start": "strided", "beta": 30.0, "normalize": 0, "padding": "zeros",
         "spectrogram_scaling": "none", "audio_pooling": 1, "n_fft": 160, "augmentation": "published", "spec_augment": 0,
         "image_size": 224, "test_scale": 1.0, "learning_rate": 1e-4, "schedule": "constant", "warmup": 0,
-        "epoch": 100, "precision": "fp32", "test_beta": 30.0, "test_turn": 0, "test_rounds": 4,
+        "epoch": 100, "precision": "auto", "test_beta": 30.0, "test_turn": 0, "test_rounds": 4,
         "test_sizes": 1,
         "visual_layer": "layer4", "center_features": 0,
     }  # fmt: skip
-    assert (DEFAULTS["batch_size"], location_dmc.WEIGHT_DECAY) == (32, 1e-4)
+    assert (DEFAULTS["batch_size"], WEIGHT_DECAY) == (32, 1e-4)
 
 
 def test_recipes_say_the_same_options_and_values_of_the_same_types():
@@ -139,7 +139,7 @@ def test_each_thing_that_a_recipe_says_can_be_said_on_the_command_line(name):
         ("test_scale", "0"),
         ("schedule", "linear"),
         ("warmup", "-1"),
-        ("precision", "fp16"),
+        ("precision", "fp8"),
     ],
 )
 def test_a_value_that_means_nothing_is_refused(name, value, capsys):

@@ -27,7 +27,7 @@ from data.dmc_pkl import csv_path
 from data.errors import SampleError, UserError
 from data.exit_status import exit_status
 from data.layout import frame_file, video_frames_dir
-from data.samples import load_frame
+from data.samples import load_picture
 from data.whole_files import whole_file
 from metrics.annotations import Annotations, Boxes, read_annotations
 from metrics.evaluate import score_run
@@ -175,7 +175,7 @@ def read_frame(frame: Frame, data_dir: Path) -> np.ndarray:
     if not path.exists():
         remedy = f"cut it with {command('data/cut_video.py', data_dir)}, or name the maps' data set with --data_dir"
         raise SampleError(f"the frame {path} is not there: {remedy}")
-    return np.asarray(load_frame(path))
+    return np.asarray(load_picture(path))
 
 
 def require_drawable(maps: np.ndarray, v_cluster: int, a_cluster: int) -> None:

@@ -9,6 +9,7 @@ import av
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
+from torchvision.transforms.v2 import functional
 
 from data.decode_video import SHORT_SIDE, upright_picture
 from data.samples import plain
@@ -46,7 +47,8 @@ class Locator:
             frame: a picture as decoded.
             second: float32 [16000], the sound around it.
         """
-        picture = plain(upright_picture(frame, SHORT_SIDE), self._trained.picture_size)
+        upright = functional.pil_to_tensor(upright_picture(frame, SHORT_SIDE))
+        picture = plain(upright, self._trained.picture_size)
         return Look(picture, torch.from_numpy(log_mel(second[None], self._trained.options.n_fft)))
 
     @torch.inference_mode()

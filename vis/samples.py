@@ -22,7 +22,7 @@ from data.errors import UserError
 from data.exit_status import exit_status
 from data.labels import label_of, labels_of_set
 from data.layout import video_frames_dir
-from data.samples import load_frame, load_spectrogram
+from data.samples import load_picture, load_spectrogram
 from data.seconds import Seconds, find_seconds
 from data.whole_files import whole_file
 
@@ -58,7 +58,7 @@ def one_of_each_class(seconds: Seconds, labels: dict[str, str], count: int) -> d
 
 def draw_frame(path: Path, boxes: dict[str, Any]) -> Image.Image:
     """A frame with its boxes in white."""
-    picture = load_frame(path).resize(FRAME_SIZE)
+    picture = load_picture(path).resize(FRAME_SIZE)
     draw = ImageDraw.Draw(picture)
     key = "/".join(path.parts[-3:])
     for box in boxes.get(key, {}).get("bbox", []):

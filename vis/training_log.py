@@ -13,7 +13,7 @@ import torch
 from data.command_line import INSTALL
 from data.dataset import SecondDataset, collate_seconds
 from data.errors import UserError
-from data.samples import load_frame
+from data.samples import load_picture
 from data.seconds import Seconds
 from models.dmc import DMC
 from models.locate import locate
@@ -102,7 +102,7 @@ class Examples:
         dataset = SecondDataset(seconds, round(options.image_size * options.test_scale), first_only=True)
         batch = collate_seconds([dataset[index] for index in chosen])
         self.batch = {key: value.to(device) if key != "keys" else value for key, value in batch.items()}
-        self.frames = [load_frame(seconds.frame_paths(index)[0]) for index in chosen]
+        self.frames = [load_picture(seconds.frame_paths(index)[0]) for index in chosen]
         for frame in self.frames:
             frame.thumbnail((LONGER_SIDE, LONGER_SIDE))
         self.options = options
