@@ -5,73 +5,80 @@ published simplified version: no projection of each cluster's own, Euclidean dis
 """
 
 import torch
+from torch.nn import functional
 
 BETA = 30.0  # hardness of the assignment; k-means in the limit
 ROUNDS = 4
-SMALLEST_DISTANCE = 1e-5  # below it the distance is constant: published, as the root's gradient is infinite at 0
+SMALLEST_SQUARED_DISTANCE = 1e-10  # below it the distance is constant: its root would have an infinite gradient
 SMALLEST_WEIGHT = 1e-12  # a cluster that no vector belongs to would be 0 / 0
 
 
-def strided_start(features: torch.Tensor, num_clusters: int) -> torch.Tensor:
+def strided_start(products: torch.Tensor, num_clusters: int) -> torch.Tensor:
     """First centers, as published: the vectors at positions 0, N // K, 2 (N // K), ...
 
     Args:
-        features: [B, N, D].
+        products: of all pairs of vectors, [B, N, N].
         num_clusters: K, at most N.
 
     Returns:
-        [B, K, D].
+        Positions, int64 [B, K].
     """
-    step = features.shape[1] // num_clusters
-    return features[:, : step * num_clusters : step]
+    count, length = products.shape[:2]
+    return (torch.arange(num_clusters, device=products.device) * (length // num_clusters)).expand(count, -1)
 
 
-def farthest_start(features: torch.Tensor, num_clusters: int) -> torch.Tensor:
+@torch.no_grad()
+def farthest_start(products: torch.Tensor, num_clusters: int) -> torch.Tensor:
     """First centers: the vector farthest from the mean, then always the one farthest from all that are chosen.
 
     Wherever in the picture a small object is, one of the first centers lies on it (Gonzalez, 1985). Which vectors are
     chosen has no gradient; the vectors themselves do.
 
     Args:
-        features: [B, N, D].
+        products: of all pairs of vectors less their mean, [B, N, N].
         num_clusters: K, at most N.
 
     Returns:
-        [B, K, D].
+        Positions, int64 [B, K].
     """
-    with torch.no_grad():
-        nearest = (features - features.mean(1, keepdim=True)).square().sum(-1)  # [B, N], to what is chosen so far
-        chosen = [nearest.argmax(1)]
-        nearest = torch.full_like(nearest, torch.inf)
-        for _ in range(num_clusters - 1):
-            to_last = (features - _at(features, chosen[-1][:, None])).square().sum(-1)
-            nearest = torch.minimum(nearest, to_last)
-            chosen.append(nearest.argmax(1))
-    return _at(features, torch.stack(chosen, 1))
-
-
-def _at(features: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-    """Vectors at `positions`, int64 [B, K], as [B, K, D]."""
-    return features.gather(1, positions[..., None].expand(-1, -1, features.shape[-1]))
+    chosen = [_squares(products).argmax(1)]
+    nearest = torch.full_like(products[:, 0], torch.inf)  # [B, N], to what is chosen so far
+    for _ in range(num_clusters - 1):
+        to_last = squared_distances(products, _members(chosen[-1][:, None], products))[:, 0]
+        nearest = torch.minimum(nearest, to_last)
+        chosen.append(nearest.argmax(1))
+    return torch.stack(chosen, 1)
 
 
 STARTS = {"strided": strided_start, "farthest": farthest_start}
 
 
-def distances(features: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
-    """Euclidean distance of every vector to every center, floored at 1e-5.
+def _squares(products: torch.Tensor) -> torch.Tensor:
+    """|u_j|^2, [B, N, N] -> [B, N]."""
+    return products.diagonal(dim1=1, dim2=2)
+
+
+def _members(positions: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
+    """Weights of clusters of one vector each, int64 [B, K] -> [B, K, N]."""
+    return functional.one_hot(positions, products.shape[-1]).to(products.dtype)
+
+
+def squared_distances(products: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Squared Euclidean distance of every vector to every center.
+
+    A center is a mean of vectors, c_i = sum_k w_ik u_k, so that |u_j - c_i|^2 = <u_j, u_j> - 2 <c_i, u_j> + <c_i, c_i>
+    follows from the vectors' products alone: the vectors, 512 numbers each, are gone through once, not once a round.
 
     Args:
-        features: [B, N, D].
-        centers: [B, K, D].
+        products: <u_j, u_k>, [B, N, N].
+        weights: w, [B, K, N], sums to 1 over the vectors.
 
     Returns:
-        [B, K, N].
+        [B, K, N]; rounding can make them negative.
     """
-    # The differences themselves, [B, K, N, D], would take more time and memory than all the rest of the clustering; the
-    # expanded form, |u|^2 - 2 u c + |c|^2, would leave of small distances only rounding errors.
-    found = torch.cdist(features, centers, compute_mode="donot_use_mm_for_euclid_dist")  # [B, N, K]
-    return found.transpose(1, 2).clamp(min=SMALLEST_DISTANCE)
+    with_centers = weights @ products  # <c_i, u_j>, [B, K, N]
+    center_squares = (with_centers * weights).sum(-1, keepdim=True)  # [B, K, 1]
+    return _squares(products)[:, None] - 2 * with_centers + center_squares
 
 
 def soft_kmeans(
@@ -79,13 +86,14 @@ def soft_kmeans(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Cluster the N vectors of each item of a batch.
 
-    Each round assigns, s_ij = softmax over i of (-beta d_ij), and moves, c_i = sum_j s_ij u_j / sum_j s_ij.
+    Each round assigns, s_ij = softmax over i of (-beta d_ij), and moves, c_i = sum_j s_ij u_j / sum_j s_ij, where d_ij
+    is the Euclidean distance of u_j to c_i.
 
     Args:
         features: u, [B, N, D]. Half precision is computed in float32, also inside autocast; float64 stays.
         num_clusters: K.
         beta: hardness of the assignment.
-        rounds: how often to assign and move.
+        rounds: how often to assign and move, at least once.
         start: where the centers start, one of `STARTS`.
 
     Returns:
@@ -100,9 +108,13 @@ def soft_kmeans(
     with torch.autocast(features.device.type, enabled=False):
         if features.dtype in (torch.float16, torch.bfloat16):
             features = features.float()
-        centers = STARTS[start](features, num_clusters)
+        # Distances are those of vectors less any constant, and least rounded if it is their mean.
+        around_mean = features - features.detach().mean(1, keepdim=True)
+        products = around_mean @ around_mean.transpose(1, 2)  # [B, N, N]
+        weights = _members(STARTS[start](products, num_clusters), products)  # [B, K, N]
         for _ in range(rounds):
-            assignment = torch.softmax(-beta * distances(features, centers), dim=1)  # [B, K, N]
-            weight = assignment.sum(-1, keepdim=True).clamp(min=SMALLEST_WEIGHT)  # [B, K, 1]
-            centers = assignment @ features / weight  # [B, K, D]
+            distances = squared_distances(products, weights).clamp(min=SMALLEST_SQUARED_DISTANCE).sqrt()
+            assignment = torch.softmax(-beta * distances, dim=1)  # [B, K, N]
+            weights = assignment / assignment.sum(-1, keepdim=True).clamp(min=SMALLEST_WEIGHT)
+        centers = weights @ features  # [B, K, D]
     return centers, assignment

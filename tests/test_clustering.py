@@ -5,7 +5,19 @@ import pytest
 import torch
 from sklearn.cluster import KMeans
 
-from models.clustering import STARTS, farthest_start, soft_kmeans, strided_start
+import models.clustering
+from models.clustering import STARTS, farthest_start, soft_kmeans, squared_distances, strided_start
+
+
+def products(features: torch.Tensor) -> torch.Tensor:
+    """Of all pairs of vectors less their mean, [B, N, N]."""
+    around_mean = features - features.mean(1, keepdim=True)
+    return around_mean @ around_mean.transpose(1, 2)
+
+
+def first_centers(start, features: torch.Tensor, num_clusters: int) -> torch.Tensor:
+    """The vectors that a way to start chooses, [B, K, D]."""
+    return torch.stack([u[at] for u, at in zip(features, start(products(features), num_clusters), strict=True)])
 
 
 def loop_in_float64(features: np.ndarray, num_clusters: int, beta: float, rounds: int) -> tuple[np.ndarray, np.ndarray]:
@@ -40,7 +52,7 @@ def test_large_beta_is_scikit_learns_kmeans_from_the_same_start():
     rng = np.random.default_rng(0)
     blobs = rng.normal(size=(3, 1, 5)) * 4 + rng.normal(size=(3, 20, 5))
     features = blobs.transpose(1, 0, 2).reshape(60, 5)[rng.permutation(60)]
-    start = strided_start(torch.tensor(features)[None], 3)[0].numpy()
+    start = first_centers(strided_start, torch.tensor(features)[None], 3)[0].numpy()
     reference = KMeans(3, init=start, n_init=1, max_iter=50, tol=0).fit(features)
     centers, assignment = soft_kmeans(torch.tensor(features)[None], 3, beta=1e5, rounds=50)
     np.testing.assert_array_equal(assignment[0].argmax(0), reference.labels_)
@@ -49,7 +61,7 @@ def test_large_beta_is_scikit_learns_kmeans_from_the_same_start():
 
 def test_centers_start_at_positions_0_and_multiples_of_n_over_k():
     features = torch.arange(11.0).view(1, 11, 1)
-    assert strided_start(features, 3).flatten().tolist() == [0, 3, 6]  # 11 // 3 = 3
+    assert first_centers(strided_start, features, 3).flatten().tolist() == [0, 3, 6]  # 11 // 3 = 3
 
 
 def farthest_of_loop(features: np.ndarray, num_clusters: int) -> list[int]:
@@ -65,7 +77,7 @@ def farthest_of_loop(features: np.ndarray, num_clusters: int) -> list[int]:
 @pytest.mark.parametrize("num_clusters", [1, 2, 3, 7, 12])
 def test_far_starts_agree_with_a_loop(num_clusters):
     features = np.random.default_rng(num_clusters).normal(size=(4, 12, 5))
-    found = farthest_start(torch.tensor(features), num_clusters)
+    found = first_centers(farthest_start, torch.tensor(features), num_clusters)
     for item in range(4):
         np.testing.assert_array_equal(found[item], features[item][farthest_of_loop(features[item], num_clusters)])
 
@@ -76,7 +88,7 @@ def test_a_far_start_lies_on_a_lone_object_wherever_it_is_and_its_cluster_is_tha
     features = torch.randn(1, 100, 6) * 0.05
     features[0, position] += 2
     for num_clusters in (1, 2, 3):
-        starts = farthest_start(features, num_clusters)[0]
+        starts = first_centers(farthest_start, features, num_clusters)[0]
         assert any(torch.equal(start, features[0, position]) for start in starts)
     centers, assignment = soft_kmeans(features, 2, start="farthest")
     own = assignment[0, :, position].argmax()
@@ -87,20 +99,33 @@ def test_a_far_start_lies_on_a_lone_object_wherever_it_is_and_its_cluster_is_tha
 def test_far_starts_do_not_depend_on_where_in_the_picture_the_vectors_are():
     features = torch.randn(1, 30, 4)
     shuffled = features[:, torch.randperm(30)]
-    a, b = ({tuple(start.tolist()) for start in farthest_start(x, 5)[0]} for x in (features, shuffled))
+    a, b = ({tuple(start.tolist()) for start in first_centers(farthest_start, x, 5)[0]} for x in (features, shuffled))
     assert a == b and len(a) == 5
 
 
 def test_one_far_start_is_the_vector_farthest_from_the_mean_and_n_are_all_of_them():
     features = torch.tensor([[[0.0], [1.0], [2.0], [9.0]]])
-    assert farthest_start(features, 1).flatten().tolist() == [9]
-    assert sorted(farthest_start(features, 4).flatten().tolist()) == [0, 1, 2, 9]
+    assert first_centers(farthest_start, features, 1).flatten().tolist() == [9]
+    assert sorted(first_centers(farthest_start, features, 4).flatten().tolist()) == [0, 1, 2, 9]
 
 
-def test_the_gradient_of_far_starts_reaches_the_vectors_that_were_chosen_and_no_others():
-    features = torch.tensor([[[0.0], [1.0], [2.0], [9.0]]], requires_grad=True)
-    (farthest_start(features, 2) * torch.tensor([[[3.0], [5.0]]])).sum().backward()
-    assert features.grad.flatten().tolist() == [5, 0, 0, 3]
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+@pytest.mark.parametrize("offset", [0.0, 10.0])
+def test_distances_from_products_are_those_of_the_vectors_wherever_the_origin_is(dtype, tolerance, offset):
+    torch.manual_seed(0)
+    features = torch.randn(2, 40, 16, dtype=torch.float64) + offset
+    weights = torch.rand(2, 3, 40, dtype=torch.float64)
+    weights /= weights.sum(-1, keepdim=True)
+    expected = torch.cdist(weights @ features, features).square()
+    found = squared_distances(products(features.to(dtype)), weights.to(dtype))
+    torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_a_vector_has_no_distance_at_all_to_the_center_that_starts_at_it():
+    features = torch.randn(3, 50, 64) * 100
+    positions = strided_start(products(features), 4)
+    at_start = squared_distances(products(features), torch.nn.functional.one_hot(positions, 50).float())
+    assert (at_start.gather(2, positions[..., None]) == 0).all()
 
 
 def test_gradcheck_from_far_starts():
@@ -138,10 +163,16 @@ def test_identical_vectors_give_finite_values_and_gradients(num_clusters, scale)
     torch.testing.assert_close(assignment.sum(1), torch.ones(2, 12))
 
 
+def second_center_far_off(*arguments: torch.Tensor) -> torch.Tensor:
+    return squared_distances(*arguments) + torch.tensor([[0.0], [1e8]])
+
+
 def test_a_cluster_whose_assignments_all_underflow_is_not_0_over_0(monkeypatch):
-    far = torch.tensor([[[0.0], [1e4]]])  # the second center is so far from all vectors that exp underflows
-    monkeypatch.setitem(STARTS, "strided", lambda *_: far)
+    both_at_0 = torch.tensor([[0, 0]])
+    monkeypatch.setitem(STARTS, "strided", lambda *_: both_at_0)
     features = torch.tensor([[[0.0], [0.1], [0.2]]], requires_grad=True)
+    # The second center lies so far from all vectors that exp underflows.
+    monkeypatch.setattr(models.clustering, "squared_distances", second_center_far_off)
     centers, assignment = soft_kmeans(features, 2, rounds=1)
     assert assignment[0, 1].sum() == 0
     centers.sum().backward()

@@ -28,6 +28,7 @@ from tests.sample_set import add_labels, add_negatives, add_video, make_set
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ["--image_size", "32", "--batch_size", "4", "--num_threads", "0", "--device", "cpu", "--save_every", "0"]
+SMALL += ["--precision", "fp32"]  # whatever the hardware has
 
 
 @pytest.fixture(scope="module")

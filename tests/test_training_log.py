@@ -93,7 +93,7 @@ def test_a_localization_is_the_matched_map_over_the_frame(trained, data_dir):
         visual = model.see(plain(frame, 32)[None])
         audio = model.listen(torch.tensor(sound)[None, None])
         nearest = (visual.centers[0] - audio.centers[0, 0]).norm(dim=1).argmin()
-    expected = overlay(np.asarray(frame), relative(visual.assignment[0, nearest].numpy()))
+    expected = overlay(frame.permute(1, 2, 0).numpy(), relative(visual.assignment[0, nearest].numpy()))
     assert picture.shape == (40, 40, 3)
     assert np.abs(picture.astype(int) - expected).max() <= 1
 

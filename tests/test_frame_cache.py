@@ -1,0 +1,119 @@
+"""Frames kept in memory: the same samples as without, read once, and no more memory than there is."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import data.dataset
+import data.memory
+from data.dataset import PairDataset, pair_loader
+from data.errors import SampleError
+from data.frame_cache import MOST_FRAMES, FrameCache, frame_cache
+from data.samples import AUGMENTATIONS, load_frame
+from data.seconds import Seconds, find_seconds
+from tests.sample_set import add_video
+
+NAMES = ["a", "b"]
+
+
+@pytest.fixture
+def seconds(tmp_path: Path) -> Seconds:
+    add_video(tmp_path, "a", kind=0, size=40)
+    add_video(tmp_path, "b", kind=1, size=60, frames=5)
+    return find_seconds(tmp_path, NAMES)
+
+
+def epochs(seconds: Seconds, cache: FrameCache | None, augmentation: str | None, workers: int) -> list[torch.Tensor]:
+    dataset = PairDataset(seconds, 32, 5, augmentation, cache=cache)
+    loader = pair_loader(dataset, 3, workers, shuffle=True)
+    found = []
+    for epoch in range(1, 9):
+        loader.sampler.set_epoch(epoch)
+        found += [picture for batch in loader for picture in (batch["frame"], batch["other_frame"])]
+    return found
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("augmentation", [*AUGMENTATIONS, None])
+def test_samples_are_the_same_with_it_and_without(seconds, augmentation, workers):
+    cache = frame_cache(seconds, 32, augmentation, 10**7)
+    expected = epochs(seconds, None, augmentation, workers)
+    assert all(torch.equal(a, b) for a, b in zip(epochs(seconds, cache, augmentation, workers), expected, strict=True))
+    kept = [cache.get(second, position) for second in range(len(seconds)) for position in range(MOST_FRAMES)]
+    assert sum(picture is not None for picture in kept) > 12  # of 24: also what the workers have read is here
+
+
+def test_a_frame_is_read_once(seconds, monkeypatch):
+    reads: list[Path] = []
+    monkeypatch.setattr(data.dataset, "load_frame", lambda path: reads.append(path) or load_frame(path))
+    epochs(seconds, frame_cache(seconds, 32, "strong", 10**7), "strong", 0)
+    within = [path for path in reads if int(path.stem) % 25 != 24]  # a fifth frame of a second has no room
+    assert len(within) == len(set(within)) > 12
+    assert len(reads) > len(within)
+
+
+def test_a_frame_of_another_size_than_its_video_is_not_kept(seconds):
+    cache = frame_cache(seconds, 32, "strong", 10**7)
+    cache.put(0, 1, torch.zeros(3, 50, 30, dtype=torch.uint8))
+    assert cache.get(0, 1) is None
+    picture = torch.randint(0, 256, (3, 40, 40), dtype=torch.uint8)
+    cache.put(0, 1, picture)
+    assert torch.equal(cache.get(0, 1), picture)
+    assert all(cache.get(0, position) is None for position in (0, 2, 3, MOST_FRAMES))
+
+
+def test_it_is_refused_where_it_does_not_fit(seconds):
+    size = frame_cache(seconds, 32, "strong", 10**7).num_bytes
+    assert size == 3 * 4 * 3 * (40 * 40 + 60 * 60)  # seconds, frames, channels, pixels
+    assert frame_cache(seconds, 32, "strong", size) is not None
+    assert frame_cache(seconds, 32, "strong", size - 1) is None
+
+
+def test_a_video_whose_first_frame_cannot_be_read_fails_only_when_it_is_wanted(seconds):
+    path = seconds.frame_paths(0)[0]
+    path.write_bytes(b"no picture")
+    cache = frame_cache(seconds, 32, "strong", 10**7)
+    assert cache is not None
+    with pytest.raises(SampleError, match=path.name):
+        epochs(seconds, cache, "strong", 0)
+
+
+def test_half_of_what_is_free_is_spent_and_processes_share_it(monkeypatch):
+    monkeypatch.setattr(data.memory, "_free_of_machine", lambda: 8000)
+    monkeypatch.setattr(data.memory, "_free_of_group", lambda: [3000, 6000])
+    monkeypatch.setattr(data.memory, "SHARED_MEMORY", Path("/nowhere"))
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    assert data.memory.memory_to_spend() == 1500
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    assert data.memory.memory_to_spend() == 500
+
+
+def test_small_shared_memory_as_in_a_container_limits_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(data.memory, "_free_of_machine", lambda: 2**62)
+    monkeypatch.setattr(data.memory, "_free_of_group", list)
+    monkeypatch.setattr(data.memory, "SHARED_MEMORY", tmp_path)
+    monkeypatch.setattr(data.memory.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 64_000_000}))
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    assert data.memory.memory_to_spend() == 32_000_000
+
+
+def test_the_limits_of_every_control_group_above_a_process_count(tmp_path):
+    root = tmp_path / "cgroup"
+    job = root / "slurm/job"
+    job.mkdir(parents=True)
+    table = tmp_path / "table"
+    table.write_text("0::/slurm/job\n")
+    for group, limit, used in ((job, "max", 5), (root / "slurm", "1000", 400), (root, "5000", 4800)):
+        (group / "memory.max").write_text(f"{limit}\n")
+        (group / "memory.current").write_text(f"{used}\n")
+    assert sorted(data.memory._free_of_group(table, root)) == [200, 600]
+    assert data.memory._free_of_group(tmp_path / "absent", root) == []
+
+
+def test_the_machines_free_memory_is_what_linux_calls_available(tmp_path):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal: 100 kB\nMemFree: 3 kB\nMemAvailable:      70 kB\n")
+    assert data.memory._free_of_machine(meminfo) == 70 * 1024
+    assert np.log10(data.memory._free_of_machine(tmp_path / "absent")) > 8
