@@ -14,7 +14,6 @@ import argparse
 import csv
 import datetime
 import json
-import platform
 import shlex
 import signal
 import sys
@@ -26,11 +25,10 @@ from typing import Any
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import torch
-
 from benchmarks.programs import run_program
+from benchmarks.results import machine, option_values
 from benchmarks.table import localization, table
-from data.command_line import available_cores, plain_parser, positive_int
+from data.command_line import plain_parser, positive_int
 from data.dmc_pkl import csv_path, path_of_sound
 from data.errors import UserError
 from data.exit_status import exit_status
@@ -39,7 +37,6 @@ from metrics.annotations import Annotations, read_annotations
 from metrics.evaluate import has_objects, score_baselines, score_run, summary
 from metrics.runs import NEGATIVES, read_run, roc_auc
 from metrics.score import write_json
-from models.device import choose_device
 from models.options import DATA_OPTIONS, NOT_FROM_CHECKPOINT, checkpoint_args, merge_options
 from models.recipes import RECIPES
 from models.run_folder import ARGS, BEST, LOG
@@ -269,29 +266,6 @@ def run_line(run: dict[str, Any]) -> str:
 # --- machine ------------------------------------------------------------------------------------------------------
 
 
-def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The processor's name."""
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name" and value.strip():
-                return value.strip()
-    return platform.processor() or platform.machine()
-
-
-def machine() -> dict[str, Any]:
-    """What the minutes depend on."""
-    device = choose_device("auto")
-    return {
-        "cpu": cpu_model(),
-        "cores": available_cores(),
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
-
-
 def machine_line(content: dict[str, Any]) -> str:
     """One line on where the figures come from, to stand under the table."""
     there = content["machine"]
@@ -375,7 +349,7 @@ def benchmark(options: argparse.Namespace) -> dict[str, Any]:
     content: dict[str, Any] = {
         "date": datetime.date.today().isoformat(),
         "machine": machine(),
-        "options": {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()},
+        "options": option_values(options),
         "runs": [],
         "baselines": {},
     }

@@ -80,15 +80,6 @@ def test_the_machine_line_is_made_of_what_is_saved():
     )
 
 
-def test_the_processor_is_named_also_where_the_kernel_does_not(tmp_path):
-    info = tmp_path / "cpuinfo"
-    info.write_text("processor\t: 0\nmodel name\t: A CPU @ 2 GHz\nmodel name\t: another\n")
-    assert recipes.cpu_model(info) == "A CPU @ 2 GHz"
-    info.write_text("processor\t: 0\n")  # as on ARM
-    assert recipes.cpu_model(info)
-    assert recipes.cpu_model(tmp_path / "none")
-
-
 @pytest.mark.parametrize("recipe", recipes.CLUSTERS)
 @pytest.mark.parametrize("set_name", recipes.SETS)
 def test_every_setting_is_one_that_the_training_takes(recipe, set_name, tmp_path):
