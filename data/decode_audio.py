@@ -1,6 +1,5 @@
 """The sound of a video or sound file, decoded with PyAV, mixed to mono and aligned to the picture by time stamps."""
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,9 @@ import av
 import librosa
 import numpy as np
 
-from data.errors import MediaError, MediaWarning
+from data.errors import MediaError
 from data.media import LONGEST_GAP_SECONDS, decoded_frames, open_media, picture_stream, scan, sound_stream
+from data.notes import note
 
 GAP_SECONDS = 0.05  # time stamps stray less than this by rounding; beyond, sound is really missing or doubled
 
@@ -80,10 +80,10 @@ def _placed(samples: np.ndarray, missing: int, rate: int) -> np.ndarray:
     if missing > LONGEST_GAP_SECONDS * rate:
         raise MediaError(f"its sound's time stamps leap by {missing / rate:.0f} seconds; re-encode it")
     if missing > GAP_SECONDS * rate:
-        warnings.warn("its sound has gaps, which became silence", MediaWarning, stacklevel=2)
+        note("its sound has gaps, which became silence")
         return np.concatenate([np.zeros(missing, np.float32), samples])
     if missing < -GAP_SECONDS * rate:
-        warnings.warn("its sound's time stamps overlap; the later sound was dropped", MediaWarning, stacklevel=2)
+        note("its sound's time stamps overlap; the later sound was dropped")
         return samples[-missing:]
     return samples
 

@@ -1,6 +1,5 @@
 """The frames of a video that become samples, decoded with PyAV in the size and orientation that is kept."""
 
-import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
@@ -12,9 +11,10 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from PIL import Image
 
-from data.errors import MediaError, MediaWarning
+from data.errors import MediaError
 from data.frame_choice import choose_frames, constant_rate
 from data.media import LONGEST_GAP_SECONDS, decoded_frames, open_media, picture_stream, scan
+from data.notes import note
 
 SHORT_SIDE = 256  # pixels of the shorter side of sample frames, unless other ones are asked for
 
@@ -62,7 +62,7 @@ def decoded_pts(path: Path, threads: int = 0) -> list[int]:
         rate = stream.average_rate or stream.guessed_rate
         if not rate:
             raise MediaError("its frames have no time stamps; re-encode it")
-        warnings.warn(f"its time stamps do not ascend; taken as {float(rate):.2f} frames/s", MediaWarning, stacklevel=2)
+        note(f"its time stamps do not ascend; taken as {float(rate):.2f} frames/s")
         return [round(index / (rate * stream.time_base)) for index in range(len(pts))]
 
 
