@@ -39,8 +39,8 @@ def mel_filters(n_fft: int = N_FFT) -> np.ndarray:
 
 @functools.cache
 def hann(n_fft: int) -> np.ndarray:
-    """Hann window as for spectra, which would go on with another period: float32 (n_fft,)."""
-    return np.hanning(n_fft + 1)[:-1].astype(np.float32)
+    """Hann window as for spectra, one period of it: (n_fft,); in double precision, as what is soft needs it."""
+    return np.hanning(n_fft + 1)[:-1]
 
 
 def log_mel(seconds: np.ndarray, n_fft: int = N_FFT) -> np.ndarray:
