@@ -6,6 +6,7 @@ skipped on the next run. Beside them, ``noise.npy`` and ``silence.npy``: seconds
 test with.
 """
 
+import os
 import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from pathlib import Path
 
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    # Each worker process would start as many threads as there are cores, which then wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
