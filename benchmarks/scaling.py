@@ -38,7 +38,7 @@ from data.errors import UserError
 from data.exit_status import exit_status
 from data.seconds import find_seconds
 
-COSTS = ("find_seconds", "start_up", "peak_memory", "epoch")
+COSTS = ("find_seconds", "start_up", "start_up_memory", "epoch")
 
 
 def names_of(written: dict[str, int], seconds: int) -> list[str]:
@@ -101,6 +101,7 @@ def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     memory = [run["memory_of_all"] for run in runs if run["memory_of_all"] is not None]
     return {
         "start_up": median([run["start_up"] for run in runs]),
+        "start_up_memory": max(run["start_up_memory"] for run in runs),
         "peak_memory": max(run["peak_memory"] for run in runs),
         "memory_of_all": max(memory) if memory else None,
         "step": step,
@@ -119,16 +120,21 @@ def growth(sizes: Sequence[int], costs: Sequence[float]) -> list[float]:
     ]
 
 
+def megabytes(count: int | None) -> str:
+    """A number of bytes in words; None is unknown."""
+    return "-" if count is None else f"{count / 1e6:.0f}"
+
+
 def table(figures: dict[int, dict[str, Any]]) -> list[str]:
     """Lines of two tables: the costs of each size, and how they grow."""
     head = (
-        "seconds of media", "find seconds, s", "start-up, s", "peak memory, MB", "with data processes, MB", "step, ms",
-        "epoch, min",
+        "seconds of media", "find seconds, s", "start-up, s", "memory then, MB", "in training, MB",
+        "with data processes, MB", "step, ms", "epoch, min",
     )  # fmt: skip
     rows = [
         (
-            f"{size:,}", f"{of['find_seconds']:.3f}", f"{of['start_up']:.2f}", f"{of['peak_memory'] / 1e6:.0f}",
-            "-" if of["memory_of_all"] is None else f"{of['memory_of_all'] / 1e6:.0f}",
+            f"{size:,}", f"{of['find_seconds']:.3f}", f"{of['start_up']:.2f}",
+            megabytes(of["start_up_memory"]), megabytes(of["peak_memory"]), megabytes(of["memory_of_all"]),
             f"{of['step'] * 1e3:.0f}", f"{of['epoch'] / 60:.2f}",
         )
         for size, of in figures.items()

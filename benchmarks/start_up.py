@@ -36,11 +36,13 @@ class FirstBatches:
 
     Attributes:
         times: Unix time at which each batch was there.
+        memory_at_first: most bytes in memory until the first one was there.
     """
 
     def __init__(self, loader: Any, count: int) -> None:  # noqa: ANN401
         self.loader, self.count = loader, count
         self.times: list[float] = []
+        self.memory_at_first = 0
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         return getattr(self.loader, name)
@@ -51,6 +53,7 @@ class FirstBatches:
     def __iter__(self) -> Iterator[Any]:
         for batch in self.loader:
             self.times.append(time.time())
+            self.memory_at_first = self.memory_at_first or peak_memory()
             if len(self.times) > self.count:
                 raise EnoughError
             yield batch
@@ -101,6 +104,7 @@ def main(argv: Sequence[str]) -> int:
         "start_up": times[0] - float(began),
         "steps": [later - earlier for earlier, later in itertools.pairwise(times)][WARM_UP:],
         "steps_an_epoch": len(found[0]),
+        "start_up_memory": found[0].memory_at_first,
         "peak_memory": peak_memory(),
         "memory_of_all": memory_of_all(),
     }

@@ -146,7 +146,7 @@ def upright_picture(frame: av.VideoFrame, short_side: int, reformatter: VideoRef
             height=round(frame.height * scale),
             format="rgb24",
             interpolation="BICUBIC",
-        threads=1,  # a picture is small, and other videos want the other cores
+            threads=1,  # a picture is small, and other videos want the other cores
         )
         .to_ndarray()
     )

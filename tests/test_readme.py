@@ -23,6 +23,8 @@ SCRIPTS = [
     "location_dmc.py",
     "metrics/score.py",
     "benchmarks/recipes.py",
+    "benchmarks/preprocessing.py",
+    "benchmarks/scaling.py",
 ]
 WITHOUT_DATA = {"vis/curves.py", "vis/localize.py", "vis/examples.py"}
 
