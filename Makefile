@@ -57,9 +57,9 @@ lint: install
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt
+$(VENV)/.installed: requirements.txt requirements-dev.txt requirements-cluster.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 10) else 0)'
 	@echo "Installing into $(VENV): PyTorch is large (on Linux about 5 GB with CUDA), this takes some minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install -r requirements.txt -r requirements-dev.txt
+	$(RUN) -m pip install -r requirements.txt -r requirements-dev.txt -r requirements-cluster.txt
 	@touch $@

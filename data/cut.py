@@ -1,17 +1,21 @@
 """What `cut_video.py` and `cut_audio.py` share: options, skipping what is finished, the run over all videos."""
 
 import argparse
+import contextlib
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from data.command_line import INTERRUPTED, available_cores, command, new_parser, positive_int
 from data.errors import MediaError, UserError
 from data.layout import video_dir
-from data.run_over_videos import report, run_over_videos
+from data.run_over_videos import Source, processes, report, run_over_videos
 from data.settings import record_settings
 from data.whole_files import clear_partial
+
+SCHEMES = ("tcp", "tls")  # of Dask schedulers
 
 
 def cut_parser(description: str) -> argparse.ArgumentParser:
@@ -21,12 +25,43 @@ def cut_parser(description: str) -> argparse.ArgumentParser:
         "--num_threads",
         type=positive_int,
         default=available_cores(),
-        help="worker processes, each works on one video (default: one a core, here %(default)s)",
+        help="worker processes, each works on one video (default: one a core, here %(default)s); no effect with --dask",
+    )
+    parser.add_argument(
+        "--dask",
+        type=scheduler_address,
+        metavar="tcp://HOST:PORT",
+        help="have the workers of this Dask scheduler cut the videos, on as many machines as there are; they need the "
+        "same folders as this one, on a shared file system (requirements-cluster.txt; default: this machine alone)",
     )
     parser.add_argument(
         "--overwrite", type=int, choices=(0, 1), default=0, help="1 cuts finished videos again (default: 0)"
     )
     return parser
+
+
+def scheduler_address(text: str) -> str:
+    """An option's value that is the address of a Dask scheduler."""
+    parts = urlsplit(text)
+    try:
+        if parts.scheme in SCHEMES and parts.hostname and parts.port:
+            return text
+    except ValueError:  # the port is no number
+        pass
+    raise argparse.ArgumentTypeError(f"{text} is no tcp://HOST:PORT")
+
+
+def parse_cut(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """Options of a parser that `cut_parser` made."""
+    options = parser.parse_args(argv)
+    if options.dask:
+        options.data_dir = options.data_dir.absolute()  # workers run in other folders
+    return options
+
+
+def decoder_threads(options: argparse.Namespace, videos: int) -> int:
+    """Threads for each of so many videos; the videos that are cut at the same time share the cores."""
+    return 1 if options.dask else max(1, available_cores() // min(options.num_threads, max(1, videos)))
 
 
 def single_video(videos: list[Path]) -> Path:
@@ -44,6 +79,47 @@ def single_video(videos: list[Path]) -> Path:
 def is_finished(folder: Path) -> bool:
     """Whether a video's folder is there and holds something: it only appears when it is whole."""
     return folder.is_dir() and any(folder.iterdir())
+
+
+@contextlib.contextmanager
+def open_source(options: argparse.Namespace, out: Path) -> Iterator[Source]:
+    """Yield what has videos cut: processes of this machine, or a Dask cluster.
+
+    Raises:
+        UserError: there is no such cluster.
+    """
+    if not options.dask:
+        yield processes(options.num_threads)
+        return
+    try:
+        from data.dask_cluster import dask_cluster
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"--dask needs the package {error.name}: python3 -m pip install -r requirements-cluster.txt brings it"
+        ) from error
+    with dask_cluster(options.dask, out) as source:
+        yield source
+
+
+def prepare(
+    out: Path, settings: dict[str, object], names: Iterable[str], overwrite: bool, beside: Callable[[], None] | None
+) -> None:
+    """Make the folder of the results ready; see `cut_videos`.
+
+    Raises:
+        UserError: what is in it was cut with other settings, or it cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        record_settings(out, settings, overwrite)
+        clear_partial(out)
+        if beside:
+            beside()
+        if overwrite:
+            for name in names:
+                shutil.rmtree(out / name, ignore_errors=True)
+    except OSError as error:
+        raise UserError(f"cannot write into {out} ({error.strerror}): make it writable") from error
 
 
 def cut_videos(
@@ -76,23 +152,13 @@ def cut_videos(
         )
         return 1
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        record_settings(out, settings, bool(options.overwrite))
-        clear_partial(out)
-        if beside:
-            beside()
-        if options.overwrite:
-            for name in jobs:
-                shutil.rmtree(out / name, ignore_errors=True)
+        with open_source(options, out) as source:  # before anything is replaced: there may be no cluster
+            prepare(out, settings, jobs, bool(options.overwrite), beside)
+            left = {name: arguments for name, arguments in jobs.items() if not is_finished(out / name)}
+            outcomes = run_over_videos(work, left, source, program)
     except UserError as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 1
-    except OSError as error:
-        print(f"{program}: cannot write into {out} ({error.strerror}): make it writable", file=sys.stderr)
-        return 1
-    left = {name: arguments for name, arguments in jobs.items() if not is_finished(out / name)}
-    try:
-        outcomes = run_over_videos(work, left, options.num_threads, program)
     except KeyboardInterrupt:
         print(f"{program}: stopped; finished videos are kept, run it again to go on", file=sys.stderr)
         return INTERRUPTED

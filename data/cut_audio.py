@@ -6,6 +6,7 @@ skipped on the next run. Beside them, ``noise.npy`` and ``silence.npy``: seconds
 test with.
 """
 
+import os
 import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Sequence
@@ -13,10 +14,12 @@ from pathlib import Path
 
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
+    # Each worker process would start as many threads as there are cores, which then wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
-from data.cut import cut_parser, cut_videos, single_video
+from data.cut import cut_parser, cut_videos, parse_cut, single_video
 from data.decode_audio import Sound, separate_sound, sound_of_video, whole_seconds
 from data.errors import MediaError
 from data.layout import (
@@ -111,7 +114,7 @@ def parse(argv: Sequence[str] | None) -> Namespace:
         help="samples of the window at 16 kHz; a longer one, as 512, leaves no mel filter empty and tells low notes "
         "apart, but blurs when they begin (default: %(default)s, as published, which leaves some empty)",
     )
-    return parser.parse_args(argv)
+    return parse_cut(parser, argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -15,8 +15,8 @@ if not __package__:  # run by path: imports start at the repository root
 
 from PIL import Image
 
-from data.command_line import available_cores, positive_int, whole_number
-from data.cut import cut_parser, cut_videos, single_video
+from data.command_line import positive_int, whole_number
+from data.cut import cut_parser, cut_videos, decoder_threads, parse_cut, single_video
 from data.decode_video import SHORT_SIDE, TimesDiffer, decoded_pts, promised_pts, sample_frames
 from data.layout import frame_file, video_frames_dir, videos_by_name
 from data.whole_files import whole_folder
@@ -73,7 +73,7 @@ def parse(argv: Sequence[str] | None) -> Namespace:
         default=SHORT_SIDE,
         help="pixels of the frames' shorter side; 0 keeps the video's size (default: %(default)s)",
     )
-    return parser.parse_args(argv)
+    return parse_cut(parser, argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse(argv)
     out = video_frames_dir(options.data_dir)
     videos = videos_by_name(options.data_dir)
-    threads = max(1, available_cores() // min(options.num_threads, max(1, len(videos))))
+    threads = decoder_threads(options, len(videos))
     jobs = {name: (paths, out / name, options.fps, options.short_side, threads) for name, paths in videos.items()}
     settings = {"fps": options.fps, "short_side": options.short_side}
     return cut_videos("cut_video", cut_one, jobs, out, settings, "data/cut_audio.py", options)

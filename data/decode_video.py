@@ -1,6 +1,5 @@
 """The frames of a video that become samples, decoded with PyAV in the size and orientation that is kept."""
 
-import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
@@ -9,12 +8,14 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
-from data.errors import MediaError, MediaWarning
+from data.errors import MediaError
 from data.frame_choice import choose_frames, constant_rate
 from data.media import LONGEST_GAP_SECONDS, decoded_frames, open_media, picture_stream, scan
+from data.notes import note
 
 SHORT_SIDE = 256  # pixels of the shorter side of sample frames, unless other ones are asked for
 
@@ -62,7 +63,7 @@ def decoded_pts(path: Path, threads: int = 0) -> list[int]:
         rate = stream.average_rate or stream.guessed_rate
         if not rate:
             raise MediaError("its frames have no time stamps; re-encode it")
-        warnings.warn(f"its time stamps do not ascend; taken as {float(rate):.2f} frames/s", MediaWarning, stacklevel=2)
+        note(f"its time stamps do not ascend; taken as {float(rate):.2f} frames/s")
         return [round(index / (rate * stream.time_base)) for index in range(len(pts))]
 
 
@@ -89,13 +90,13 @@ def sample_frames(
     with open_media(path) as container:
         stream = open_pictures(container, threads)
         seconds_of = _seconds_of_chosen(pts, stream, fps)
-        count = 0
+        count, reformatter = 0, VideoReformatter()
         for index, frame in enumerate(decoded_frames(container, stream)):
             if index >= len(pts) or (check_pts and frame.pts != pts[index]):
                 raise TimesDiffer
             count += 1
             if index in seconds_of:
-                picture = upright_picture(frame, short_side)
+                picture = upright_picture(frame, short_side, reformatter)
                 for second in seconds_of[index]:
                     yield second, index, picture
         if count != len(pts):
@@ -128,20 +129,27 @@ def _last_frame_lasts(times: list[float], rate: Fraction | None) -> float:
     return float(1 / rate) if rate else 0.0
 
 
-def upright_picture(frame: av.VideoFrame, short_side: int) -> Image.Image:
+def upright_picture(frame: av.VideoFrame, short_side: int, reformatter: VideoReformatter | None = None) -> Image.Image:
     """A decoded frame as RGB picture, turned as its display matrix asks.
 
     Args:
         frame: a frame in any pixel format.
         short_side: pixels of the shorter side, smaller frames are enlarged; 0 keeps the size.
+        reformatter: one for all frames of a video saves most of the time: setting one up costs more than a picture.
     """
     scale = short_side / min(frame.width, frame.height) if short_side else 1
-    picture = frame.reformat(
-        width=round(frame.width * scale),
-        height=round(frame.height * scale),
-        format="rgb24",
-        interpolation="BICUBIC",
-    ).to_ndarray()
+    picture = (
+        (reformatter or VideoReformatter())
+        .reformat(
+            frame,
+            width=round(frame.width * scale),
+            height=round(frame.height * scale),
+            format="rgb24",
+            interpolation="BICUBIC",
+            threads=1,  # a picture is small, and other videos want the other cores
+        )
+        .to_ndarray()
+    )
     return Image.fromarray(np.ascontiguousarray(np.rot90(picture, quarter_turns(frame))))
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition, Stream
 
-from data.errors import MediaError, MediaWarning
+from data.errors import MediaError
+from data.notes import note
 
 # Formats whose header states a duration that can be relied on; elsewhere FFmpeg guesses it from the bit rate.
 FORMATS_WITH_DURATION = frozenset({"mov", "mp4", "matroska", "webm", "flac"})
@@ -88,7 +88,7 @@ def packets(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
 def decoded_frames(container: InputContainer, stream: Stream) -> Iterator[av.VideoFrame | av.AudioFrame]:
     """The decoded frames of one stream, in order of presentation.
 
-    A packet that does not decode is passed over, as players do, and told of by a MediaWarning.
+    A packet that does not decode is passed over, as players do, and told of by a note.
 
     Raises:
         MediaError: the file cannot be read to its end.
@@ -102,7 +102,7 @@ def decoded_frames(container: InputContainer, stream: Stream) -> Iterator[av.Vid
             continue
         yield from frames
     if damaged:
-        warnings.warn(f"{damaged} damaged packets of its {stream.type} were passed over", MediaWarning, stacklevel=2)
+        note(f"{damaged} damaged packets of its {stream.type} were passed over")
 
 
 def scan(path: Path) -> list[int] | None:

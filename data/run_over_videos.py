@@ -1,12 +1,12 @@
 """Runs one function over many videos in worker processes: progress bar, failures by name, an exit status."""
 
+import contextlib
 import os
 import signal
 import sys
 import threading
 import time
-import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data.command_line import INTERRUPTED
-from data.errors import MediaError, MediaWarning
+from data.errors import MediaError
+from data.notes import collected_notes
 
 CRASHED = "the process died over it: it is damaged (re-encode it), or memory ran out (use fewer --num_threads)"
 
@@ -30,13 +31,15 @@ class Outcome:
     note: str | None = None
 
 
+# Calls a function for every job, NAME -> arguments, and yields the outcomes as they come.
+Source = Callable[[Callable[..., None], dict[str, tuple]], Generator[Outcome, None, None]]
+
+
 def attempt(work: Callable[..., None], name: str, *args: object) -> Outcome:
     """Call `work(*args)` and turn what is wrong with one video into its outcome, so that the others go on."""
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", MediaWarning)
+        with collected_notes() as notes:
             work(*args)
-        notes = dict.fromkeys(str(warning.message) for warning in caught if issubclass(warning.category, MediaWarning))
         return Outcome(name, note="; ".join(notes) or None)
     except MediaError as error:
         return Outcome(name, failure=str(error))
@@ -48,14 +51,14 @@ def attempt(work: Callable[..., None], name: str, *args: object) -> Outcome:
 
 
 def run_over_videos(
-    work: Callable[..., None], jobs: dict[str, tuple], num_threads: int, description: str
+    work: Callable[..., None], jobs: dict[str, tuple], source: Source, description: str
 ) -> list[Outcome]:
-    """Call `work(*arguments)` for every job in `num_threads` processes, with a progress bar.
+    """Call `work(*arguments)` for every job, with a progress bar.
 
     Args:
-        work: a function of a module; raises MediaError or OSError, and warns by MediaWarning of what is not as bad.
+        work: a function of a module; raises MediaError or OSError, and tells of what is not as bad by `data.notes`.
         jobs: NAME -> arguments.
-        num_threads: worker processes.
+        source: where that happens, `processes` or `data.dask_cluster`.
         description: what the progress bar says.
 
     Returns:
@@ -64,8 +67,11 @@ def run_over_videos(
     outcomes: dict[str, Outcome] = {}
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a plain kill ends us as Ctrl-C does
     try:
-        with tqdm(total=len(jobs), desc=description, unit="video", disable=not jobs) as bar:
-            for outcome in _outcomes(partial(attempt, work), jobs, num_threads):
+        with (
+            tqdm(total=len(jobs), desc=description, unit="video", disable=not jobs) as bar,
+            contextlib.closing(source(work, jobs)) as found,
+        ):
+            for outcome in found:
                 outcomes[outcome.name] = outcome
                 bar.update()
     finally:
@@ -73,9 +79,14 @@ def run_over_videos(
     return [outcomes[name] for name in jobs]
 
 
-def _outcomes(call: Callable[..., Outcome], jobs: dict[str, tuple], num_threads: int) -> Iterator[Outcome]:
+def processes(num_threads: int) -> Source:
+    """Has videos cut by so many processes on this machine."""
+    return partial(_outcomes, num_threads)
+
+
+def _outcomes(num_threads: int, work: Callable[..., None], jobs: dict[str, tuple]) -> Generator[Outcome, None, None]:
     """Outcomes as they come. A job that kills its process breaks the pool: what is left then runs one by one."""
-    left = dict(jobs)
+    call, left = partial(attempt, work), dict(jobs)
     try:
         for outcome in _in_pool(call, left, num_threads):
             del left[outcome.name]
@@ -88,7 +99,7 @@ def _outcomes(call: Callable[..., Outcome], jobs: dict[str, tuple], num_threads:
                 yield Outcome(name, failure=CRASHED)
 
 
-def _in_pool(call: Callable[..., Outcome], jobs: dict[str, tuple], num_threads: int) -> Iterator[Outcome]:
+def _in_pool(call: Callable[..., Outcome], jobs: dict[str, tuple], num_threads: int) -> Generator[Outcome, None, None]:
     pool = ProcessPoolExecutor(min(num_threads, len(jobs) or 1), initializer=_leave_with_parent)
     try:
         futures: list[Future] = [pool.submit(call, name, *arguments) for name, arguments in jobs.items()]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PARTIAL_SUFFIX = ".partial"
+MKDIR_CHANCES = 10
 PARTIAL_FOLDER = ".partial"  # where unfinished folders lie, so that they never look like finished ones
 
 
@@ -39,8 +40,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     partial = path.parent / PARTIAL_FOLDER / _process() / path.name
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    _make_empty(partial)
     try:
         yield partial
         if path.exists():
@@ -51,6 +51,17 @@ def whole_folder(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):  # others are still at work in there
             partial.parent.rmdir()
             partial.parent.parent.rmdir()
+
+
+def _make_empty(folder: Path) -> None:
+    for chance in range(MKDIR_CHANCES):
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            folder.mkdir(parents=True)
+            return
+        except FileNotFoundError:  # another process, or machine, has just tidied away the folder around it
+            if chance == MKDIR_CHANCES - 1:
+                raise
 
 
 def clear_partial(folder: Path) -> None:

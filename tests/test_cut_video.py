@@ -341,9 +341,10 @@ def test_a_run_stopped_midway_leaves_only_whole_videos_and_the_next_finishes(tmp
 
 
 def test_a_video_that_kills_its_worker_is_named_and_the_others_go_on(tmp_path):
-    from data.run_over_videos import CRASHED, run_over_videos
+    from data.run_over_videos import CRASHED, processes, run_over_videos
 
-    outcomes = run_over_videos(_touch_or_die, {name: (tmp_path / name,) for name in ("a", "die", "b")}, 2, "test")
+    jobs = {name: (tmp_path / name,) for name in ("a", "die", "b")}
+    outcomes = run_over_videos(_touch_or_die, jobs, processes(2), "test")
     assert [(outcome.name, outcome.failure) for outcome in outcomes] == [("a", None), ("die", CRASHED), ("b", None)]
     assert (tmp_path / "a").exists() and (tmp_path / "b").exists()
 

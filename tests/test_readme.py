@@ -25,6 +25,8 @@ SCRIPTS = [
     "benchmarks/recipes.py",
     "benchmarks/training.py",
     "benchmarks/loading.py",
+    "benchmarks/preprocessing.py",
+    "benchmarks/scaling.py",
 ]
 WITHOUT_DATA = {"vis/curves.py", "vis/localize.py", "vis/examples.py"}
 

@@ -11,12 +11,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ("data", "models", "metrics", "vis", "location_dmc.py")
+CLUSTER = "data/dask_cluster.py"  # only imported when --dask is given
 OWN = {"data", "models", "metrics", "vis", "benchmarks", "tests", "location_dmc"}
 
 
 def sources(names: tuple[str, ...]) -> list[Path]:
     folders = (ROOT / name for name in names)
     return [path for folder in folders for path in ([folder] if folder.is_file() else sorted(folder.rglob("*.py")))]
+
+
+def without_cluster(paths: list[Path]) -> list[Path]:
+    return [path for path in paths if path != ROOT / CLUSTER]
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -48,17 +53,30 @@ def required(*files: str) -> set[str]:
     ("places", "files"),
     [
         (PROGRAMS, ("requirements.txt",)),
-        (("tests", "benchmarks"), ("requirements.txt", "requirements-dev.txt")),
+        (
+            ("tests", "benchmarks"),
+            ("requirements.txt", "requirements-dev.txt", "requirements-cluster.txt", "requirements-benchmark.txt"),
+        ),
     ],
 )
 def test_every_import_is_in_the_requirements(places, files):
-    needed = foreign(sources(places))
+    needed = foreign(without_cluster(sources(places)))
     assert {"numpy", "torch"} <= needed.keys()
+    assert not_required(needed, *files) == {}
+
+
+def test_only_one_file_imports_what_a_cluster_needs():
+    needed = foreign([ROOT / CLUSTER])
+    assert "distributed" in not_required(needed, "requirements.txt")
+    assert not_required(needed, "requirements.txt", "requirements-cluster.txt") == {}
+
+
+def not_required(needed: dict[str, Path], *files: str) -> dict[str, str]:
+    """Packages that the requirements files don't ask for, each with a file that imports it."""
     distributions = importlib.metadata.packages_distributions()
     names = required(*files)
-    missing = {
+    return {
         name: str(path)
         for name, path in needed.items()
         if not names & {one.lower() for one in distributions.get(name, [name])}
     }
-    assert missing == {}

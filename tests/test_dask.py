@@ -1,0 +1,266 @@
+"""Videos are cut on a Dask cluster as on this machine: a real scheduler and two worker processes that can die.
+
+The workers are started elsewhere and know nothing of this repository, as on other machines.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data import cut_audio, cut_video
+from data.errors import MediaWarning
+from data.notes import collected_notes, note
+from tests.media import click, remux, write_media
+
+ROOT = Path(__file__).resolve().parents[1]
+NEEDS = "needs the packages of requirements-cluster.txt"
+
+
+@contextmanager
+def running(*words: str, folder: Path, log: str) -> Iterator[Path]:
+    """A dask command in a folder of its own; yields the file of what it says."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"] = "1"  # by default a worker more may die: that is slow
+    with (folder / log).open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *words], cwd=folder, env=environment, stdout=output, stderr=output
+        )
+        try:
+            yield folder / log
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[str]:
+    """Address of a scheduler with two workers of one thread."""
+    distributed = pytest.importorskip("distributed", reason=NEEDS)
+    folder = tmp_path_factory.mktemp("cluster")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    address = f"tcp://127.0.0.1:{port}"
+    quiet = ("--no-dashboard",)
+    with (
+        running("scheduler", "--host", "127.0.0.1", "--port", port, *quiet, folder=folder, log="scheduler.log"),
+        running("worker", address, "--nworkers", "2", "--nthreads", "1", *quiet, folder=folder, log="worker.log"),
+        distributed.Client(address, timeout=30, set_as_default=False) as client,
+    ):
+        client.wait_for_workers(2, timeout=60)
+        yield address
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def big_videos(data_dir: Path, count: int) -> list[str]:
+    """Videos that take a while to be cut; 16 frames of each are kept."""
+    big = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    first = write_media(data_dir / "video/v0.mp4", frames=100, picture=lambda index: np.roll(big, index, 0))
+    for number in range(1, count):
+        os.link(first, first.with_name(f"v{number}.mp4"))
+    return [f"v{number}" for number in range(count)]
+
+
+def begun(out: Path) -> Iterator[tuple[int, str]]:
+    """Process and video of what is half done."""
+    for frame in out.glob(".partial/*/*/*/*.jpg"):
+        yield int(frame.parents[2].name.rpartition("-")[2]), frame.parents[1].name
+
+
+def start_cut_video(data_dir: Path, address: str, out: Path) -> subprocess.Popen:
+    """Start the program in another folder, with a relative --data_dir; return once a video is half done."""
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "data/cut_video.py", "--data_dir", data_dir.name, "--dask", address],
+        cwd=data_dir.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not any(begun(out)):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    return process
+
+
+def test_the_same_files_failures_and_status_as_on_this_machine(cluster, tmp_path, capfd):
+    sound = click(1.5, 3.0)
+    for name in ("a", "-b c"):
+        write_media(tmp_path / f"video/{name}.mp4", frames=75, sound=sound)
+    write_media(tmp_path / "video/mute.mp4", frames=75)
+    (tmp_path / "video/empty.mp4").touch()
+    with_gap = write_media(tmp_path / "with_gap.mkv", frames=75, sound=sound)
+    remux(
+        with_gap,
+        tmp_path / "video/gap.mkv",
+        lambda packet: packet.stream.type == "video" or not 1 < packet.pts * packet.time_base < 1.5,
+    )
+    for program in (cut_video, cut_audio):
+        out = tmp_path / {cut_video: "video_frames", cut_audio: "audio_frames"}[program]
+        assert program.main(["--data_dir", str(tmp_path)]) == 1
+        locally, said_locally = files(out), capfd.readouterr()
+        failed = [line for line in said_locally.err.splitlines() if line.startswith("  ")]
+        assert len(failed) == (1 if program is cut_video else 2)
+        assert program.main(["--data_dir", str(tmp_path), "--overwrite", "1", "--dask", cluster]) == 1
+        assert files(out) == locally
+        said = capfd.readouterr()
+        assert [line for line in said.err.splitlines() if line.startswith("  ")] == failed
+        first, *others = said.out.splitlines()
+        assert first == f"2 workers at {cluster}, together 2 videos at a time"
+        assert others == said_locally.out.splitlines()
+        assert sum(line.startswith("note: gap: ") for line in others) == (program is cut_audio)
+
+
+def test_a_worker_killed_midway_costs_nothing_but_time(cluster, tmp_path):
+    names = big_videos(tmp_path, 6)
+    out = tmp_path / "video_frames"
+    process = start_cut_video(tmp_path, cluster, out)
+    while not (finished := [folder.name for folder in out.glob("v*")]) or not (half_done := dict(begun(out))):
+        assert process.poll() is None, process.communicate()
+    before = {name: (out / name).stat() for name in finished}
+    os.kill(min(half_done), signal.SIGKILL)
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "6 cut, 0 there already, 0 failed." in said
+    assert {folder.name: len(list(folder.rglob("*.jpg"))) for folder in out.glob("v*")} == dict.fromkeys(names, 16)
+    for name, stat in before.items():  # not done again
+        assert ((out / name).stat().st_ino, (out / name).stat().st_mtime_ns) == (stat.st_ino, stat.st_mtime_ns)
+    assert not list(out.glob(".dask*"))
+
+
+def test_a_video_that_kills_each_worker_is_listed_and_the_others_are_done_once(cluster, tmp_path):
+    from data.dask_cluster import KILLED, dask_cluster
+    from data.run_over_videos import run_over_videos
+
+    names = ["a", "die", "b", "c", "d"]
+    with dask_cluster(cluster, tmp_path) as source:
+        outcomes = run_over_videos(_write_or_die, {name: (tmp_path / name,) for name in names}, source, "test")
+    assert [(outcome.name, outcome.failure) for outcome in outcomes] == [
+        (name, KILLED if name == "die" else None) for name in names
+    ]
+    assert "KilledWorker" in KILLED
+    done = {path.parent.name: path.read_text() for path in tmp_path.glob("*/times")}
+    assert done == dict.fromkeys(["a", "b", "c", "d"], "once\n")
+
+
+def _write_or_die(folder: Path) -> None:
+    if folder.name == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    folder.mkdir(exist_ok=True)
+    with (folder / "times").open("a") as file:
+        file.write("once\n")
+
+
+def test_ctrl_c_cancels_what_is_left(cluster, tmp_path):
+    count = 30
+    big_videos(tmp_path, count)
+    out = tmp_path / "video_frames"
+    process = start_cut_video(tmp_path, cluster, out)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "run it again to go on" in errors and "Traceback" not in errors
+    while any(begun(out)):  # what has begun ends
+        time.sleep(0.1)
+    finished = list(out.glob("v*"))
+    time.sleep(0.5)
+    assert list(out.glob("v*")) == finished and len(finished) < count / 2
+    assert {len(list(folder.rglob("*.jpg"))) for folder in finished} <= {16}
+
+
+def test_a_worker_that_sees_another_folder_is_named(cluster, tmp_path, capfd, monkeypatch):
+    from data import dask_cluster
+
+    @contextmanager
+    def unseen(folder: Path) -> Iterator[Path]:
+        yield folder / "elsewhere"
+
+    write_media(tmp_path / "video/a.mp4", frames=50)
+    monkeypatch.setattr(dask_cluster, "_probe", unseen)
+    assert cut_video.main(["--data_dir", str(tmp_path), "--dask", cluster]) == 1
+    errors = capfd.readouterr().err
+    assert f"does not see {tmp_path / 'video_frames'}" in errors and "shared file system" in errors
+
+
+def test_a_worker_without_the_repository_or_with_another_is_told(tmp_path, monkeypatch):
+    from data.on_worker import Place, problem_here
+
+    (tmp_path / "probe").touch()
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert problem_here(Place(ROOT, "data.cut_video", "cut_one", tmp_path / "probe")) is None
+    problem = problem_here(Place(ROOT, "data.no_such_module", "cut_one", tmp_path / "probe"))
+    assert "no_such_module" in problem and str(ROOT) in problem
+    problem = problem_here(Place(tmp_path, "data.cut_video", "cut_one", tmp_path / "probe"))
+    assert "restart it" in problem  # this process has imported it from here
+
+
+def test_a_scheduler_that_cannot_be_reached_costs_nothing_that_is_there(tmp_path, capfd, monkeypatch):
+    pytest.importorskip("distributed", reason=NEEDS)
+    write_media(tmp_path / "video/a.mp4", frames=50)
+    assert cut_video.main(["--data_dir", str(tmp_path)]) == 0
+    before = files(tmp_path)
+    monkeypatch.setattr("data.dask_cluster.CONNECT_SECONDS", 1)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{closed.getsockname()[1]}"
+        start = time.monotonic()
+        assert cut_video.main(["--data_dir", str(tmp_path), "--overwrite", "1", "--dask", address]) == 1
+    assert time.monotonic() - start < 15
+    errors = capfd.readouterr().err
+    assert f"--dask {address}: no scheduler answers there" in errors and "Traceback" not in errors
+    assert files(tmp_path) == before
+
+
+def test_missing_packages_are_named(tmp_path, capfd, monkeypatch):
+    write_media(tmp_path / "video/a.mp4", frames=50)
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    monkeypatch.delitem(sys.modules, "data.dask_cluster", raising=False)
+    assert cut_video.main(["--data_dir", str(tmp_path), "--dask", "tcp://127.0.0.1:1"]) == 1
+    assert "-r requirements-cluster.txt" in capfd.readouterr().err
+    assert not (tmp_path / "video_frames").exists()
+
+
+@pytest.mark.parametrize("address", ["somewhere", "tcp://host", "tcp://host:port", "host:8786", "http://host:80"])
+def test_an_address_that_is_none_is_refused(address, capfd):
+    with pytest.raises(SystemExit) as exit_:
+        cut_audio.parse(["--dask", address])
+    assert exit_.value.code == 2 and "--dask" in capfd.readouterr().err
+
+
+def test_notes_of_threads_do_not_mix():
+    both = threading.Barrier(2, timeout=10)
+    found = {}
+
+    def work(name: str) -> None:
+        with collected_notes() as notes:
+            both.wait()
+            note(f"of {name}")
+            note(f"of {name}")
+            both.wait()
+        found[name] = notes
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("one", "other")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == {"one": ["of one"], "other": ["of other"]}
+    with pytest.warns(MediaWarning, match="outside"):
+        note("outside")
