@@ -5,6 +5,7 @@ Training keeps last.pth and best.pth in OUT, with args.json and log.csv, and end
   python3 location_dmc.py --v_cluster 2 --a_cluster 1
   python3 location_dmc.py --v_cluster 3 --a_cluster 1 --recipe improved
   python3 location_dmc.py --v_cluster 2 --a_cluster 1 --evaluate 1 --use_pretrain 1 --ckpt_file runs/dmc/best.pth
+  torchrun --standalone --nproc_per_node=2 -- location_dmc.py --v_cluster 3 --a_cluster 1 --recipe improved
 """
 
 import errno
@@ -35,18 +36,30 @@ from data.memory import memory_to_spend
 from data.other_sounds import NoiseNegatives, choose_sound
 from data.seconds import Seconds, find_seconds
 from data.settings import n_fft_of
+from data.share import own_share
 from data.video_lists import read_list
 from models.checkpoint import Checkpoint, load_weights, read_checkpoint
 from models.comparison import Comparison, compare_in_batch, compare_with_one
 from models.device import OnDevice, choose_device, pinned, restore_random_states, seed_everything
+from models.distributed import average_statistics, gathered, shared
 from models.dmc import DMC, build_dmc
 from models.locate import locate
 from models.losses import ContrastiveLoss, CrossEntropyLoss
 from models.optimizer import build_optimizer, build_scaler
 from models.options import check_options, checkpoint_args, inherited_words, merge_options, parse_options
 from models.precision import choose_precision
+from models.processes import (
+    EndedByAnother,
+    after_restart,
+    explained_break,
+    from_first,
+    is_first,
+    joined,
+    joined_in_first,
+)
 from models.run_folder import BEST, LAST, RunFolder
 from models.schedule import learning_rate
+from models.step_parts import StepPart, count_steps, step_parts
 from models.visual_weights import load_visual_weights
 from vis.training_log import open_log, require_packages
 
@@ -115,7 +128,15 @@ def build_pair_loader(options: Namespace, list_name: str, device: torch.device) 
         colors_later=device.type != "cpu",
         cache=build_cache(options, seconds, augmentation, list_name),
     )
-    loader = pair_loader(dataset, options.batch_size, options.num_threads, training, pinned(device))
+    loader = pair_loader(
+        dataset,
+        options.batch_size,
+        options.num_threads,
+        training,
+        pinned(device),
+        options.accumulate if training else 1,
+        own_share(),
+    )
     return OnDevice(loader, device, colored)
 
 
@@ -137,24 +158,30 @@ def build_test_loader(options: Namespace, device: torch.device) -> OnDevice:
     sound = choose_sound(options.audio, seconds, options.seed)
     size = round(options.image_size * options.test_scale)
     dataset = SecondDataset(seconds, size, options.test_frames == "first", sound)
-    return OnDevice(second_loader(dataset, options.batch_size, options.num_threads, pinned(device)), device)
+    loader = second_loader(dataset, options.batch_size, options.num_threads, pinned(device), own_share())
+    return OnDevice(loader, device)
 
 
 # --- training -----------------------------------------------------------------------------------------------------
 
 
 def compare(
-    model: DMC, batch: dict[str, torch.Tensor], options: Namespace, noise: NoiseNegatives | None = None
+    model: nn.Module, batch: dict[str, torch.Tensor], options: Namespace, noise: NoiseNegatives | None = None
 ) -> Comparison:
-    """Distances of the right and wrong pairs of a batch; every sound and picture goes through the network once."""
+    """Distances of the right and wrong pairs of a batch; every sound and picture goes through the network once.
+
+    Of several processes each computes its part, and all have the distances of the whole batch.
+    """
     skip_alike = options.skip_alike if model.training else 0.0
     sounds = noise.add_to(batch["spectrogram"]) if noise else batch["spectrogram"]
-    audio = model.listen(sounds).centers  # [B + N, A, 512]
-    if options.negatives == "batch":
-        visual = model.see(batch["frame"]).centers  # [B, V, 512]
-        return compare_in_batch(audio, visual, batch["video"], options.matching, skip_alike)
-    visual = model.see(torch.cat([batch["frame"], batch["other_frame"]])).centers  # [2B, V, 512]
-    return compare_with_one(audio, *visual.chunk(2), options.matching)
+    in_batch, part, whole = options.negatives == "batch", len(batch["frame"]), batch.get("whole")
+    frames = batch["frame"] if in_batch else torch.cat([batch["frame"], batch["other_frame"]])
+    audio, visual = model(sounds, frames)  # [B + N, A, 512], [B or 2 B, V, 512]
+    audio = torch.cat([gathered(audio[:part], whole), audio[part:]])
+    visuals = [gathered(centers, whole) for centers in visual.split(part)]
+    if in_batch:
+        return compare_in_batch(audio, *visuals, gathered(batch["video"], whole), options.matching, skip_alike)
+    return compare_with_one(audio, *visuals, options.matching)
 
 
 def build_loss(options: Namespace) -> nn.Module:
@@ -204,26 +231,28 @@ def require_finite(loss: float) -> None:
 
 
 def train_step(
-    model: DMC,
+    model: nn.Module,
     criterion: nn.Module,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
-    batch: dict[str, torch.Tensor],
+    part: StepPart,
     options: Namespace,
     noise: NoiseNegatives,
 ) -> tuple[torch.Tensor, Comparison]:
-    """Train on a batch; returns its loss, scalar, and its distances."""
-    pairs = compare(model, batch, options, noise)
+    """Train on a batch, or on a part of it; returns its loss, scalar, and its distances."""
+    if part.begins:
+        optimizer.zero_grad()
+    pairs = compare(model, part.batch, options, noise)
     loss = criterion(pairs)
-    optimizer.zero_grad()
-    scaler.scale(loss).backward()
-    scaler.step(optimizer)
-    scaler.update()
+    scaler.scale(loss * part.weight).backward()
+    if part.ends:
+        scaler.step(optimizer)
+        scaler.update()
     return loss, pairs
 
 
 def train_epoch(
-    model: DMC,
+    model: nn.Module,
     criterion: nn.Module,
     optimizer: torch.optim.Optimizer,
     scaler: torch.amp.GradScaler,
@@ -236,11 +265,14 @@ def train_epoch(
     model.train()
     loader.set_epoch(epoch)
     average = Average()
-    for step, batch in enumerate(tqdm(loader, desc=f"epoch {epoch}", unit="batch", leave=False)):
-        set_learning_rate(optimizer, options, (epoch - 1) * len(loader) + step, options.epoch * len(loader))
-        loss, pairs = train_step(model, criterion, optimizer, scaler, batch, options, noise)
+    steps = count_steps(len(loader), options.accumulate)
+    batches = tqdm(loader, desc=f"epoch {epoch}", unit="batch", leave=False)
+    for number, part in enumerate(step_parts(model, batches, options.accumulate)):
+        if part.begins:
+            set_learning_rate(optimizer, options, (epoch - 1) * steps + part.step, options.epoch * steps)
+        loss, pairs = train_step(model, criterion, optimizer, scaler, part, options, noise)
         average.add(loss, pairs)
-        if step % BATCHES_BETWEEN_CHECKS == 0:
+        if number % BATCHES_BETWEEN_CHECKS == 0:
             require_finite(loss.item())
     require_finite(average.loss)
     return average
@@ -274,6 +306,9 @@ def train(
 ) -> None:
     """Train up to `options.epoch` epochs; after each, log, save and print a line."""
     criterion = build_loss(options)
+    trainable, note = shared(model, train_loader.device)
+    if note:
+        print(note)
     optimizer = build_optimizer(model.parameters(), options)
     scaler = build_scaler(optimizer, model.precision, val_loader.device)
     if options.compile:
@@ -286,7 +321,8 @@ def train(
     with open_log(options, folder, val_loader.loader.dataset.seconds, val_loader.device) as log:
         for epoch in range(folder.epoch + 1, options.epoch + 1):
             start = time.perf_counter()
-            trained = train_epoch(model, criterion, optimizer, scaler, train_loader, epoch, options, noise)
+            trained = train_epoch(trainable, criterion, optimizer, scaler, train_loader, epoch, options, noise)
+            average_statistics(model)
             seconds = time.perf_counter() - start
             validated = validate(model, criterion, val_loader, options)
             require_finite(validated.loss)
@@ -332,7 +368,7 @@ def epoch_line(row: dict[str, Any], epochs: int) -> str:
 
 
 def evaluate(model: DMC, loader: OnDevice, path: Path) -> None:
-    """Write ``dmc.pkl`` and ``dmc.csv`` for the test list.
+    """Write ``dmc.pkl`` and ``dmc.csv`` for the test list, of which each process locates its share.
 
     Raises:
         UserError: the weights are no finite numbers.
@@ -343,8 +379,10 @@ def evaluate(model: DMC, loader: OnDevice, path: Path) -> None:
         located = locate(model, batch)
         maps |= zip(batch["keys"], located.maps, strict=True)
         distances |= zip(batch["keys"], located.distances, strict=True)
-    write_dmc(path, maps, distances)
-    print(f"Wrote the maps of {len(maps)} frames to {path} and their distances to {csv_path(path)}.")
+    maps, distances = joined_in_first(maps), joined_in_first(distances)
+    if is_first():
+        write_dmc(path, maps, distances)
+        print(f"Wrote the maps of {len(maps)} frames to {path} and their distances to {csv_path(path)}.")
 
 
 # --- program ------------------------------------------------------------------------------------------------------
@@ -365,6 +403,13 @@ def checkpoint_to_load(given: dict[str, Any]) -> Path | None:
     return None
 
 
+def read_start(given: dict[str, Any]) -> tuple[dict[str, Any], Checkpoint | None]:
+    """What the program starts from: the options given, with `--resume 1` after a restart, and the checkpoint if any."""
+    given = after_restart(given, Path(merge_options(given, {}).out) / LAST)
+    path = checkpoint_to_load(given)
+    return given, read_checkpoint(path) if path else None
+
+
 def require_writable(path: Path) -> None:
     """Make the folder of a result, and raise OSError now if it cannot be written later."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -378,7 +423,7 @@ def explained(error: RuntimeError) -> str | None:
         return "the device's memory is too small: give a smaller --batch_size or --image_size"
     if "DataLoader worker" in str(error):
         return f"a process that loads data died, for want of memory? Give a smaller --num_threads ({error})"
-    return None
+    return explained_break(error)
 
 
 def tell_inherited(options: Namespace, given: dict[str, Any], checkpoint: Checkpoint) -> None:
@@ -421,9 +466,9 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
         folder = RunFolder(Path(options.out))
         resuming = checkpoint is not None and checkpoint.path == folder.path / LAST and bool(options.resume)
         if not resuming:
-            folder.require_free(bool(options.overwrite))
+            from_first(folder.require_free, bool(options.overwrite))
         train(options, model, *pair_loaders, noise, folder, checkpoint if resuming else None)
-        load_weights(model, read_checkpoint(folder.path / BEST))
+        load_weights(model, from_first(read_checkpoint, folder.path / BEST))
         print(f"Trained {folder.epoch} epochs: {folder.path} holds {BEST}, {LAST}, log.csv, args.json.")
     if options.audio != "own":
         print(f"--audio {options.audio}: not their own sound, so the maps go to {dmc_pkl}, not {options.dmc_pkl}")
@@ -435,17 +480,20 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status."""
-    parser, given = parse_options(__doc__, argv)
+    given: dict[str, Any] = {}
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a plain kill ends it as Ctrl-C does
     try:
-        path = checkpoint_to_load(given)
-        checkpoint = read_checkpoint(path) if path else None
-        options = merge_options(given, checkpoint.args if checkpoint else {})
-        if problem := check_options(options):
-            parser.error(problem)
-        if checkpoint:
-            tell_inherited(options, given, checkpoint)
-        run(options, checkpoint)
+        with joined():
+            parser, given = parse_options(__doc__, argv)
+            given, checkpoint = from_first(read_start, given)
+            options = merge_options(given, checkpoint.args if checkpoint else {})
+            if problem := check_options(options):
+                parser.error(problem)
+            if checkpoint:
+                tell_inherited(options, given, checkpoint)
+            run(options, checkpoint)
+    except EndedByAnother:
+        return 1
     except UserError as error:
         print(f"location_dmc.py: {error}", file=sys.stderr)
         return 1

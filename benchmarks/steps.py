@@ -16,6 +16,7 @@ from models.dmc import build_dmc
 from models.optimizer import build_optimizer, build_scaler
 from models.options import merge_options
 from models.precision import choose_precision
+from models.step_parts import StepPart
 
 PARTS = ("loading", "forward", "clustering", "loss", "backward", "optimizer")
 
@@ -53,9 +54,9 @@ class OwnTraining:
 
     def step(self) -> float:
         """Load a batch and train on it; returns its loss."""
-        batch = next(self.batches)
+        part = StepPart(next(self.batches), step=0, weight=1.0, begins=True, ends=True)
         loss, _ = location_dmc.train_step(
-            self.model, self.criterion, self.optimizer, self.scaler, batch, self.options, self.noise
+            self.model, self.criterion, self.optimizer, self.scaler, part, self.options, self.noise
         )
         return loss.item()
 

@@ -17,6 +17,7 @@ from data.frame_cache import FrameCache
 from data.other_sounds import OwnSound, Sound
 from data.samples import before_chance, color_factors, cropped, load_frame, load_spectrogram, plain, spec_augmented
 from data.seconds import Seconds
+from data.share import WHOLE, Share, ShareSampler, run_of
 
 NEGATIVES = ("one", "batch")
 COLORS = "_colors"  # ends the key of what is left to do to the pictures of the key before it
@@ -227,30 +228,55 @@ def collate_seconds(seconds: list[SecondSample]) -> SecondSample:
 
 
 def pair_loader(
-    dataset: PairDataset, batch_size: int, num_workers: int, shuffle: bool, pin_memory: bool = False
+    dataset: PairDataset,
+    batch_size: int,
+    num_workers: int,
+    shuffle: bool,
+    pin_memory: bool = False,
+    accumulate: int = 1,
+    share: Share = WHOLE,
 ) -> DataLoader:
     """Batches of pairs; shuffled ones leave an incomplete last batch out, unless it is the only one.
 
-    The loader's `sampler` is an `EpochSampler`.
+    Args:
+        dataset: gives the pairs.
+        batch_size: of all processes together, a multiple of `accumulate` times their number.
+        num_workers: processes that load.
+        shuffle: whether each epoch has an order of its own.
+        pin_memory: whether batches lie in pinned memory.
+        accumulate: how many parts a batch is cut into, which come one after the other.
+        share: of this process, which gets its part of each of them.
+
+    Returns:
+        The loader, whose `sampler` is a `ShareSampler` of an `EpochSampler`.
     """
+    length = len(dataset)
+    if shuffle and length >= batch_size:
+        length -= length % batch_size
+    part = batch_size // accumulate
     return DataLoader(
         dataset,
-        batch_size,
-        sampler=EpochSampler(len(dataset), dataset.seed, shuffle),
+        part // share.of,
+        sampler=ShareSampler(EpochSampler(len(dataset), dataset.seed, shuffle), part, length, share),
         num_workers=num_workers,
-        drop_last=shuffle and len(dataset) >= batch_size,
         persistent_workers=num_workers > 0,
         pin_memory=pin_memory,
         generator=torch.Generator(),  # so that the loader takes nothing from the random state that training resumes
     )
 
 
-def second_loader(dataset: SecondDataset, batch_size: int, num_workers: int, pin_memory: bool = False) -> DataLoader:
-    """Batches of whole test seconds, about `batch_size` frames each, in order."""
+def second_loader(
+    dataset: SecondDataset, batch_size: int, num_workers: int, pin_memory: bool = False, share: Share = WHOLE
+) -> DataLoader:
+    """Batches of whole test seconds, about `batch_size` frames in all processes together, in order.
+
+    Each process has a run of the seconds, those of the processes in turn are all of them.
+    """
     frames_a_second = 1 if dataset.first_only else 4
     return DataLoader(
         dataset,
-        max(1, batch_size // frames_a_second),
+        max(1, batch_size // share.of // frames_a_second),
+        sampler=run_of(len(dataset), share),
         num_workers=num_workers,
         collate_fn=collate_seconds,
         pin_memory=pin_memory,

@@ -1,13 +1,12 @@
 """The sound of a video or sound file, decoded with PyAV, mixed to mono and aligned to the picture by time stamps."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import librosa
 import numpy as np
-import soxr
 
 from data.errors import MediaError
 from data.media import LONGEST_GAP_SECONDS, decoded_frames, open_media, picture_stream, scan, sound_stream
@@ -69,18 +68,11 @@ def decode_pieces(path: Path, picture_start: float | None = None) -> Iterator[So
                 to_float, layout = av.AudioResampler(format="fltp"), frame.layout.name
             missing = round((frame.time - first_time) * rate) - count if None not in (frame.time, first_time) else 0
             for converted in to_float.resample(frame):
-                piece = _placed(_mono(converted.to_ndarray()), missing, rate)
+                piece = _placed(librosa.to_mono(converted.to_ndarray()), missing, rate)
                 yield Sound(piece, rate, start + count / rate)
                 count += len(piece)
         if not count:
             raise MediaError("no sound of it can be decoded")
-
-
-def _mono(channels: np.ndarray) -> np.ndarray:
-    """Mean of the channels, [channels, n] -> [n]."""
-    if not np.isfinite(channels).all():
-        raise MediaError("its sound holds values that are no numbers; re-encode it")
-    return channels.mean(axis=0)
 
 
 def _placed(samples: np.ndarray, missing: int, rate: int) -> np.ndarray:
@@ -127,24 +119,6 @@ def _picture_start(path: Path) -> float | None:
         return None if first is None else first.time
 
 
-def resample(samples: np.ndarray, rate: int, new_rate: int) -> np.ndarray:
-    """Sound at another rate: ``librosa.resample`` by soxr_hq, without the seconds that importing librosa takes.
-
-    Args:
-        samples: float32 (n,).
-        rate: their samples a second.
-        new_rate: those of the result.
-
-    Returns:
-        float32 (ceil(n new_rate / rate),).
-    """
-    if rate == new_rate:
-        return samples
-    length = math.ceil(len(samples) * (new_rate / rate))  # in this order: rounded as librosa does
-    resampled = soxr.resample(samples, rate, new_rate, quality="HQ")[:length]
-    return np.pad(resampled, (0, length - len(resampled)))
-
-
 def whole_seconds(sound: Sound, rate: int) -> tuple[int, np.ndarray]:
     """Resample a sound and cut it into the whole seconds of the picture.
 
@@ -157,7 +131,7 @@ def whole_seconds(sound: Sound, rate: int) -> tuple[int, np.ndarray]:
     Returns:
         The first second, and float32 (seconds, rate): the sound of it and of those that follow.
     """
-    samples = resample(sound.samples, sound.rate, rate)
+    samples = librosa.resample(sound.samples, orig_sr=sound.rate, target_sr=rate, res_type="soxr_hq")
     start = round(sound.start * rate)
     if start < 0:
         samples, start = samples[-start:], 0

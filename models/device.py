@@ -1,5 +1,6 @@
 """Where the network runs and what chance it has: device and random states, set up once, here."""
 
+import os
 import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -9,6 +10,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from data.errors import UserError
+from data.share import ShareSampler
+from models.processes import world_size
 
 
 def choose_device(name: str) -> torch.device:
@@ -22,7 +25,20 @@ def choose_device(name: str) -> torch.device:
         name = next(device for device, there in available.items() if there)
     if not available[name]:
         raise UserError(f"--device {name}: PyTorch finds no such device here; --device auto takes what there is")
-    return torch.device(name)
+    return _of_process(name) if world_size() > 1 else torch.device(name)
+
+
+def _of_process(name: str) -> torch.device:
+    """The device of one of several processes: of this machine's GPUs each has one."""
+    if name == "mps":
+        raise UserError("--device mps: several processes compute on CPUs or on CUDA GPUs, this one on one process only")
+    if name == "cpu":
+        return torch.device(name)
+    number, count = int(os.environ.get("LOCAL_RANK", 0)), torch.cuda.device_count()
+    if number >= count:
+        raise UserError(f"this machine has {count} GPUs: give torchrun --nproc_per_node={count}, or --device cpu")
+    torch.cuda.set_device(number)
+    return torch.device(name, number)
 
 
 def pinned(device: torch.device) -> bool:
@@ -65,6 +81,8 @@ def restore_random_states(states: dict[str, Any]) -> None:
 class OnDevice:
     """A loader whose batches' tensors are on a device.
 
+    Batches that several processes share say under ``whole`` how many samples all parts have together.
+
     Args:
         loader: yields dicts of tensors and other values.
         device: where the tensors go.
@@ -82,15 +100,17 @@ class OnDevice:
         self.finish = finish
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the loader's `EpochSampler`."""
+        """Choose the epoch of the loader's sampler."""
         self.loader.sampler.set_epoch(epoch)
 
     def __len__(self) -> int:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        for batch in self.loader:
-            moved = {
+        sampler = self.loader.sampler
+        for number, batch in enumerate(self.loader):
+            whole = {"whole": sampler.size(number)} if isinstance(sampler, ShareSampler) else {}
+            moved = whole | {
                 key: value.to(self.device, non_blocking=pinned(self.device))
                 if isinstance(value, torch.Tensor)
                 else value

@@ -117,6 +117,10 @@ class DMC(nn.Module):
         finally:
             self.beta, self.rounds, self.turn, self.sizes = before
 
+    def forward(self, spectrograms: torch.Tensor, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Centers of sounds, [S, a_cluster, 512], and of pictures, [P, v_cluster, 512]; see `listen` and `see`."""
+        return self.listen(spectrograms).centers, self.see(frames).centers
+
     def see(self, frames: torch.Tensor) -> Clusters:
         """Cluster pictures.
 

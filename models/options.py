@@ -15,12 +15,14 @@ from data.dataset import NEGATIVES
 from data.layout import DEFAULT_DATA_DIR, LIST_NAMES
 from data.other_sounds import SOUNDS
 from data.samples import AUGMENTATIONS, SPECTROGRAM_SHAPE
+from data.share import batch_problem
 from models.backbone import FEATURE_SIZES, PADDINGS
 from models.clustering import STARTS
 from models.dmc import SPECTROGRAM_SCALINGS, most_clusters
 from models.losses import LOSSES
 from models.matching import MATCHINGS
 from models.precision import PRECISIONS
+from models.processes import world_size
 from models.recipes import DEFAULT_RECIPE, RECIPES
 from models.schedule import SCHEDULES
 
@@ -38,6 +40,7 @@ DEFAULTS: dict[str, Any] = {
     "visual_weights": None,
     "enable_img_augmentation": 1,
     "batch_size": 32,
+    "accumulate": 1,
     "seed": 10,
     "save_every": 3,
     "log": "csv",
@@ -236,7 +239,14 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
 
 def _add_training_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "epoch", "epochs to train, counted from the first, also when resuming", type=whole_number)
-    _add(group, "batch_size", "sounds a step", type=positive_int)
+    _add(group, "batch_size", "sounds a step, of all processes together", type=positive_int)
+    _add(
+        group,
+        "accumulate",
+        "parts that each batch is cut into, one after the other, if it does not fit into memory; with --negatives "
+        "batch wrong pairs are then those of a part, so that there are fewer of them",
+        type=positive_int,
+    )
     _add(
         group,
         "loss",
@@ -308,7 +318,7 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
         "fp32; fp16 is for GPUs without bf16",
         choices=PRECISIONS,
     )
-    _add(group, "num_threads", "processes that load data; 0 loads in the main one", type=whole_number)
+    _add(group, "num_threads", "processes that load data for each one that computes; 0 loads in it", type=whole_number)
     _add(group, "cache", "1 keeps decoded frames in memory for the next epochs, if there is enough of it", **SWITCH)
     _add(
         group,
@@ -391,8 +401,14 @@ def check_options(options: argparse.Namespace) -> str | None:
         return f"--audio_pooling {options.audio_pooling} gives too few features for --a_cluster {options.a_cluster}"
     if options.matching == "one_to_one" and math.perm(options.v_cluster, options.a_cluster) > MOST_MATCHINGS:
         return "--matching one_to_one is too slow for so many clusters: lower --v_cluster or --a_cluster"
-    if options.negatives == "batch" and options.batch_size == 1 and not options.evaluate:
-        return "--batch_size 1 has no wrong pairs with --negatives batch"
+    if options.evaluate:
+        return None
+    if problem := batch_problem(options.batch_size, options.accumulate, world_size()):
+        return problem
+    if options.negatives == "batch" and options.batch_size == options.accumulate:
+        return f"--batch_size {options.batch_size} has no wrong pairs with --negatives batch" + (
+            f" and --accumulate {options.accumulate}" if options.accumulate > 1 else ""
+        )
     return None
 
 

@@ -12,6 +12,7 @@ from data.errors import UserError
 from data.whole_files import clear_partial, whole_file
 from models.checkpoint import save_checkpoint
 from models.device import random_states
+from models.processes import is_first, launch
 
 LAST = "last.pth"  # everything, to resume from
 BEST = "best.pth"  # weights and options of the epoch with the highest validation accuracy
@@ -22,6 +23,8 @@ EVENTS = "events.out.tfevents.*"  # what `--log tensorboard` writes
 
 class RunFolder:
     """Writes what a training leaves behind; every file appears whole, so that a kill at any moment loses nothing.
+
+    Of several processes only the first writes; the others keep `epoch` and `history` too.
 
     Args:
         path: the folder.
@@ -35,6 +38,7 @@ class RunFolder:
         self.path = path
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
+        self.writes = is_first()
 
     def require_free(self, overwrite: bool) -> None:
         """Make sure that the folder holds no training, or that the one it holds may be overwritten.
@@ -51,6 +55,8 @@ class RunFolder:
 
     def start(self, model: nn.Module, optimizer: torch.optim.Optimizer, args: dict[str, Any]) -> None:
         """Begin a training, in place of one that is there: from now on there is a checkpoint to resume from."""
+        if not self.writes:
+            return
         self.path.mkdir(parents=True, exist_ok=True)
         clear_partial(self.path)
         self._save_last(model, optimizer, args)  # first, so that at no moment there is none
@@ -67,9 +73,11 @@ class RunFolder:
 
     def go_on(self, state: dict[str, Any], args: dict[str, Any]) -> None:
         """Take up a training from the content of its last checkpoint."""
-        clear_partial(self.path)
         self.epoch = state["epoch"]
         self.history = state["history"]
+        if not self.writes:
+            return
+        clear_partial(self.path)
         self._write_args(args)
         # The training may have been killed between one file and the next.
         if self.history:
@@ -91,6 +99,8 @@ class RunFolder:
         """
         self.history.append(row)
         self.epoch = row["epoch"]
+        if not self.writes:
+            return
         weights = {"model": model.state_dict(), "args": args, "epoch": self.epoch}
         if row is max(self.history, key=lambda row: (row["val_accuracy"], -row["val_loss"])):
             self._save(BEST, weights)
@@ -107,6 +117,7 @@ class RunFolder:
             "optimizer": optimizer.state_dict(),
             "history": self.history,
             "random_states": random_states(),
+            "launch": launch(),
         }
         self._save(LAST, state)
 

@@ -1,8 +1,6 @@
 """Spectrograms against librosa, one second at a time, and the sound's alignment to the picture."""
 
 import json
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -13,7 +11,6 @@ import pytest
 from scipy.io import wavfile
 
 from data import cut_audio
-from data.decode_audio import resample
 from data.settings import n_fft_of
 from data.spectrogram import log_mel, mel_filters
 from tests.media import click, noise, remux, write_media
@@ -24,7 +21,6 @@ pytestmark = [
 ]
 
 
-ROOT = Path(__file__).resolve().parents[1]
 BESIDE = ["noise.npy", "settings.json", "silence.npy"]  # beside the videos' folders
 
 
@@ -55,30 +51,6 @@ def awkward_seconds() -> np.ndarray:
             np.where(time < 0.5, 1, 1e-5) * np.random.default_rng(1).uniform(-1, 1, 16_000),
         ]
     ).astype(np.float32)
-
-
-@pytest.mark.parametrize("n_fft", [160, 162, 400, 512, 4096])
-def test_mel_filters_are_librosas(n_fft):
-    expected = librosa.filters.mel(sr=16_000, n_fft=n_fft, n_mels=64)
-    found = mel_filters(n_fft)
-    assert found.dtype == expected.dtype == np.float32
-    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-9)
-    assert ((found.max(1) > 0) == (expected.max(1) > 0)).all()
-
-
-@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000])
-def test_resampling_is_librosas_at_any_length(rate):
-    for length in (1, 7, rate, 2 * rate + 1, 3 * rate - 1):
-        sound = noise(length / rate, rate)
-        expected = librosa.resample(sound, orig_sr=rate, target_sr=16_000, res_type="soxr_hq")
-        np.testing.assert_array_equal(resample(sound, rate, 16_000), expected)
-
-
-def test_programs_do_not_wait_for_librosa_to_be_imported():
-    code = (
-        "import sys, data.cut_audio as a; a.log_mel(a.np.zeros((1, 16000), 'f4')); sys.exit('librosa' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
 @pytest.mark.parametrize("n_fft", [160, 512, 4096])

@@ -48,7 +48,7 @@ def require_packages(log: str) -> None:
 def open_log(
     options: Namespace, folder: RunFolder, seconds: Seconds, device: torch.device
 ) -> AbstractContextManager["TensorBoardLog | None"]:
-    """The log that ``--log`` asks for beside log.csv, None for none.
+    """The log that ``--log`` asks for beside log.csv, None for none and in processes that do not write.
 
     Args:
         options: of the training.
@@ -56,7 +56,9 @@ def open_log(
         seconds: of the validation videos.
         device: of the network.
     """
-    return nullcontext() if options.log == "csv" else closing(TensorBoardLog(options, folder, seconds, device))
+    if options.log == "csv" or not folder.writes:
+        return nullcontext()
+    return closing(TensorBoardLog(options, folder, seconds, device))
 
 
 class TensorBoardLog:
