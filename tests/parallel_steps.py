@@ -11,6 +11,7 @@ from data.other_sounds import NoiseNegatives
 from models.device import OnDevice, seed_everything
 from models.distributed import shared
 from models.dmc import DMC, build_dmc
+from models.optimizer import build_optimizer, build_scaler
 from models.options import merge_options
 from models.processes import is_first, joined
 from tests.sample_set import add_negatives, make_set
@@ -85,12 +86,13 @@ def train(data_dir: Path, case: dict[str, object]) -> dict[str, object]:
     samples = [dataset[0, index] for index in range(8)]
     freeze(model, *(torch.stack([sample[name] for sample in samples]) for name in ("spectrogram", "frame")))
     trainable, _ = shared(model, device)
-    optimizer = torch.optim.Adam(model.parameters(), lr=options.learning_rate, weight_decay=1e-4, fused=True)
+    optimizer = build_optimizer(model.parameters(), options)
+    scaler = build_scaler(optimizer, torch.float32, device)  # does nothing
     criterion = Recorded(location_dmc.build_loss(options))
     noise = NoiseNegatives(data_dir, options.noise_negatives)
     averages = []
     for epoch in range(1, options.epoch + 1):
-        trained = location_dmc.train_epoch(trainable, criterion, optimizer, train_loader, epoch, options, noise)
+        trained = location_dmc.train_epoch(trainable, criterion, optimizer, scaler, train_loader, epoch, options, noise)
         validated = location_dmc.validate(model, criterion, val_loader, options)
         averages += [[a.count, a.loss, a.accuracy] for a in (trained, validated)]
     return {"losses": criterion.losses, "averages": averages, "model": model.state_dict()}
