@@ -49,7 +49,7 @@ examples: demo
 	$(RUN) vis/examples.py --solo $(DEMO_RUN) --duet $(DUET_RUN)
 
 test: install lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 lint: install
 	$(RUN) -m ruff check .

@@ -98,8 +98,14 @@ def peak_memory(name: str, options: argparse.Namespace) -> float:
         training.step()
     if training.device.type == "cuda":
         return torch.cuda.max_memory_allocated(training.device) / 1e9
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    return peak_of_process() / 1e9
+
+
+def peak_of_process(status: Path = Path("/proc/self/status")) -> int:
+    """Bytes that this process has had in memory at most."""
+    if status.exists():  # Linux: getrusage would count what the process that started this one had
+        return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def in_own_process(name: str, options: argparse.Namespace) -> float:

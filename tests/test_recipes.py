@@ -125,7 +125,7 @@ def test_with_noise_and_a_schedule_a_stopped_training_resumes_to_the_same_end(da
     train_epoch = location_dmc.train_epoch
 
     def stop_in_third(*arguments: object) -> object:
-        if arguments[4] == 3:
+        if arguments[5] == 3:
             raise KeyboardInterrupt
         return train_epoch(*arguments)
 
@@ -218,8 +218,8 @@ def test_weights_that_cannot_be_downloaded_are_a_sentence(data_dir, tmp_path, ca
 def test_a_batch_that_has_nothing_to_compare_does_not_count_in_the_accuracy():
     right, inf = torch.tensor([1.0]), torch.tensor([[math.inf]])
     average = location_dmc.Average()
-    average.add(0.5, Comparison(right, torch.tensor([[2.0, 3.0]]), inf, inf))
-    average.add(0.5, Comparison(right, inf, inf, inf))  # a last batch of one video
+    average.add(torch.tensor(0.5), Comparison(right, torch.tensor([[2.0, 3.0]]), inf, inf))
+    average.add(torch.tensor(0.5), Comparison(right, inf, inf, inf))  # a last batch of one video
     assert (average.loss, average.accuracy) == (0.5, 1.0)
 
 

@@ -3,6 +3,8 @@
 import copy
 import functools
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,7 @@ from models.options import merge_options
 from tests.sample_set import add_negatives, make_set
 
 CPU = torch.device("cpu")
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +184,14 @@ def test_the_benchmark_of_loading_times_each_number_of_workers_with_and_without_
     assert [(entry["workers"], entry["cache"]) for entry in found] == [(0, False), (0, True), (1, False), (1, True)]
     assert all(entry["samples_per_second"] > 0 for entry in found)
     assert capsys.readouterr().out.count("| original") == 4
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells it there")
+def test_the_peak_memory_is_that_of_the_process_itself_not_of_the_one_that_started_it():
+    block = torch.ones(3_000_000_000, dtype=torch.uint8)
+    code = "from benchmarks.training import peak_of_process; print(peak_of_process())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert 10e6 < int(done.stdout) < 2e9 < len(block) < training.peak_of_process()
 
 
 @pytest.mark.parametrize("program", [training, loading])
