@@ -54,7 +54,11 @@ class OwnTraining:
 
     def step(self) -> float:
         """Load a batch and train on it; returns its loss."""
-        part = StepPart(next(self.batches), step=0, weight=1.0, begins=True, ends=True)
+        return self.train_on(next(self.batches))
+
+    def train_on(self, batch: dict[str, Any]) -> float:
+        """Train on a batch that is on the device; returns its loss."""
+        part = StepPart(batch, step=0, weight=1.0, begins=True, ends=True)
         loss, _ = location_dmc.train_step(
             self.model, self.criterion, self.optimizer, self.scaler, part, self.options, self.noise
         )

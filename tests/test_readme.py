@@ -25,6 +25,7 @@ SCRIPTS = [
     "benchmarks/recipes.py",
     "benchmarks/training.py",
     "benchmarks/loading.py",
+    "benchmarks/gpu.py",
     "benchmarks/preprocessing.py",
     "benchmarks/scaling.py",
 ]
