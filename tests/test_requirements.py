@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = ("data", "models", "metrics", "vis", "location_dmc.py")
 CLUSTER = "data/dask_cluster.py"  # only imported when --dask is given
+DISTRIBUTIONS = {"cv2": "opencv-python-headless"}  # of packages that need not be installed here
 OWN = {"data", "models", "metrics", "vis", "benchmarks", "tests", "location_dmc"}
 
 
@@ -78,5 +79,5 @@ def not_required(needed: dict[str, Path], *files: str) -> dict[str, str]:
     return {
         name: str(path)
         for name, path in needed.items()
-        if not names & {one.lower() for one in distributions.get(name, [name])}
+        if not names & {one.lower() for one in distributions.get(name, [DISTRIBUTIONS.get(name, name)])}
     }
