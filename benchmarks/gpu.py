@@ -25,6 +25,7 @@ from benchmarks.plain import PlainTraining
 from benchmarks.programs import run_program
 from benchmarks.results import machine_line, markdown_table, new_results, save_results
 from benchmarks.steps import OwnTraining
+from benchmarks.training import CLUSTERS, PLAIN
 from data.command_line import available_cores, new_parser, positive_float, positive_int
 from data.exit_status import exit_status
 from data.seconds import find_seconds
@@ -35,8 +36,6 @@ from metrics.runs import read_run
 from models.device import choose_device
 from models.recipes import RECIPES
 
-PLAIN = "plain loop"
-CLUSTERS = {"original": 2, "improved": 3}  # of a picture
 SMALLEST_BATCH = 16
 
 
@@ -96,6 +95,7 @@ def seconds_of_networks(training: OwnTraining, steps: int) -> float:
     model, device = training.model, training.device
 
     def both() -> None:
+        """Once through both networks and back."""
         frames = [batch[key] for key in ("frame", "other_frame") if key in batch]
         pictures = (torch.cat(frames).to(model.mean.dtype) / 255 - model.mean) / model.std
         outputs = [model._features(model.visual_net, pictures), model._features(model.audio_net, batch["spectrogram"])]

@@ -10,7 +10,6 @@ import functools
 import inspect
 import json
 import multiprocessing
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ if not __package__:  # run by path: imports start at the repository root
 import itertools
 
 import location_dmc
+from benchmarks.peak_memory import peak_of_process
 
 WARM_UP = 2  # steps that are not timed: memory is allocated, kernels are chosen
 
@@ -53,7 +53,7 @@ class FirstBatches:
     def __iter__(self) -> Iterator[Any]:
         for batch in self.loader:
             self.times.append(time.time())
-            self.memory_at_first = self.memory_at_first or peak_memory()
+            self.memory_at_first = self.memory_at_first or peak_of_process()
             if len(self.times) > self.count:
                 raise EnoughError
             yield batch
@@ -67,17 +67,13 @@ def first_batches_of(train_epoch: Callable, count: int, found: list[FirstBatches
 
     @functools.wraps(train_epoch)
     def shortened(*args: object, **kwargs: object) -> object:
+        """Train on the first batches."""
         bound = signature.bind(*args, **kwargs)
         bound.arguments["loader"] = FirstBatches(bound.arguments["loader"], count)
         found.append(bound.arguments["loader"])
         return train_epoch(*bound.args, **bound.kwargs)
 
     return shortened
-
-
-def peak_memory() -> int:
-    """Most bytes that this process has had in memory."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def memory_of_all() -> int | None:
@@ -105,7 +101,7 @@ def main(argv: Sequence[str]) -> int:
         "steps": [later - earlier for earlier, later in itertools.pairwise(times)][WARM_UP:],
         "steps_an_epoch": len(found[0]),
         "start_up_memory": found[0].memory_at_first,
-        "peak_memory": peak_memory(),
+        "peak_memory": peak_of_process(),
         "memory_of_all": memory_of_all(),
     }
     print(json.dumps(figures))

@@ -8,7 +8,6 @@ steps, loading included; then a step of each in its parts, and the peak memory o
 
 import argparse
 import multiprocessing
-import resource
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +21,7 @@ import torch
 
 import location_dmc  # noqa: F401 - first, as it says how threads are to wait, before PyTorch is loaded
 from benchmarks.clock import interleaved, medians
+from benchmarks.peak_memory import peak_of_process
 from benchmarks.plain import PlainTraining
 from benchmarks.results import machine_line, markdown_table, new_results, save_results
 from benchmarks.steps import PARTS, OwnTraining
@@ -99,13 +99,6 @@ def peak_memory(name: str, options: argparse.Namespace) -> float:
     if training.device.type == "cuda":
         return torch.cuda.max_memory_allocated(training.device) / 1e9
     return peak_of_process() / 1e9
-
-
-def peak_of_process(status: Path = Path("/proc/self/status")) -> int:
-    """Bytes that this process has had in memory at most."""
-    if status.exists():  # Linux: getrusage would count what the process that started this one had
-        return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def in_own_process(name: str, options: argparse.Namespace) -> float:

@@ -12,6 +12,7 @@ import torch
 
 import location_dmc
 from benchmarks import loading, training
+from benchmarks.peak_memory import peak_of_process
 from benchmarks.plain import PlainDMC, PlainTraining
 from benchmarks.steps import PARTS, OwnTraining
 from data.seconds import find_seconds
@@ -189,9 +190,9 @@ def test_the_benchmark_of_loading_times_each_number_of_workers_with_and_without_
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells it there")
 def test_the_peak_memory_is_that_of_the_process_itself_not_of_the_one_that_started_it():
     block = torch.ones(3_000_000_000, dtype=torch.uint8)
-    code = "from benchmarks.training import peak_of_process; print(peak_of_process())"
+    code = "from benchmarks.peak_memory import peak_of_process; print(peak_of_process())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert 10e6 < int(done.stdout) < 2e9 < len(block) < training.peak_of_process()
+    assert 10e6 < int(done.stdout) < 2e9 < len(block) < peak_of_process()
 
 
 @pytest.mark.parametrize("program", [training, loading])
