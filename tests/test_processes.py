@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import distributed
 
 from data.dmc_pkl import read_dmc
 from tests.sample_set import make_set
@@ -115,3 +116,34 @@ def test_a_killed_process_is_restarted_and_training_goes_on_from_the_last_checkp
     rows = (out / "log.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2", "3", "4", "5", "6"]
     assert len(read_dmc(out / "dmc.pkl")) == 12
+
+
+JOIN = """
+import os, sys, time
+from models.processes import joined, joined_in_first
+time.sleep(float(sys.argv[1]))
+with joined():
+    print(joined_in_first({os.environ["RANK"]: int(sys.argv[1])}), flush=True)
+    os._exit(0)  # as if killed: what it wrote into the store stays there
+"""
+
+
+def test_processes_started_again_do_not_look_for_those_that_died():
+    # torchrun keeps its store and with it the addresses of those before; the second process is late to mend its own.
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    common = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    for restarts in range(2):
+        waits = (0, 3 * restarts)
+        pair = [
+            subprocess.Popen(
+                [sys.executable, "-c", JOIN, str(wait)],
+                env={**common, "RANK": str(rank), "TORCHELASTIC_RESTART_COUNT": str(restarts)},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for rank, wait in enumerate(waits)
+        ]
+        said = [process.communicate(timeout=LIMIT)[0] for process in pair]
+        assert [process.returncode for process in pair] == [0, 0]
+        assert said[0] == f"{{'0': 0, '1': {waits[1]}}}\n"
