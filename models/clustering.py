@@ -81,6 +81,11 @@ def squared_distances(products: torch.Tensor, weights: torch.Tensor) -> torch.Te
     return _squares(products)[:, None] - 2 * with_centers + center_squares
 
 
+def weights_of(assignment: torch.Tensor) -> torch.Tensor:
+    """How much of each vector is in a cluster's mean, [B, K, N] that sum to 1 over the vectors."""
+    return assignment / assignment.sum(-1, keepdim=True).clamp(min=SMALLEST_WEIGHT)
+
+
 def soft_kmeans(
     features: torch.Tensor, num_clusters: int, beta: float = BETA, rounds: int = ROUNDS, start: str = "strided"
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -115,6 +120,6 @@ def soft_kmeans(
         for _ in range(rounds):
             distances = squared_distances(products, weights).clamp(min=SMALLEST_SQUARED_DISTANCE).sqrt()
             assignment = torch.softmax(-beta * distances, dim=1)  # [B, K, N]
-            weights = assignment / assignment.sum(-1, keepdim=True).clamp(min=SMALLEST_WEIGHT)
+            weights = weights_of(assignment)
         centers = weights @ features  # [B, K, D]
     return centers, assignment

@@ -28,10 +28,12 @@ class Clusters(NamedTuple):
     Attributes:
         centers: [B, K, 512].
         assignment: [B, K, h, w], sums to 1 over the clusters.
+        vectors: what was clustered, [B, h w, 512].
     """
 
     centers: torch.Tensor
     assignment: torch.Tensor
+    vectors: torch.Tensor
 
 
 class DMC(nn.Module):
@@ -74,6 +76,7 @@ class DMC(nn.Module):
         self.a_cluster = a_cluster
         self.beta = beta
         self.rounds = rounds
+        self.joint_rounds = 0
         self.turn = False
         self.sizes = 1
         self.cluster_start = cluster_start
@@ -104,18 +107,18 @@ class DMC(nn.Module):
         network comes to lean to one side, and turned to the opposite one; and what it takes for the object changes
         with the picture's size. Testing averages the features of several views of a picture.
         """
-        self.beta, self.rounds = options.test_beta, options.test_rounds
+        self.beta, self.rounds, self.joint_rounds = options.test_beta, options.test_rounds, options.test_joint_rounds
         self.turn, self.sizes = bool(options.test_turn), options.test_sizes
 
     @contextlib.contextmanager
     def testing(self, options: Namespace) -> Iterator[None]:
         """As `set_testing`, and afterwards as before: for a look at a network in training."""
-        before = self.beta, self.rounds, self.turn, self.sizes
+        before = self.beta, self.rounds, self.joint_rounds, self.turn, self.sizes
         self.set_testing(options)
         try:
             yield
         finally:
-            self.beta, self.rounds, self.turn, self.sizes = before
+            self.beta, self.rounds, self.joint_rounds, self.turn, self.sizes = before
 
     def forward(self, spectrograms: torch.Tensor, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Centers of sounds, [S, a_cluster, 512], and of pictures, [P, v_cluster, 512]; see `listen` and `see`."""
@@ -174,7 +177,7 @@ class DMC(nn.Module):
         if self.normalize:
             vectors = functional.normalize(vectors, dim=-1)
         centers, assignment = soft_kmeans(vectors, num_clusters, self.beta, self.rounds, self.cluster_start)
-        return Clusters(centers, assignment.unflatten(2, (height, width)))
+        return Clusters(centers, assignment.unflatten(2, (height, width)), vectors)
 
 
 def _smaller(pictures: torch.Tensor, number: int) -> torch.Tensor:

@@ -8,7 +8,8 @@ import torch
 from data.dataset import SecondSample
 from data.errors import UserError
 from models.dmc import DMC, Clusters
-from models.matching import match_clusters, squared_distances
+from models.joint import joint_clusters, matched_order
+from models.matching import squared_distances
 
 
 class Located(NamedTuple):
@@ -36,23 +37,25 @@ def locate(model: DMC, batch: SecondSample) -> Located:
         UserError: the weights are no finite numbers.
     """
     sounds = model.listen(batch["spectrogram"]).centers[batch["second"]]  # one for each frame
-    return matched_maps(sounds, model.see(batch["frames"]))
+    return matched_maps(model, sounds, model.see(batch["frames"]))
 
 
-def matched_maps(sounds: torch.Tensor, pictures: Clusters) -> Located:
+def matched_maps(model: DMC, sounds: torch.Tensor, pictures: Clusters) -> Located:
     """Match the clusters of each sound to those of its picture.
 
     Args:
+        model: whose clusters these are, and which says how to go on with them.
         sounds: centers of the sounds' clusters, [pictures, A, 512].
         pictures: clusters of as many pictures, V of each.
 
     Raises:
         UserError: the network's weights give no finite numbers.
     """
-    between = squared_distances(sounds, pictures.centers).cpu()  # [pictures, A, V]
-    if not between.isfinite().all():
+    if not squared_distances(sounds, pictures.centers).isfinite().all():
         raise UserError("the network's weights give no finite distances: train again, or name another --ckpt_file")
-    orders = torch.stack([match_clusters(distances) for distances in between])  # [pictures, V]
+    pictures = joint_clusters(sounds, pictures, model.beta, model.joint_rounds)
+    orders = matched_order(sounds, pictures)  # [pictures, V]
     maps = pictures.assignment.cpu()[torch.arange(len(orders))[:, None], orders]
+    between = squared_distances(sounds, pictures.centers).cpu()  # [pictures, A, V]
     matched = between.gather(2, orders[:, : between.shape[1], None])[..., 0]
     return Located(maps.numpy(), matched.sqrt().numpy())

@@ -200,6 +200,13 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
     )
     _add(
         group,
+        "test_joint_rounds",
+        "more rounds in evaluation, in which matched clusters are drawn towards their sounds: what shares a cluster "
+        "with the sounding thing, as there are more things than clusters, leaves it",
+        type=whole_number,
+    )
+    _add(
+        group,
         "cluster_start",
         "where clusters start: strided, at fixed positions; farthest, at features far apart, which finds small objects",
         choices=tuple(STARTS),

@@ -216,7 +216,7 @@ def test_looking_both_ways_at_all_sizes_a_turned_picture_has_the_turned_map():
     frames = torch.randint(0, 256, (3, 3, 64, 80), dtype=torch.uint8)
     with torch.no_grad():
         one_way, other_way = (model.see(pictures).assignment for pictures in (frames, frames.flip(-2, -1)))
-        model.set_testing(Namespace(test_beta=30.0, test_rounds=4, test_turn=1, test_sizes=3))
+        model.set_testing(Namespace(test_beta=30.0, test_rounds=4, test_joint_rounds=0, test_turn=1, test_sizes=3))
         maps, turned = (model.see(pictures).assignment for pictures in (frames, frames.flip(-2, -1)))
     torch.testing.assert_close(turned.flip(-2, -1), maps, rtol=1e-3, atol=1e-3)
     assert (other_way.flip(-2, -1) - one_way).abs().max() > 0.01  # which one way does not give

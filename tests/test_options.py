@@ -14,7 +14,7 @@ OTHER_VALUES = {  # of every option that a recipe sets, one that is neither's
     "padding": "replicate", "spectrogram_scaling": "second", "audio_pooling": 3, "n_fft": 512,
     "augmentation": "strong", "spec_augment": 1, "image_size": 48, "test_scale": 3.0, "learning_rate": 0.5,
     "schedule": "cosine", "warmup": 9, "epoch": 77, "precision": "bf16", "test_beta": 4.0, "test_turn": 1,
-    "test_rounds": 9, "test_sizes": 2,
+    "test_rounds": 9, "test_joint_rounds": 3, "test_sizes": 2,
     "visual_layer": "layer3", "center_features": 1,
 }  # fmt: skip
 
@@ -34,6 +34,7 @@ def test_the_original_recipe_is_the_published_one():
         "spectrogram_scaling": "none", "audio_pooling": 1, "n_fft": 160, "augmentation": "published", "spec_augment": 0,
         "image_size": 224, "test_scale": 1.0, "learning_rate": 1e-4, "schedule": "constant", "warmup": 0,
         "epoch": 100, "precision": "auto", "test_beta": 30.0, "test_turn": 0, "test_rounds": 4,
+        "test_joint_rounds": 0,
         "test_sizes": 1,
         "visual_layer": "layer4", "center_features": 0,
     }  # fmt: skip

@@ -70,7 +70,13 @@ def test_evaluating_an_improved_checkpoint_takes_no_option_twice(improved, tmp_p
 
 @pytest.mark.parametrize(
     ("option", "own", "other"),
-    [("--test_beta", "7.5", "3"), ("--test_rounds", "6", "1"), ("--test_turn", "1", "0"), ("--test_sizes", "3", "1")],
+    [
+        ("--test_beta", "7.5", "3"),
+        ("--test_rounds", "6", "1"),
+        ("--test_joint_rounds", "4", "0"),
+        ("--test_turn", "1", "0"),
+        ("--test_sizes", "3", "1"),
+    ],
 )
 def test_what_is_said_of_testing_changes_the_maps_and_no_weight(improved, tmp_path, option, own, other):
     expected = read_dmc(improved / "dmc.pkl")

@@ -62,7 +62,7 @@ class Locator:
         pictures, spectrograms = (torch.stack(tensors).to(device) for tensors in zip(*looks, strict=True))
         sounds = model.listen(spectrograms).centers  # [N, A, 512]
         ordered = torch.stack([self._ordered(centers) for centers in sounds])
-        return matched_maps(ordered, model.see(pictures)).maps
+        return matched_maps(model, ordered, model.see(pictures)).maps
 
     def _ordered(self, centers: torch.Tensor) -> torch.Tensor:
         if self._centers is not None and len(centers) > 1:
