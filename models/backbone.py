@@ -1,4 +1,4 @@
-"""ResNet-18 as a map of features at 1/16: torchvision's, its last stage at stride 1, or without its last stage."""
+"""ResNet-18 as a map of features at 1/16: torchvision's, its last stage at stride 1, or without it and more local."""
 
 import math
 
@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 from torchvision.models import resnet18
 
-FEATURE_SIZES = {"layer3": 256, "layer4": 512}  # of the features of each stage that can be the last
+FEATURE_SIZES = {"layer3_local": 256, "layer3": 256, "layer4": 512}  # of the features that can be the last
 STRIDE = 16  # pixels from one feature to the next
 PADDINGS = ("zeros", "replicate")
 
@@ -21,10 +21,11 @@ class Backbone(nn.Module):
             features along it become a kind of their own, which a clustering finds before it finds objects;
             ``replicate`` repeats the edge.
         last_layer: ``layer4`` is the whole network; ``layer3`` stops before its last stage, at the same stride: half
-            the cost, and each feature sees 211 pixels instead of 339, so that it tells more of its own place.
+            the cost, and each feature sees 211 pixels instead of 339, so that it tells more of its own place;
+            ``layer3_local``, in whose last block the kernels are single points, 147 pixels.
         center_features: strided convolutions look at every second place from the first one on, so that feature i is
             centred on pixel 16 i, a corner of the cell of 16 x 16 pixels that it stands for in a map: all maps are half
-            a cell too far down and right. With this, ``layer3`` looks from the second place on, and feature i is
+            a cell too far down and right. With this, layer 3 looks from the second place on, and feature i is
             centred on pixel 16 i + 8. The weights do not depend on it.
     """
 
@@ -39,8 +40,10 @@ class Backbone(nn.Module):
             nn.init.kaiming_normal_(resnet.conv1.weight, mode="fan_out", nonlinearity="relu")  # as torchvision does
         resnet.layer4[0].conv1.stride = (1, 1)
         resnet.layer4[0].downsample[0].stride = (1, 1)
+        if last_layer == "layer3_local":
+            make_pointwise(resnet.layer3[1])
         for name, module in resnet.named_children():
-            if name not in ("avgpool", "fc") and not (name == "layer4" and last_layer == "layer3"):
+            if name not in ("avgpool", "fc") and (name != "layer4" or last_layer == "layer4"):
                 self.add_module(name, module)
         if padding != "zeros":
             set_padding(self, padding)
@@ -61,6 +64,15 @@ class Backbone(nn.Module):
             x = functional.pad(x, (0, 1, 0, 1), mode="replicate")[..., 1:, 1:]
         x = self.layer3(x)
         return self.layer4(x) if hasattr(self, "layer4") else x
+
+
+def make_pointwise(module: nn.Module) -> None:
+    """Give all convolutions of a block kernels of 1 x 1."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.Conv2d):
+            setattr(module, name, nn.Conv2d(child.in_channels, child.out_channels, kernel_size=1, bias=False))
+        else:
+            make_pointwise(child)
 
 
 def set_padding(module: nn.Module, padding: str) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from urllib.error import URLError
 
+import torch
 from torch import nn
 from torchvision.models import ResNet18_Weights
 
@@ -28,7 +29,11 @@ def load_visual_weights(model: nn.Module, source: str) -> str:
     weights = _imagenet() if source == IMAGENET else read_weights(Path(source))
     wanted = model.visual_net.state_dict()
     unused = ("fc.",) if "layer4.0.conv1.weight" in wanted else ("fc.", "layer4.")
-    found = {name: weight for name, weight in weights.items() if not name.startswith(unused)}
+    found = {
+        name: _middle(weight) if name in wanted and wanted[name].shape[2:] == (1, 1) else weight
+        for name, weight in weights.items()
+        if not name.startswith(unused)
+    }
     # BatchNorm's counters came with PyTorch 0.4.1: older files have none.
     missing = [name for name in wanted if name not in found and not name.endswith("num_batches_tracked")]
     wrong = missing + [name for name in found if name in wanted and found[name].shape != wanted[name].shape]
@@ -37,6 +42,11 @@ def load_visual_weights(model: nn.Module, source: str) -> str:
         raise UserError(f"--visual_weights {source} holds no weights of torchvision's ResNet-18: {problem}")
     model.visual_net.load_state_dict(found, strict=False)
     return f"The visual network starts from the weights of {source}."
+
+
+def _middle(weight: torch.Tensor) -> torch.Tensor:
+    """Of kernels of 3 x 3 their middle, for a network whose kernels are single points; others stay."""
+    return weight[:, :, 1:2, 1:2] if weight.shape[2:] == (3, 3) else weight
 
 
 def _imagenet() -> dict:

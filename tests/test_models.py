@@ -189,7 +189,7 @@ def test_bf16_centres_are_those_of_fp32_to_a_hundredth_and_clustered_in_float32(
 
 
 @pytest.mark.parametrize(("center_features", "expected"), [(False, 16 * 4), (True, 16 * 4 + 8)])
-@pytest.mark.parametrize("last_layer", ["layer3", "layer4"])
+@pytest.mark.parametrize("last_layer", ["layer3_local", "layer3", "layer4"])
 def test_centred_features_look_at_the_middle_of_the_cell_that_they_stand_for(center_features, expected, last_layer):
     torch.manual_seed(0)
     net = Backbone(3, "replicate", last_layer, center_features).eval()
@@ -220,3 +220,12 @@ def test_looking_both_ways_at_all_sizes_a_turned_picture_has_the_turned_map():
         maps, turned = (model.see(pictures).assignment for pictures in (frames, frames.flip(-2, -1)))
     torch.testing.assert_close(turned.flip(-2, -1), maps, rtol=1e-3, atol=1e-3)
     assert (other_way.flip(-2, -1) - one_way).abs().max() > 0.01  # which one way does not give
+
+
+@pytest.mark.parametrize(("last_layer", "pixels"), [("layer3_local", 147), ("layer3", 211), ("layer4", 339)])
+def test_a_feature_sees_as_many_pixels_as_is_said(last_layer, pixels):
+    net = Backbone(3, last_layer=last_layer).eval()
+    pictures = torch.randn(1, 3, 416, 416, requires_grad=True)
+    net(pictures)[:, :, 13, 13].square().sum().backward()
+    seen = pictures.grad.abs().sum((0, 1, 2)).nonzero()
+    assert len(seen) == seen.max() - seen.min() + 1 == pixels
