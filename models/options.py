@@ -215,8 +215,8 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
     _add(
         group,
         "visual_layer",
-        "whose output pictures' features are; layer3, without ResNet-18's last stage, costs half and sees more locally, "
-        "layer3_local, with a pointwise last block, still more so",
+        "whose output pictures' features are; layer3, without ResNet-18's last stage, costs half and sees more "
+        "locally, layer3_local, with a pointwise last block, still more so",
         choices=tuple(FEATURE_SIZES),
     )
     _add(
