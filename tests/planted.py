@@ -8,6 +8,7 @@ import torch
 
 from models.checkpoint import save_checkpoint
 from models.dmc import DMC, IMAGENET_MEAN, IMAGENET_STD
+from models.recipes import RECIPES
 
 OPTIONS: dict[str, Any] = {
     "recipe": "improved",
@@ -39,7 +40,7 @@ def plant_checkpoint(path: Path, object_colors: np.ndarray, other_colors: np.nda
     """
     options = OPTIONS | options
     torch.manual_seed(0)
-    model = DMC(visual_layer="layer3")
+    model = DMC(visual_layer=RECIPES["improved"]["visual_layer"])
     state = {name: torch.zeros_like(value) for name, value in model.state_dict().items()}
     for name in state:
         if name.endswith("running_var"):
