@@ -66,13 +66,11 @@ class Backbone(nn.Module):
         return self.layer4(x) if hasattr(self, "layer4") else x
 
 
-def make_pointwise(module: nn.Module) -> None:
-    """Give all convolutions of a block kernels of 1 x 1."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.Conv2d):
-            setattr(module, name, nn.Conv2d(child.in_channels, child.out_channels, kernel_size=1, bias=False))
-        else:
-            make_pointwise(child)
+def make_pointwise(block: nn.Module) -> None:
+    """Give both convolutions of a block, as it is at the end of a stage, kernels of 1 x 1."""
+    for name in ("conv1", "conv2"):
+        channels = getattr(block, name).out_channels
+        setattr(block, name, nn.Conv2d(channels, channels, kernel_size=1, bias=False))
 
 
 def set_padding(module: nn.Module, padding: str) -> None:

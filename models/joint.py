@@ -4,15 +4,9 @@ import torch
 
 from models.clustering import weights_of
 from models.dmc import Clusters
-from models.matching import match_clusters, squared_distances
+from models.matching import match_all, squared_distances
 
 SOUND_SHARE = 0.2  # of the way to its sound cluster that a visual cluster's center is drawn
-
-
-def matched_order(sounds: torch.Tensor, pictures: Clusters) -> torch.Tensor:
-    """Of each picture the order of its clusters, int64 [B, V], see `models.matching.match_clusters`."""
-    between = squared_distances(sounds, pictures.centers).cpu()
-    return torch.stack([match_clusters(distances) for distances in between])
 
 
 def joint_clusters(sounds: torch.Tensor, pictures: Clusters, beta: float, rounds: int) -> Clusters:
@@ -32,8 +26,8 @@ def joint_clusters(sounds: torch.Tensor, pictures: Clusters, beta: float, rounds
     """
     vectors, shape = pictures.vectors, pictures.assignment.shape[2:]
     for _ in range(rounds):
-        matched = matched_order(sounds, pictures)[:, : sounds.shape[1]].to(vectors.device)  # [B, A]
-        places = matched[..., None].expand(-1, -1, vectors.shape[-1])  # [B, A, D]
+        orders = match_all(squared_distances(sounds, pictures.centers)).to(vectors.device)  # [B, V]
+        places = orders[:, : sounds.shape[1], None].expand(-1, -1, vectors.shape[-1])  # [B, A, D]
         drawn = torch.lerp(pictures.centers.gather(1, places), sounds, SOUND_SHARE)
         distances = torch.cdist(pictures.centers.scatter(1, places, drawn), vectors)  # [B, V, N]
         assignment = torch.softmax(-beta * distances, dim=1)

@@ -8,8 +8,8 @@ import torch
 from data.dataset import SecondSample
 from data.errors import UserError
 from models.dmc import DMC, Clusters
-from models.joint import joint_clusters, matched_order
-from models.matching import squared_distances
+from models.joint import joint_clusters
+from models.matching import match_all, squared_distances
 
 
 class Located(NamedTuple):
@@ -54,8 +54,8 @@ def matched_maps(model: DMC, sounds: torch.Tensor, pictures: Clusters) -> Locate
     if not squared_distances(sounds, pictures.centers).isfinite().all():
         raise UserError("the network's weights give no finite distances: train again, or name another --ckpt_file")
     pictures = joint_clusters(sounds, pictures, model.beta, model.joint_rounds)
-    orders = matched_order(sounds, pictures)  # [pictures, V]
-    maps = pictures.assignment.cpu()[torch.arange(len(orders))[:, None], orders]
     between = squared_distances(sounds, pictures.centers).cpu()  # [pictures, A, V]
+    orders = match_all(between)  # [pictures, V]
+    maps = pictures.assignment.cpu()[torch.arange(len(orders))[:, None], orders]
     matched = between.gather(2, orders[:, : between.shape[1], None])[..., 0]
     return Located(maps.numpy(), matched.sqrt().numpy())

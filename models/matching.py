@@ -81,3 +81,8 @@ def match_clusters(distances: torch.Tensor) -> torch.Tensor:
     others[matched] = torch.inf
     by_distance = others.argsort(stable=True)[: distances.shape[1] - num_audio]
     return torch.cat([matched, by_distance])
+
+
+def match_all(distances: torch.Tensor) -> torch.Tensor:
+    """`match_clusters` of each picture, [B, A, V] -> int64 [B, V], on the CPU."""
+    return torch.stack([match_clusters(of_picture) for of_picture in distances.cpu()])

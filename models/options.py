@@ -98,6 +98,8 @@ def build_parser(description: str) -> argparse.ArgumentParser:
         ("recipe", _add_recipe_option),
         ("network", _add_network_options),
         ("training", _add_training_options),
+        ("what training compares", _add_comparison_options),
+        ("evaluation", _add_evaluation_options),
         ("results and machine", _add_output_options),
     ):
         add_options(parser.add_argument_group(title))
@@ -137,14 +139,7 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "data_list_dir", "folder of the three lists (default: DATA_DIR)")
     for name in LIST_NAMES:
         _add(group, f"{name}_list", f"list of the {name} videos, in --data_list_dir")
-    _add(group, "test_frames", "frames of each second in dmc.pkl", choices=("all", "first"))
     _add(group, "image_size", "pixels of the square pictures; the maps have 1/16 of it", type=positive_int)
-    _add(
-        group,
-        "test_scale",
-        "pictures to evaluate have this times as many pixels a side: maps are finer, objects as large as in crops",
-        type=positive_float,
-    )
     _add(
         group,
         "augmentation",
@@ -179,32 +174,6 @@ def _add_network_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "v_cluster", "clusters of a picture: one a thing that sounds, one for the rest", type=positive_int)
     _add(group, "a_cluster", "clusters of a sound: one a thing that sounds", type=positive_int)
     _add(group, "beta", "hardness of the clusters in training; lower lets more features into each", type=positive_float)
-    _add(
-        group,
-        "test_turn",
-        "1 looks at each test picture turned by 180 degrees too, so that maps do not lean to one side; twice the time",
-        **SWITCH,
-    )
-    _add(
-        group,
-        "test_sizes",
-        "at how many sizes to look at each test picture, each 32 pixels smaller; three times the time for 3",
-        type=positive_int,
-    )
-    _add(group, "test_beta", "the same in evaluation; lower makes softer, larger maps", type=positive_float)
-    _add(
-        group,
-        "test_rounds",
-        "rounds of clustering in evaluation; training has 4. More let clusters settle, and maps grow",
-        type=positive_int,
-    )
-    _add(
-        group,
-        "test_joint_rounds",
-        "more rounds in evaluation, in which matched clusters are drawn towards their sounds: what shares a cluster "
-        "with the sounding thing, as there are more things than clusters, leaves it",
-        type=whole_number,
-    )
     _add(
         group,
         "cluster_start",
@@ -255,6 +224,19 @@ def _add_training_options(group: argparse._ArgumentGroup) -> None:
         "batch wrong pairs are then those of a part, so that there are fewer of them",
         type=positive_int,
     )
+    _add(group, "learning_rate", "of Adam; lower it if the loss becomes NaN", type=positive_float)
+    _add(group, "schedule", "of the learning rate; cosine lets it fall to 0 at --epoch", choices=SCHEDULES)
+    _add(group, "warmup", "steps in which the learning rate rises to its value", type=whole_number)
+    _add(
+        group,
+        "visual_weights",
+        "weights that the visual network starts from: imagenet (torchvision's, downloaded) or a file of such weights",
+    )
+    _add(group, "seed", "of weights, order, crops and wrong pairs", type=seed_number)
+    _add(group, "save_every", "keep epoch_003.pth and so on every so many epochs; 0 never", type=whole_number)
+
+
+def _add_comparison_options(group: argparse._ArgumentGroup) -> None:
     _add(
         group,
         "loss",
@@ -297,16 +279,47 @@ def _add_training_options(group: argparse._ArgumentGroup) -> None:
         "in training, nearest lets several sounds share a visual cluster, one_to_one gives each its own",
         choices=MATCHINGS,
     )
-    _add(group, "learning_rate", "of Adam; lower it if the loss becomes NaN", type=positive_float)
-    _add(group, "schedule", "of the learning rate; cosine lets it fall to 0 at --epoch", choices=SCHEDULES)
-    _add(group, "warmup", "steps in which the learning rate rises to its value", type=whole_number)
+
+
+def _add_evaluation_options(group: argparse._ArgumentGroup) -> None:
+    _add(group, "test_frames", "frames of each second in dmc.pkl", choices=("all", "first"))
     _add(
         group,
-        "visual_weights",
-        "weights that the visual network starts from: imagenet (torchvision's, downloaded) or a file of such weights",
+        "test_scale",
+        "pictures to evaluate have this times as many pixels a side: maps are finer, objects as large as in crops",
+        type=positive_float,
     )
-    _add(group, "seed", "of weights, order, crops and wrong pairs", type=seed_number)
-    _add(group, "save_every", "keep epoch_003.pth and so on every so many epochs; 0 never", type=whole_number)
+    _add(
+        group,
+        "test_sizes",
+        "at how many sizes to look at each test picture, each 32 pixels smaller; three times the time for 3",
+        type=positive_int,
+    )
+    _add(
+        group,
+        "test_turn",
+        "1 looks at each test picture turned by 180 degrees too, so that maps do not lean to one side; twice the time",
+        **SWITCH,
+    )
+    _add(
+        group,
+        "test_beta",
+        "hardness of the clusters in evaluation; lower makes softer, larger maps",
+        type=positive_float,
+    )
+    _add(
+        group,
+        "test_rounds",
+        "rounds of clustering in evaluation; training has 4. More let clusters settle, and maps grow",
+        type=positive_int,
+    )
+    _add(
+        group,
+        "test_joint_rounds",
+        "more rounds in evaluation, in which matched clusters are drawn towards their sounds: what shares a cluster "
+        "with the sounding thing, as there are more things than clusters, leaves it",
+        type=whole_number,
+    )
 
 
 def _add_output_options(group: argparse._ArgumentGroup) -> None:

@@ -5,7 +5,8 @@ from torch.nn import functional
 
 from models.clustering import soft_kmeans
 from models.dmc import Clusters
-from models.joint import SOUND_SHARE, joint_clusters, matched_order
+from models.joint import SOUND_SHARE, joint_clusters
+from models.matching import match_all, squared_distances
 
 BETA = 7.5
 # Directions of things in a picture of 4 x 4 places; a bird before the wall is as much like the one as like the trumpet.
@@ -20,9 +21,14 @@ def clusters(vectors: torch.Tensor, count: int) -> Clusters:
     return Clusters(centers, assignment.unflatten(2, (4, 4)), vectors[None])
 
 
+def maps(sounds: torch.Tensor, pictures: Clusters) -> torch.Tensor:
+    """Those that are matched to the sounds come first, [V, 16]."""
+    return pictures.assignment[0, match_all(squared_distances(sounds, pictures.centers))[0]].flatten(1)
+
+
 def heat(sound: torch.Tensor, pictures: Clusters) -> torch.Tensor:
     """Map of what is matched to the only sound, [16]."""
-    return pictures.assignment[0, matched_order(sound, pictures)[0, 0]].flatten()
+    return maps(sound, pictures)[0]
 
 
 def test_what_shares_the_cluster_but_is_unlike_the_sound_begins_to_leave_it():
@@ -45,12 +51,9 @@ def test_no_round_changes_nothing_and_all_rounds_leave_clusters():
 
 
 def test_one_round_by_hand():
-    before = Clusters(
-        torch.tensor([[[0.0], [4.0]]]), torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]]), torch.tensor([[[0.0], [4.0]]])
-    )
-    after = joint_clusters(
-        torch.tensor([[[9.0]]]), before, 1.0, 1
-    )  # the second center is matched: 4 -> 4 + 5 SOUND_SHARE
+    vectors = torch.tensor([[[0.0], [4.0]]])
+    before = Clusters(centers=vectors, assignment=torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]]), vectors=vectors)
+    after = joint_clusters(torch.tensor([[[9.0]]]), before, 1.0, 1)  # the sound at 9 is matched to the center at 4
     moved = 4 + 5 * SOUND_SHARE
     first = torch.sigmoid(torch.tensor([moved, abs(moved - 4) - 4]))  # of the first cluster, at 0 and at 4
     torch.testing.assert_close(after.assignment[0, 0, 0], first)
@@ -60,6 +63,6 @@ def test_each_of_two_sounds_draws_a_cluster_of_its_own():
     picture = torch.stack([WALL] * 6 + [TRUMPET] * 5 + [DRUM] * 5)
     sounds = torch.stack([DRUM, TRUMPET])[None]
     after = joint_clusters(sounds, clusters(picture, 3), BETA, 4)
-    drum, trumpet = after.assignment[0, matched_order(sounds, after)[0, :2]].flatten(1)
+    drum, trumpet = maps(sounds, after)[:2]
     assert drum[11:].min() > 0.9 and trumpet[6:11].min() > 0.9
     assert drum[:11].max() < 0.1 and trumpet[:6].max() < 0.1 and trumpet[11:].max() < 0.1

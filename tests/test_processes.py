@@ -144,6 +144,10 @@ def test_processes_started_again_do_not_look_for_those_that_died():
             )
             for rank, wait in enumerate(waits)
         ]
-        said = [process.communicate(timeout=LIMIT)[0] for process in pair]
+        try:
+            said = [process.communicate(timeout=LIMIT)[0] for process in pair]
+        finally:
+            for process in pair:
+                process.kill()
         assert [process.returncode for process in pair] == [0, 0]
         assert said[0] == f"{{'0': 0, '1': {waits[1]}}}\n"
