@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from data.errors import SampleError
-from data.samples import before_chance, load_frame
+from data.samples import frame_shape, shape_before_chance
 from data.seconds import Seconds
 
 MOST_FRAMES = 4  # that `cut_video.py` leaves of a second; if there are more, the others are read anew each time
@@ -79,9 +79,13 @@ def frame_cache(seconds: Seconds, image_size: int, augmentation: str | None, mos
 
 
 def _shape(seconds: Seconds, second: int, image_size: int, augmentation: str | None) -> tuple[int, ...]:
-    """Of a second's first frame as it is kept; of one that cannot be read, nothing: who wants it will say so."""
+    """Of a second's first frame as it is kept; of one that cannot be read, nothing: who wants it will say so.
+
+    Nothing is decoded, as a large set has to start in seconds.
+    """
+    if shape := shape_before_chance(image_size, augmentation):
+        return shape
     try:
-        picture = load_frame(seconds.frame_paths(second)[0])
+        return frame_shape(seconds.frame_paths(second)[0])
     except SampleError:
         return (0,)
-    return tuple(before_chance(picture, image_size, augmentation).shape)

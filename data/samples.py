@@ -4,7 +4,9 @@ Frames stay uint8 up to the device: `data.colors` changes their colours there, a
 normalises them.
 """
 
+import contextlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,18 +27,35 @@ LONGEST_MASK = (40, 8)  # frames of a spectrogram, mel bands
 MASKED_SHARE = 0.5  # of the sounds
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """A frame's file, of which only the first bytes have been read."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        remedy = f"delete {path.parent.parent} and run data/cut_video.py on this data set again"
+        raise SampleError(f"the frame {path} cannot be read ({error}): {remedy}") from error
+
+
 def load_picture(path: Path) -> Image.Image:
     """A frame as RGB picture.
 
     Raises:
         SampleError: it cannot be read.
     """
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        remedy = f"delete {path.parent.parent} and run data/cut_video.py on this data set again"
-        raise SampleError(f"the frame {path} cannot be read ({error}): {remedy}") from error
+    with _opened(path) as image:
+        return image.convert("RGB")
+
+
+def frame_shape(path: Path) -> tuple[int, int, int]:
+    """Shape of `load_frame`, [3, H, W], without decoding the frame.
+
+    Raises:
+        SampleError: it cannot be read.
+    """
+    with _opened(path) as image:
+        return 3, image.height, image.width
 
 
 def load_frame(path: Path) -> torch.Tensor:
@@ -95,9 +114,16 @@ def before_chance(picture: torch.Tensor, size: int, augmentation: str | None) ->
     Returns:
         uint8 [3, h, w].
     """
-    if augmentation is None:
-        return plain(picture, size)
-    return plain(picture, round(size * RESIZE_OVER_CROP)) if augmentation == "published" else picture
+    shape = shape_before_chance(size, augmentation)
+    return plain(picture, shape[-1]) if shape else picture
+
+
+def shape_before_chance(size: int, augmentation: str | None) -> tuple[int, int, int] | None:
+    """Shape of what `before_chance` gives; None where every picture keeps its own."""
+    if augmentation == "strong":
+        return None
+    side = round(size * RESIZE_OVER_CROP) if augmentation == "published" else size
+    return 3, side, side
 
 
 def cropped(picture: torch.Tensor, size: int, rng: np.random.Generator, augmentation: str) -> torch.Tensor:

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import data.dataset
 import data.memory
 from data.dataset import PairDataset, pair_loader
 from data.errors import SampleError
 from data.frame_cache import MOST_FRAMES, FrameCache, frame_cache
-from data.samples import AUGMENTATIONS, load_frame
+from data.samples import AUGMENTATIONS, before_chance, load_frame
 from data.seconds import Seconds, find_seconds
 from tests.sample_set import add_video
 
@@ -52,6 +53,24 @@ def test_a_frame_is_read_once(seconds, monkeypatch):
     within = [path for path in reads if int(path.stem) % 25 != 24]  # a fifth frame of a second has no room
     assert len(within) == len(set(within)) > 12
     assert len(reads) > len(within)
+
+
+@pytest.mark.parametrize("augmentation", [*AUGMENTATIONS, None])
+def test_the_room_for_a_frame_is_known_without_decoding_it_and_is_what_it_takes(seconds, augmentation, monkeypatch):
+    first = seconds.frame_paths(0)[0]
+    Image.new("RGB", (50, 30), "red").save(first)  # not square
+    with monkeypatch.context() as patched:
+        patched.setattr(Image.Image, "convert", lambda *_: pytest.fail("decoded"))
+        cache = frame_cache(seconds, 32, augmentation, 10**7)
+    picture = before_chance(load_frame(first), 32, augmentation)
+    cache.put(0, 0, picture)
+    assert torch.equal(cache.get(0, 0), picture)
+
+
+@pytest.mark.parametrize("augmentation", ["published", None])
+def test_where_all_frames_become_of_one_size_no_file_is_opened(seconds, augmentation, monkeypatch):
+    monkeypatch.setattr(Seconds, "frame_paths", lambda *_: pytest.fail("looked up"))
+    assert frame_cache(seconds, 32, augmentation, 10**7).num_bytes > 0
 
 
 def test_a_frame_of_another_size_than_its_video_is_not_kept(seconds):
