@@ -107,8 +107,22 @@ def require_window(options: Namespace) -> None:
         )
 
 
-def build_pair_loader(options: Namespace, list_name: str, device: torch.device) -> OnDevice:
-    """Batches of a list's pairs: shuffled and augmented for training, always the same ones for validation."""
+def build_pair_loaders(options: Namespace, device: torch.device) -> tuple[OnDevice, OnDevice]:
+    """Batches of the training list's pairs and of the validation list's, whose frames share the memory for them."""
+    training = build_pair_loader(options, "train", device)
+    cache = training.loader.dataset.cache
+    return training, build_pair_loader(options, "val", device, cache.num_bytes if cache else 0)
+
+
+def build_pair_loader(options: Namespace, list_name: str, device: torch.device, promised: int = 0) -> OnDevice:
+    """Batches of a list's pairs: shuffled and augmented for training, always the same ones for validation.
+
+    Args:
+        options: those of the program.
+        list_name: ``train`` or ``val``.
+        device: where the batches go.
+        promised: bytes of memory that other frames will take.
+    """
     seconds = find_list(options, list_name)
     if len(seconds.names) < 2:
         raise UserError(
@@ -126,7 +140,7 @@ def build_pair_loader(options: Namespace, list_name: str, device: torch.device) 
         options.negatives,
         spec_augment,
         colors_later=device.type != "cpu",
-        cache=build_cache(options, seconds, augmentation, list_name),
+        cache=build_cache(options, seconds, augmentation, list_name, promised),
     )
     loader = pair_loader(
         dataset,
@@ -140,11 +154,16 @@ def build_pair_loader(options: Namespace, list_name: str, device: torch.device) 
     return OnDevice(loader, device, colored)
 
 
-def build_cache(options: Namespace, seconds: Seconds, augmentation: str | None, list_name: str) -> FrameCache | None:
-    """Memory for a list's frames, if it is asked for and there is enough; says which."""
+def build_cache(
+    options: Namespace, seconds: Seconds, augmentation: str | None, list_name: str, promised: int
+) -> FrameCache | None:
+    """Memory for a list's frames, if it is asked for and there is enough; says which.
+
+    What is `promised` to others has not been taken yet, so that it still counts as free.
+    """
     if not options.cache:
         return None
-    cache = frame_cache(seconds, options.image_size, augmentation, memory_to_spend())
+    cache = frame_cache(seconds, options.image_size, augmentation, memory_to_spend() - promised)
     if cache:
         print(f"--cache: up to {cache.num_bytes / 1e9:.2f} GB of memory for the frames of the {list_name} list")
     else:
@@ -462,7 +481,7 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
         print(note)
     if not options.evaluate:
         noise = NoiseNegatives(Path(options.data_dir), options.noise_negatives)
-        pair_loaders = (build_pair_loader(options, "train", device), build_pair_loader(options, "val", device))
+        pair_loaders = build_pair_loaders(options, device)
         folder = RunFolder(Path(options.out))
         resuming = checkpoint is not None and checkpoint.path == folder.path / LAST and bool(options.resume)
         if not resuming:

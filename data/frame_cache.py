@@ -8,6 +8,7 @@ import torch
 from data.errors import SampleError
 from data.samples import frame_shape, shape_before_chance
 from data.seconds import Seconds
+from data.shared_zeros import SharedZeros
 
 MOST_FRAMES = 4  # that `cut_video.py` leaves of a second; if there are more, the others are read anew each time
 
@@ -15,7 +16,8 @@ MOST_FRAMES = 4  # that `cut_video.py` leaves of a second; if there are more, th
 class FrameCache:
     """Frames of a data set's seconds in memory that all processes that load data share.
 
-    A frame takes the room of the first frame of its video; one of another size is not kept.
+    A frame takes the room of the first frame of its video; one of another size is not kept. Memory is taken when a
+    frame is put there.
 
     Args:
         shapes: [3, height, width] of the frames of each video.
@@ -27,13 +29,13 @@ class FrameCache:
         self._video = video
         sizes = np.array([np.prod(shape) for shape in self._shapes], dtype=np.int64)[video] * MOST_FRAMES
         self._start = np.concatenate([[0], np.cumsum(sizes)])
-        self._pixels = torch.empty(int(self._start[-1]), dtype=torch.uint8).share_memory_()
+        self._pixels = SharedZeros(int(self._start[-1]))
         self._filled = torch.zeros(len(video), MOST_FRAMES, dtype=torch.bool).share_memory_()
 
     @property
     def num_bytes(self) -> int:
         """Size in memory once all frames have been read."""
-        return len(self._pixels)
+        return len(self._pixels.bytes)
 
     def get(self, second: int, position: int) -> torch.Tensor | None:
         """A frame, uint8 [3, h, w]; None if it has not been kept.
@@ -56,7 +58,7 @@ class FrameCache:
         shape = self._shapes[self._video[second]]
         size = int(np.prod(shape))
         start = int(self._start[second]) + position * size
-        return self._pixels[start : start + size].view(shape)
+        return self._pixels.bytes[start : start + size].view(shape)
 
 
 def frame_cache(seconds: Seconds, image_size: int, augmentation: str | None, most_bytes: int) -> FrameCache | None:

@@ -1,5 +1,9 @@
 """Frames kept in memory: the same samples as without, read once, and no more memory than there is."""
 
+import multiprocessing
+import os
+import re
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +13,16 @@ from PIL import Image
 
 import data.dataset
 import data.memory
+import location_dmc
 from data.dataset import PairDataset, pair_loader
 from data.errors import SampleError
 from data.frame_cache import MOST_FRAMES, FrameCache, frame_cache
 from data.samples import AUGMENTATIONS, before_chance, load_frame
 from data.seconds import Seconds, find_seconds
-from tests.sample_set import add_video
+from data.shared_zeros import SharedZeros
+from location_dmc import build_cache
+from models.options import merge_options
+from tests.sample_set import add_video, make_set
 
 NAMES = ["a", "b"]
 
@@ -97,6 +105,66 @@ def test_a_video_whose_first_frame_cannot_be_read_fails_only_when_it_is_wanted(s
     assert cache is not None
     with pytest.raises(SampleError, match=path.name):
         epochs(seconds, cache, "strong", 0)
+
+
+def shared_memory_of_process() -> int:
+    """Bytes."""
+    return int(re.search(r"RssShmem:\s+(\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells it there")
+def test_a_cache_takes_memory_only_as_it_is_filled():
+    before = shared_memory_of_process()
+    cache = FrameCache([(3, 6500, 6500)], np.zeros(1, dtype=np.int32))
+    assert cache.num_bytes > 500e6
+    assert shared_memory_of_process() - before < 1e6
+    assert os.fstat(cache._pixels._file.fileno()).st_blocks == 0  # nor is any reserved
+    cache.put(0, 0, torch.ones(3, 6500, 6500, dtype=torch.uint8))
+    assert 126e6 < shared_memory_of_process() - before < 128e6
+
+
+def write_to(zeros: SharedZeros, cache: FrameCache) -> None:
+    """What the other process of the next test does."""
+    zeros.bytes[3] += 5
+    cache.put(1, 2, torch.full((3, 40, 40), 9, dtype=torch.uint8))
+
+
+@pytest.mark.parametrize("start", [way for way in ("fork", "spawn") if way in multiprocessing.get_all_start_methods()])
+def test_what_another_process_writes_is_here_however_it_is_started(seconds, start):
+    zeros, cache = SharedZeros(8), frame_cache(seconds, 32, "strong", 10**7)
+    zeros.bytes[3] = 2
+    process = multiprocessing.get_context(start).Process(target=write_to, args=(zeros, cache))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert zeros.bytes.tolist() == [0, 0, 0, 7, 0, 0, 0, 0]
+    assert (cache.get(1, 2) == 9).all() and cache.get(1, 1) is None
+
+
+def test_no_frames_take_no_memory():
+    assert len(SharedZeros(0).bytes) == 0
+
+
+def test_what_the_train_frames_will_take_is_not_free_for_those_to_validate_on(seconds, monkeypatch, capsys):
+    options = Namespace(cache=1, image_size=32)
+    size = frame_cache(seconds, 32, None, 10**7).num_bytes
+    monkeypatch.setattr(location_dmc, "memory_to_spend", lambda: size + 1000)
+    for promised, fits in ((0, True), (1000, True), (1001, False), (10**9, False)):
+        assert (location_dmc.build_cache(options, seconds, None, "val", promised) is not None) == fits
+    assert capsys.readouterr().out.count("do not fit") == 2
+
+
+def test_the_validation_loader_is_told_what_the_training_loader_will_take(tmp_path, monkeypatch):
+    make_set(tmp_path, train=2, val=2, test=1)
+    promised = []
+    monkeypatch.setattr(location_dmc, "build_cache", lambda *given: promised.append(given[-1]) or build_cache(*given))
+    options = merge_options({"data_dir": str(tmp_path), "image_size": 32, "num_threads": 0}, {})
+    training, _ = location_dmc.build_pair_loaders(options, torch.device("cpu"))
+    assert promised == [0, training.loader.dataset.cache.num_bytes]
+    promised.clear()
+    options.cache = 0
+    location_dmc.build_pair_loaders(options, torch.device("cpu"))
+    assert promised == [0, 0]
 
 
 def test_half_of_what_is_free_is_spent_and_processes_share_it(monkeypatch):
