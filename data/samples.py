@@ -164,12 +164,14 @@ def color_factors(rng: np.random.Generator, augmentation: str) -> torch.Tensor:
         augmentation: one of `AUGMENTATIONS`.
 
     Returns:
-        float32 [4]: factors of brightness, saturation and contrast, and the turn of the hue.
+        float32 [2]: factors of brightness and saturation; if it is ``strong`` [4]: of contrast too, and the turn of the
+        hue.
     """
     jitter = JITTER[augmentation]
-    brightness, saturation = rng.uniform(*jitter), rng.uniform(*jitter)
-    contrast, hue = (rng.uniform(*jitter), rng.uniform(-HUE, HUE)) if augmentation == "strong" else (1.0, 0.0)
-    return torch.tensor([brightness, saturation, contrast, hue], dtype=torch.float32)
+    factors = [rng.uniform(*jitter), rng.uniform(*jitter)]
+    if augmentation == "strong":
+        factors += [rng.uniform(*jitter), rng.uniform(-HUE, HUE)]
+    return torch.tensor(factors, dtype=torch.float32)
 
 
 def spec_augmented(spectrogram: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:

@@ -52,14 +52,29 @@ def test_a_picture_in_a_batch_is_what_it_is_alone(augmentation):
     assert torch.equal(change_colors(batch, factors), torch.stack(alone))
 
 
-def test_factors_that_change_nothing_give_the_very_pictures():
+@pytest.mark.parametrize("count", [2, 4])
+def test_factors_that_change_nothing_give_the_very_pictures(count):
     batch = pictures()
-    assert torch.equal(change_colors(batch, torch.tensor([UNCHANGED] * len(batch))), batch)
+    assert torch.equal(change_colors(batch, torch.tensor([UNCHANGED[:count]] * len(batch))), batch)
+
+
+def test_the_given_pictures_stay_as_they_are_and_their_order_in_memory_changes_nothing():
+    batch, factors = pictures(), torch.tensor([(1.2, 0.7, 1.3, 0.07)] * 40)
+    before = batch.clone()
+    expected = change_colors(batch, factors)
+    assert torch.equal(batch, before)
+    colors_together = batch.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    cropped = torch.nn.functional.pad(batch, (5, 5, 5, 5))[..., 5:-5, 5:-5]
+    assert torch.equal(change_colors(colors_together, factors), expected)
+    assert torch.equal(change_colors(cropped, factors), expected)
 
 
 def test_the_published_augmentation_leaves_contrast_and_hue():
     factors = torch.stack([color_factors(np.random.default_rng(seed), "published") for seed in range(300)])
-    assert (factors[:, 2] == 1).all() and (factors[:, 3] == 0).all()
+    assert factors.shape == (300, 2)
+    batch, neutral = pictures(), torch.tensor([UNCHANGED] * 40)
+    neutral[:, :2] = factors[:40]
+    assert torch.equal(change_colors(batch, factors[:40]), change_colors(batch, neutral))
     for column in (0, 1):
         assert 0.7 <= factors[:, column].min() < 0.72 and 1.28 < factors[:, column].max() <= 1.3
 
