@@ -133,13 +133,17 @@ class DMC(nn.Module):
         Returns:
             Clusters with K = v_cluster, at 1/16 of the size.
         """
-        normalised = (frames.to(self.mean.dtype) / 255 - self.mean) / self.std
+        return self._cluster(self.visual_features(frames), self.visual_projection, self.v_cluster)
+
+    def visual_features(self, frames: torch.Tensor) -> torch.Tensor:
+        """What `see` clusters, before it is projected: uint8 [B, 3, H, W] -> [B, D, h, w]."""
+        normalised = frames.to(self.mean.dtype, copy=True).div_(255).sub_(self.mean).div_(self.std)
         features = self._view(normalised)
         if self.sizes > 1:
             smaller = [self._view(_smaller(normalised, number)) for number in range(1, self.sizes)]
             enlarged = [functional.interpolate(view, features.shape[2:], mode="bilinear") for view in smaller]
             features = torch.stack([features, *enlarged]).mean(0)
-        return self._cluster(features, self.visual_projection, self.v_cluster)
+        return features
 
     def _view(self, pictures: torch.Tensor) -> torch.Tensor:
         """Features of normalised pictures, if it is to be with those of the turned pictures, [B, D, h, w]."""
@@ -158,12 +162,16 @@ class DMC(nn.Module):
         Returns:
             Clusters with K = a_cluster.
         """
+        return self._cluster(self.audio_features(spectrograms), self.audio_projection, self.a_cluster)
+
+    def audio_features(self, spectrograms: torch.Tensor) -> torch.Tensor:
+        """What `listen` clusters, before it is projected: float32 [B, 1, 201, 64] -> [B, 512, h, w]."""
         if self.spectrogram_scaling == "second":
             std, mean = torch.std_mean(spectrograms, dim=(2, 3), keepdim=True)
             spectrograms = (spectrograms - mean) / (std + QUIET)
         if self.audio_pooling > 1:
             spectrograms = functional.avg_pool2d(spectrograms, (self.audio_pooling, 1))  # over time only
-        return self._cluster(self._features(self.audio_net, spectrograms), self.audio_projection, self.a_cluster)
+        return self._features(self.audio_net, spectrograms)
 
     def _features(self, net: Backbone, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(x.device.type, self.precision, enabled=self.precision != torch.float32):

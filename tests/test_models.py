@@ -47,6 +47,16 @@ def test_pictures_are_normalised_as_imagenet_on_the_way_in():
     torch.testing.assert_close(seen[0][0, :, 5, 5], torch.tensor(expected))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_normalising_leaves_the_frames_as_they_are(dtype):
+    model = DMC().to(dtype).eval()
+    for kind in (torch.uint8, dtype):
+        frames = torch.full((1, 3, 32, 32), 7).to(kind)
+        with torch.no_grad():
+            model.see(frames)
+        assert (frames == 7).all()
+
+
 def test_the_streams_cluster_the_projected_features():
     torch.manual_seed(0)
     model = DMC(v_cluster=3, a_cluster=2).eval()
