@@ -143,8 +143,10 @@ class NoiseNegatives:
         """A batch's sounds, [B, 1, 201, 64], and behind them those of nothing: [B + count + 1, 1, 201, 64]."""
         if not self.count:
             return spectrograms
-        noise = self.noise[torch.randint(len(self.noise), (self.count,))]
-        return torch.cat([spectrograms, noise.to(spectrograms), self.silence.to(spectrograms)])
+        # They stay on the device, and what is drawn is drawn there: whatever is copied to a GPU is waited for.
+        self.noise, self.silence = self.noise.to(spectrograms), self.silence.to(spectrograms)
+        chosen = torch.randint(len(self.noise), (self.count,), device=spectrograms.device)
+        return torch.cat([spectrograms, self.noise[chosen], self.silence])
 
 
 def choose_sound(audio: str, seconds: Seconds, seed: int) -> Sound:

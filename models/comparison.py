@@ -74,7 +74,7 @@ def compare_in_batch(
     count = len(visual)
     between = _all_squared_distances(audio, visual)  # [B + N, B, A, V]
     distance = pair_distance(between, matching)  # [B + N, B]
-    own = between[torch.arange(count), torch.arange(count)]
+    own = between[:count].diagonal().movedim(-1, 0)  # [B, A, V]
     same = video[:, None] == video[None]
     alike = _alike(audio[:count], same, skip_alike, matching)
     wrong = distance[:count].masked_fill(same | alike, torch.inf)

@@ -30,9 +30,10 @@ class ContrastiveLoss(nn.Module):
     def forward(self, pairs: Comparison) -> torch.Tensor:
         """Loss of a batch, scalar."""
         wrong = [pairs.wrong_pictures, pairs.wrong_sounds] + ([pairs.background] if self.background else [])
-        wrong = torch.cat([distance[distance.isfinite()] for distance in wrong])
+        wrong = torch.cat([distance.flatten() for distance in wrong])
+        # 0 of what is infinite. To leave that out instead, the program would have to wait for a GPU to know how many.
         shortfall = (self.margin - (wrong + SMALLEST_SQUARE).sqrt()).clamp(min=0)
-        of_wrong = shortfall.square().sum() / max(1, len(shortfall))  # none in a batch of a single video
+        of_wrong = shortfall.square().sum() / wrong.isfinite().sum().clamp(min=1)  # none in a batch of a single video
         return 0.5 * (pairs.right.mean() + of_wrong) / 2
 
 

@@ -1,5 +1,6 @@
 """How visual clusters and sound clusters are matched: the one place that decides which part of a picture sounds."""
 
+import functools
 import itertools
 
 import torch
@@ -58,8 +59,15 @@ def unmatched(between: torch.Tensor, matching: str = "nearest") -> torch.Tensor:
 def _one_to_one(between: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """All ways to give each of the A sound clusters a one of its own, int64 [P, A], and their sums, [..., P]."""
     count, of = between.shape[-2:]
-    ways = torch.tensor(list(itertools.permutations(range(of), count)), device=between.device)
+    ways = _ways(count, of, between.device)
     return ways, sum(between[..., row, ways[:, row]] for row in range(count))
+
+
+@functools.cache  # made once: to copy it to a GPU, the program waits for it
+@torch.inference_mode(False)  # what is made in inference could not be trained with later
+def _ways(count: int, of: int, device: torch.device) -> torch.Tensor:
+    """All ways to choose `count` of so many in order, int64 [P, count]."""
+    return torch.tensor(list(itertools.permutations(range(of), count)), device=device)
 
 
 def match_clusters(distances: torch.Tensor) -> torch.Tensor:

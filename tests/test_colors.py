@@ -69,6 +69,12 @@ def test_the_given_pictures_stay_as_they_are_and_their_order_in_memory_changes_n
     assert torch.equal(change_colors(cropped, factors), expected)
 
 
+@pytest.mark.parametrize("count", [2, 4])
+def test_nothing_looks_into_values_for_which_a_gpu_would_have_to_be_waited_for(count):
+    batch = torch.empty(2, 3, 8, 8, dtype=torch.uint8, device="meta")  # has no values: looking into them is an error
+    assert change_colors(batch, torch.empty(2, count, device="meta")).shape == batch.shape
+
+
 def test_the_published_augmentation_leaves_contrast_and_hue():
     factors = torch.stack([color_factors(np.random.default_rng(seed), "published") for seed in range(300)])
     assert factors.shape == (300, 2)

@@ -190,6 +190,23 @@ def one_wrong(right: list[float], wrong: list[float]) -> Comparison:
     return Comparison(torch.tensor(right, dtype=torch.float64), wrong_pictures, nothing, nothing)
 
 
+@pytest.mark.parametrize("matching", MATCHINGS)
+@pytest.mark.parametrize("loss", [ContrastiveLoss(background=True), CrossEntropyLoss(background=True)])
+def test_nothing_looks_into_values_for_which_a_gpu_would_have_to_be_waited_for(loss, matching):
+    centers = [torch.empty(count, clusters, 8, device="meta") for count, clusters in ((7, 2), (5, 3), (5, 3))]
+    video = torch.empty(5, dtype=torch.int64, device="meta")  # has no values: looking into them is an error
+    for pairs in (compare_in_batch(*centers[:2], video, matching, 0.3), compare_with_one(*centers, matching)):
+        assert loss(pairs).shape == pairs.accuracy().shape == ()
+
+
+def test_matching_one_to_one_can_be_trained_with_after_it_was_first_used_in_inference():
+    between = torch.rand(4, 2, 5, requires_grad=True)
+    with torch.inference_mode():
+        pair_distance(between, "one_to_one")
+    pair_distance(between, "one_to_one").sum().backward()
+    assert between.grad.sum() == 4 * 2
+
+
 def test_the_contrastive_loss_by_hand():
     expected = (0.5 * 4 + 0 + 0.5 * (5 - 3) ** 2 + 0) / 4  # D = 2, 0 of right pairs and 3, 10 of wrong ones
     assert ContrastiveLoss()(one_wrong([4, 0], [9, 100])).item() == pytest.approx(expected, rel=1e-6)

@@ -191,6 +191,14 @@ def test_noise_and_one_second_of_silence_stand_behind_a_batchs_sounds(data_dir):
     assert (found[8] == -100).all()
 
 
+def test_noise_and_silence_go_to_the_device_once(data_dir):
+    negatives = NoiseNegatives(data_dir, 3)
+    for _ in range(2):  # of the second time nothing could be copied any more: what is on this device has no values
+        found = negatives.add_to(torch.empty(5, 1, 201, 64, device="meta"))
+        assert found.shape == (5 + 3 + 1, 1, 201, 64)
+        assert {found.device.type, negatives.noise.device.type, negatives.silence.device.type} == {"meta"}
+
+
 def test_no_noise_adds_nothing_and_takes_neither_files_nor_chance(tmp_path):
     sounds, before = torch.randn(5, 1, 201, 64), torch.get_rng_state()
     assert NoiseNegatives(tmp_path, 0).add_to(sounds) is sounds
