@@ -25,6 +25,8 @@ def choose_device(name: str) -> torch.device:
         name = next(device for device, there in available.items() if there)
     if not available[name]:
         raise UserError(f"--device {name}: PyTorch finds no such device here; --device auto takes what there is")
+    if name == "cuda":
+        torch.backends.cudnn.benchmark = True  # batches have few sizes: the fastest kernels for each are tried out once
     return _of_process(name) if world_size() > 1 else torch.device(name)
 
 

@@ -1,0 +1,15 @@
+"""The device: what it is set to when it is chosen."""
+
+import pytest
+import torch
+
+from models.device import choose_device
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda", "auto"])
+def test_convolutions_on_a_gpu_are_tried_out_and_those_on_a_cpu_are_what_they_were(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert choose_device(name).type == ("cpu" if name == "cpu" else "cuda")
+    assert torch.backends.cudnn.benchmark == (name != "cpu")
