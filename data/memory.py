@@ -40,7 +40,14 @@ def _free_of_group(table: Path = Path("/proc/self/cgroup"), root: Path = Path("/
         for group in (folder, *folder.parents):
             limit, used = group / "memory.max", group / "memory.current"
             if limit.exists() and used.exists() and (most := limit.read_text().strip()) != "max":
-                free.append(max(0, int(most) - int(used.read_text())))
+                free.append(max(0, int(most) - int(used.read_text()) + _reclaimable(group)))
             if group == root:
                 break
     return free
+
+
+def _reclaimable(group: Path) -> int:
+    """Bytes that a control group has of files that were read and not used since: the system drops them for others."""
+    table = group / "memory.stat"
+    lines = table.read_text().splitlines() if table.exists() else []
+    return sum(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))

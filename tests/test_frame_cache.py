@@ -199,6 +199,18 @@ def test_the_limits_of_every_control_group_above_a_process_count(tmp_path):
     assert data.memory._free_of_group(tmp_path / "absent", root) == []
 
 
+def test_files_that_a_control_group_has_only_read_do_not_count_as_used(tmp_path):
+    table = tmp_path / "table"
+    table.write_text("0::/\n")
+    for name, content in (
+        ("max", "1000"),
+        ("current", "900"),
+        ("stat", "anon 40\ninactive_anon 7\ninactive_file 600\n"),
+    ):
+        (tmp_path / f"memory.{name}").write_text(content)
+    assert data.memory._free_of_group(table, tmp_path) == [700]
+
+
 def test_the_machines_free_memory_is_what_linux_calls_available(tmp_path):
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal: 100 kB\nMemFree: 3 kB\nMemAvailable:      70 kB\n")
