@@ -286,7 +286,7 @@ def train_epoch(
     average = Average()
     steps = count_steps(len(loader), options.accumulate)
     batches = tqdm(loader, desc=f"epoch {epoch}", unit="batch", leave=False)
-    for number, part in enumerate(step_parts(model, batches, options.accumulate)):
+    for number, part in enumerate(step_parts(model, batches, loader.sizes(), options.accumulate)):
         if part.begins:
             set_learning_rate(optimizer, options, (epoch - 1) * steps + part.step, options.epoch * steps)
         loss, pairs = train_step(model, criterion, optimizer, scaler, part, options, noise)

@@ -75,6 +75,10 @@ class ShareSampler(Sampler):
         """How many keys batch `number`, from 0, has in all processes together, without repetitions."""
         return min(self.batch_size, self.length - number * self.batch_size)
 
+    def sizes(self) -> list[int]:
+        """`size` of each batch of an epoch."""
+        return [self.size(number) for number in range(math.ceil(self.length / self.batch_size))]
+
     def __len__(self) -> int:
         whole, rest = divmod(self.length, self.batch_size)
         return whole * (self.batch_size // self.share.of) + math.ceil(rest / self.share.of)

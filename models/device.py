@@ -105,6 +105,10 @@ class OnDevice:
         """Choose the epoch of the loader's sampler."""
         self.loader.sampler.set_epoch(epoch)
 
+    def sizes(self) -> list[int]:
+        """Samples of each batch of an epoch, in all processes together; of a `PairDataset`'s."""
+        return self.loader.sampler.sizes()
+
     def __len__(self) -> int:
         return len(self.loader)
 
