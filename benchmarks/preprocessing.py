@@ -190,7 +190,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = plain_parser(__doc__)
     parser.add_argument("--videos", type=positive_int, default=40, metavar="N", help="short ones (default: 40)")
     parser.add_argument("--seconds", type=positive_int, default=6, metavar="N", help="of each short one (default: 6)")
-    parser.add_argument("--long_videos", type=positive_int, default=2, metavar="N", help="long ones (default: 2)")
+    parser.add_argument("--long_videos", type=positive_int, default=8, metavar="N", help="long ones (default: 8)")
     parser.add_argument("--long_seconds", type=positive_int, default=60, metavar="N", help="of each (default: 60)")
     parser.add_argument("--repeats", type=positive_int, default=3, metavar="N", help="runs of each (default: 3)")
     parser.add_argument(

@@ -132,15 +132,17 @@ def promised_stamps(path: Path) -> Iterator[int | None]:
             picture = picture_stream(container)
         except MediaError:
             picture = None
-        end = 0.0
+        ends: dict[int, int] = {}  # stream -> tick it ends at; a fraction for each packet would take most of the time
         for packet in packets(container):
             if packet.size == 0:
                 continue
             stamp = packet.pts if packet.pts is not None else packet.dts
             if stamp is not None:
-                end = max(end, float((stamp + (packet.duration or 0)) * packet.time_base))
+                index = packet.stream_index
+                ends[index] = max(ends.get(index, 0), stamp + (packet.duration or 0))
             if picture is not None and packet.stream_index == picture.index and not packet.is_discard:
                 yield packet.pts
+        end = max((float(tick * container.streams[index].time_base) for index, tick in ends.items()), default=0.0)
         _check_not_cut_short(container, end)
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from data import cut_audio, cut_video
+from data.decode_video import upright_picture
 from data.frame_choice import choose_at_constant_rate
 from tests.media import click, coded_picture, noise, read_code, remux, set_rotation, write_media
 from tests.permissions import obey_permissions
@@ -185,6 +187,30 @@ def test_display_rotation_is_honoured(tmp_path, quarter_turns):
     for red_row, red_column in corners.values():
         is_red = picture[red_row, red_column, 0] > 200
         assert is_red == ((red_row, red_column) == corners[quarter_turns])
+
+
+PIXEL_FORMATS = (
+    "yuv420p yuvj420p yuv422p yuv444p nv12 yuv420p10le yuv422p10le yuv444p12le p010le yuv411p yuv410p yuv440p yuyv422 "
+    "yuva420p gbrp bgr24 rgba bgra gray gray16le ya8 monob rgb565le bgr8 rgb48le".split()
+)
+
+# Width, height, short side.
+TO_ODD_WIDTH = [(80, 60, 64), (80, 60, 43), (45, 90, 31), (46, 60, 45), (61, 45, 50)]
+TO_EVEN_WIDTH = [(160, 90, 64), (90, 160, 64), (91, 50, 35)]
+AS_THEY_ARE = [(45, 64, 0), (64, 45, 0), (45, 64, 45)]
+
+
+@pytest.mark.parametrize("pixel_format", PIXEL_FORMATS)
+def test_pictures_are_those_that_ffmpeg_makes_as_packed_rgb(pixel_format):
+    rng = np.random.default_rng(0)
+    for width, height, short_side in TO_ODD_WIDTH + TO_EVEN_WIDTH + AS_THEY_ARE:
+        noise_frame = av.VideoFrame.from_ndarray(rng.integers(0, 256, (height, width, 3), np.uint8), "rgb24")
+        frame = noise_frame.reformat(format=pixel_format)
+        picture = np.array(upright_picture(frame, short_side, VideoReformatter()))
+        size = {"width": picture.shape[1], "height": picture.shape[0]}
+        assert min(size.values()) == (short_side or min(width, height))
+        packed = VideoReformatter().reformat(frame, format="rgb24", interpolation="BICUBIC", **size)
+        assert np.array_equal(picture, packed.to_ndarray())
 
 
 def test_short_side_scales_and_0_keeps_the_size(tmp_path):
