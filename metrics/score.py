@@ -78,8 +78,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "dmc_pkl",
         type=Path,
         nargs="+",
-        help="maps of one or several runs. The baselines are on the frames of the first; those named as it is, with "
-        "_shuffled, _noise or _silence (location_dmc.py --audio), are told from it by their distances",
+        help="maps of one or several runs. The baselines are on the frames of the first. A run's maps with other "
+        "sounds, beside it and named as it is with _shuffled, _noise or _silence (location_dmc.py --audio), are told "
+        "from it by their distances",
     )
     parser.add_argument("--boxes", type=Path, help="file or folder of annotations (default: DATA_DIR/boxes.json)")
     parser.add_argument("--format", choices=FORMATS, help="of the annotations (default: by what --boxes holds)")
@@ -152,24 +153,28 @@ def frames_text(runs: dict[str, Run], scores: dict[str, Scores], annotations: An
     return [*lines, *(f"{name}: {counted(one.counts, annotations)}" for name, one in scores.items())]
 
 
-def tell_apart(runs: dict[str, Run]) -> tuple[dict[str, float], list[str]]:
-    """ROC AUC of the first run's distances against each of its negatives; and lines that say it.
+def tell_apart(runs: dict[str, Run]) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """ROC AUC of each run's distances against each of its negatives; and lines that say it.
 
     Raises:
         UserError: two of them share no frame.
     """
-    own, *_ = runs.values()
-    areas, lines = {}, []
-    for audio, path in negatives([run.path for run in runs.values()]).items():
-        other = runs[str(path)]
-        if own.distances is None or other.distances is None:
-            lines.append(f"ROC AUC of own against {audio}: not without the distances of both, in their .csv")
-            continue
-        try:
-            areas[audio], count = roc_auc(own.distances, other.distances)
-        except UserError as error:
-            raise UserError(f"{own.path} and {path}: {error}") from error
-        lines.append(f"ROC AUC of own against {audio}, by matched distance: {areas[audio]:.3f} ({count} frames)")
+    name_of = {run.path: name for name, run in runs.items()}
+    areas: dict[str, dict[str, float]] = {}
+    lines = []
+    for path, others in negatives([run.path for run in runs.values()]).items():
+        own, of_own = runs[name_of[path]], areas.setdefault(name_of[path], {})
+        for audio, other_path in others.items():
+            other = runs[name_of[other_path]]
+            what = f"{name_of[path]}: ROC AUC of own against {audio}"
+            if own.distances is None or other.distances is None:
+                lines.append(f"{what}: not without the distances of both, in their .csv")
+                continue
+            try:
+                of_own[audio], count = roc_auc(own.distances, other.distances)
+            except UserError as error:
+                raise UserError(f"{path} and {other_path}: {error}") from error
+            lines.append(f"{what}, by matched distance: {of_own[audio]:.3f} ({count} frames)")
     return areas, lines
 
 
