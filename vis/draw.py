@@ -173,7 +173,9 @@ def read_frame(frame: Frame, data_dir: Path) -> np.ndarray:
     """
     path = video_frames_dir(data_dir) / frame.video / frame_file(frame.second, frame.index)
     if not path.exists():
-        remedy = f"cut it with {command('data/cut_video.py', data_dir)}, or name the maps' data set with --data_dir"
+        folder = path.parent.parent  # where there is one, its video counts as cut, and is skipped
+        cutting = f"delete {folder} and run" if folder.exists() else "run"
+        remedy = f"{cutting} {command('data/cut_video.py', data_dir)}, or name the maps' data set with --data_dir"
         raise SampleError(f"the frame {path} is not there: {remedy}")
     return np.asarray(load_picture(path))
 
