@@ -35,7 +35,7 @@ from data.frame_cache import FrameCache, frame_cache
 from data.memory import memory_to_spend
 from data.other_sounds import NoiseNegatives, choose_sound
 from data.seconds import Seconds, find_seconds
-from data.settings import n_fft_of
+from data.settings import audio_command, n_fft_of
 from data.share import own_share
 from data.video_lists import read_list
 from models.checkpoint import Checkpoint, load_weights, read_checkpoint
@@ -83,7 +83,7 @@ def find_list(options: Namespace, list_name: str) -> Seconds:
     if not names:
         raise UserError(f"the list {path} is empty: draw it with {command('data/split.py', data_dir)} --force")
     seconds = find_seconds(data_dir, names)
-    cutting = f"{command('data/cut_video.py', data_dir)} and {command('data/cut_audio.py', data_dir)}"
+    cutting = f"{command('data/cut_video.py', data_dir)} and {audio_command(data_dir)}"
     if not len(seconds):
         raise UserError(f"no video of {path} has frames and spectrograms in {data_dir}: run {cutting}")
     if seconds.without:
@@ -92,8 +92,12 @@ def find_list(options: Namespace, list_name: str) -> Seconds:
     return seconds
 
 
-def require_window(options: Namespace) -> None:
+def require_window(options: Namespace, new: bool) -> None:
     """Make sure that the data set's spectrograms have the window that the network is trained for.
+
+    Args:
+        options: of the program.
+        new: whether the network is trained from scratch, so that it could be for any window.
 
     Raises:
         UserError: they were cut with another one.
@@ -103,7 +107,8 @@ def require_window(options: Namespace) -> None:
         cutting = command("data/cut_audio.py", options.data_dir)
         raise UserError(
             f"the spectrograms of {options.data_dir} were cut with --n_fft {found}, but wanted is --n_fft "
-            f"{options.n_fft}: cut them anew with {cutting} --n_fft {options.n_fft} --overwrite 1"
+            f"{options.n_fft}: {f'train with --n_fft {found}, or ' if new else ''}"
+            f"cut them anew with {cutting} --n_fft {options.n_fft} --overwrite 1"
         )
 
 
@@ -445,7 +450,7 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     require_packages(options.log)
     dmc_pkl = path_of_sound(options.dmc_pkl, options.audio)
     require_writable(dmc_pkl)
-    require_window(options)
+    require_window(options, new=checkpoint is None)
     test_loader = build_test_loader(options, device)  # also before training: fail now, not after hours
     seed_everything(options.seed)
     precision = choose_precision(options.precision, device)

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.command_line import command
 from data.errors import UserError
 from data.labels import contents_of, labels_of_set
 from data.layout import noise_file, silence_file
 from data.samples import load_spectrogram, load_spectrograms
 from data.seconds import Seconds
+from data.settings import audio_command
 
 SOUNDS = ("own", "shuffled", "noise", "silence")
 
@@ -119,7 +119,7 @@ def read_silence(data_dir: Path) -> torch.Tensor:
 
 def _read_negatives(data_dir: Path, path: Path) -> torch.Tensor:
     if not path.exists():
-        raise UserError(f"there is no {path}: {command('data/cut_audio.py', data_dir)} adds it in a moment")
+        raise UserError(f"there is no {path}: {audio_command(data_dir)} adds it in a moment")
     return load_spectrograms(path)
 
 

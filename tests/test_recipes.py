@@ -174,13 +174,14 @@ def test_spectrograms_of_another_window_are_refused_with_the_remedy(data_dir, im
     shutil.copytree(data_dir, tmp_path / "set")
     (audio_frames_dir(tmp_path / "set") / "settings.json").write_text('{"n_fft": 1024}')
     checkpoint, folder = improved / "best.pth", ["--data_dir", str(tmp_path / "set")]
-    for refused in (
-        lambda: run(tmp_path / "set", tmp_path / "run", "--n_fft", "160", "--epoch", "0"),
-        lambda: evaluate(checkpoint, tmp_path, *folder, "--n_fft", "160"),
+    for refused, trains in (
+        (lambda: run(tmp_path / "set", tmp_path / "run", "--n_fft", "160", "--epoch", "0"), True),
+        (lambda: evaluate(checkpoint, tmp_path, *folder, "--n_fft", "160"), False),
     ):
         assert refused() == 1
         error = capsys.readouterr().err
         assert "were cut with --n_fft 1024" in error and "wanted is --n_fft 160" in error
+        assert ("train with --n_fft 1024, or cut" in error) == trains
         assert "python3 data/cut_audio.py" in error and error.rstrip().endswith("--n_fft 160 --overwrite 1")
     assert not (tmp_path / "run/last.pth").exists()
     assert run(tmp_path / "set", tmp_path / "run", "--n_fft", "1024", "--epoch", "0") == 0
