@@ -420,10 +420,10 @@ def check_options(options: argparse.Namespace) -> str | None:
     frames, bands = SPECTROGRAM_SHAPE
     if options.a_cluster > most_clusters(frames // options.audio_pooling, bands):
         return f"--audio_pooling {options.audio_pooling} gives too few features for --a_cluster {options.a_cluster}"
-    if options.matching == "one_to_one" and math.perm(options.v_cluster, options.a_cluster) > MOST_MATCHINGS:
-        return "--matching one_to_one is too slow for so many clusters: lower --v_cluster or --a_cluster"
     if options.evaluate:
         return None
+    if options.matching == "one_to_one" and math.perm(options.v_cluster, options.a_cluster) > MOST_MATCHINGS:
+        return "--matching one_to_one is too slow for so many clusters: lower --v_cluster or --a_cluster"
     if problem := batch_problem(options.batch_size, options.accumulate, world_size()):
         return problem
     if options.negatives == "batch" and options.batch_size == options.accumulate:

@@ -170,3 +170,9 @@ def test_the_help_tells_each_recipes_value_where_they_differ(capsys):
 def test_sizes_that_leave_too_few_features_or_pairs_are_told_before_training(given, word):
     problem = check_options(options_of(*given))
     assert problem is not None and word in problem
+
+
+def test_the_cost_of_one_to_one_is_that_of_training_alone():
+    given = ("--matching", "one_to_one", "--v_cluster", "7", "--a_cluster", "5")  # 2520 ways to match
+    assert "--matching one_to_one is too slow" in check_options(options_of(*given))
+    assert check_options(options_of(*given, "--evaluate", "1")) is None
