@@ -13,7 +13,7 @@ import torch
 
 from data.errors import UserError
 from data.labels import contents_of, labels_of_set
-from data.layout import noise_file, silence_file
+from data.layout import labels_file, noise_file, silence_file
 from data.samples import load_spectrogram, load_spectrograms
 from data.seconds import Seconds
 from data.settings import audio_command
@@ -148,7 +148,7 @@ class NoiseNegatives:
 
 
 def choose_sound(audio: str, seconds: Seconds, seed: int) -> Sound:
-    """The sound that each test second is heard with.
+    """The sound that each test second is heard with; says where labels are missing for it.
 
     Args:
         audio: one of `SOUNDS`.
@@ -159,7 +159,13 @@ def choose_sound(audio: str, seconds: Seconds, seed: int) -> Sound:
         UserError: there is no such sound in this data set, see the classes.
     """
     if audio == "shuffled":
-        return SoundOfOtherContent(seconds, labels_of_set(seconds.data_dir), seed)
+        sound = SoundOfOtherContent(seconds, labels_of_set(seconds.data_dir), seed)
+        if unlabelled := sum(not contents for contents in sound.contents):
+            print(
+                f"--audio shuffled: {unlabelled} of {len(sound.contents)} videos have no label in "
+                f"{labels_file(seconds.data_dir)}: they hear and are heard with any others, which may show the same"
+            )
+        return sound
     if audio == "noise":
         return OneOf(read_noise(seconds.data_dir, training=False), seed)
     if audio == "silence":

@@ -66,10 +66,14 @@ def test_a_shuffled_sound_is_the_spectrogram_of_that_second(seconds):
         np.testing.assert_array_equal(sound(index), own(seconds, sound.other(index)))
 
 
-def test_without_labels_a_shuffled_sound_is_any_other_videos(data_dir):
+def test_without_labels_a_shuffled_sound_is_any_other_videos_and_that_is_said(data_dir, capsys):
+    seconds = find_seconds(data_dir, ["a", "c"])
+    choose_sound("shuffled", seconds, seed=10)
+    assert capsys.readouterr().out == ""  # both have a label
     (data_dir / "labels.json").unlink()
     seconds = find_seconds(data_dir, ["a", "b"])
     sound = choose_sound("shuffled", seconds, seed=10)
+    assert f"2 of 2 videos have no label in {data_dir / 'labels.json'}: they hear" in capsys.readouterr().out
     assert [seconds.name(sound.other(index)) for index in range(len(seconds))] == ["b"] * 3 + ["a"] * 3
 
 
