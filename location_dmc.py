@@ -46,7 +46,14 @@ from models.dmc import DMC, build_dmc
 from models.locate import locate
 from models.losses import ContrastiveLoss, CrossEntropyLoss
 from models.optimizer import build_optimizer, build_scaler
-from models.options import check_options, checkpoint_args, inherited_words, merge_options, parse_options
+from models.options import (
+    check_options,
+    checkpoint_args,
+    inherited_words,
+    merge_options,
+    parse_options,
+    picture_size,
+)
 from models.precision import choose_precision
 from models.processes import (
     EndedByAnother,
@@ -161,8 +168,7 @@ def build_test_loader(options: Namespace, device: torch.device) -> OnDevice:
     """Batches of the test list's seconds, with their own sound or that of --audio."""
     seconds = find_list(options, "test")
     sound = choose_sound(options.audio, seconds, options.seed)
-    size = round(options.image_size * options.test_scale)
-    dataset = SecondDataset(seconds, size, options.test_frames == "first", sound)
+    dataset = SecondDataset(seconds, picture_size(options), options.test_frames == "first", sound)
     loader = second_loader(dataset, options.batch_size, options.num_threads, pinned(device), own_share())
     return OnDevice(loader, device)
 

@@ -164,12 +164,28 @@ def test_the_help_tells_each_recipes_value_where_they_differ(capsys):
         (("--audio_pooling", "202"), "--audio_pooling"),
         (("--image_size", "32", "--v_cluster", "4", "--test_scale", "0.5"), "--test_scale"),
         (("--image_size", "32", "--test_scale", "0.01"), "--test_scale"),
+        (("--image_size", "80", "--test_sizes", "3"), "--test_sizes 3 is too many for test pictures of 80 pixels"),
+        (("--image_size", "32", "--recipe", "improved"), "--test_sizes 3 is too many for test pictures of 59 pixels"),
+        (("--test_sizes", "7", "--evaluate", "1", "--image_size", "200"), "--test_sizes 7"),
         (("--batch_size", "1", "--negatives", "batch"), "--batch_size"),
     ],
 )
 def test_sizes_that_leave_too_few_features_or_pairs_are_told_before_training(given, word):
     problem = check_options(options_of(*given))
     assert problem is not None and word in problem
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *((("--recipe", recipe)) for recipe in RECIPES),
+        ("--recipe", "improved", "--image_size", "48"),  # 88, 56 and 24 pixels
+        ("--image_size", "81", "--test_sizes", "3"),  # 17 pixels have two features a side
+        ("--image_size", "16", "--v_cluster", "1"),  # a single view may have one
+    ],
+)
+def test_sizes_that_leave_every_view_some_features_are_admitted(given):
+    assert check_options(options_of(*given)) is None
 
 
 def test_the_cost_of_one_to_one_is_that_of_training_alone():

@@ -24,7 +24,7 @@ from models.recipes import RECIPES
 from models.schedule import learning_rate
 from tests.sample_set import add_negatives, make_located_set, make_set
 
-SMALL = ["--image_size", "32", "--batch_size", "4", "--num_threads", "0", "--device", "cpu", "--save_every", "0"]
+SMALL = ["--image_size", "32", "--test_scale", "3", "--batch_size", "4", "--num_threads", "0", "--device", "cpu", "--save_every", "0"]
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +89,15 @@ def test_what_is_said_of_testing_changes_the_maps_and_no_weight(improved, tmp_pa
 def test_a_checkpoint_keeps_the_recipe_and_all_that_it_said(improved):
     args = json.loads((improved / "args.json").read_text())
     assert args == read_checkpoint(improved / "best.pth").args
-    expected = {**RECIPES["improved"], "recipe": "improved", "image_size": 32, "epoch": 2, "beta": 7.5}
+    expected = {**RECIPES["improved"], "recipe": "improved", "image_size": 32, "epoch": 2, "beta": 7.5, "test_scale": 3.0}
     assert {name: args[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize(("scale", "side"), [("1", 2), ("1.67", 4), ("2", 4), ("3", 6), ("0.8", 2)])
 def test_maps_have_a_sixteenth_of_the_scaled_pictures(improved, tmp_path, scale, side):
     assert math.ceil(round(32 * float(scale)) / 16) == side
-    assert evaluate(improved / "best.pth", tmp_path, "--test_scale", scale, "--test_frames", "first") == 0
+    sizes = ("--test_scale", scale, "--test_sizes", "1")
+    assert evaluate(improved / "best.pth", tmp_path, *sizes, "--test_frames", "first") == 0
     assert {value.shape for value in read_dmc(tmp_path / "dmc.pkl").values()} == {(3, side, side)}
 
 
