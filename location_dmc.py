@@ -11,6 +11,7 @@ Training keeps last.pth and best.pth in OUT, with args.json and log.csv, and end
 import errno
 import math
 import os
+import shlex
 import signal
 import sys
 import time
@@ -53,6 +54,7 @@ from models.options import (
     merge_options,
     parse_options,
     picture_size,
+    without_effect,
 )
 from models.precision import choose_precision
 from models.processes import (
@@ -406,7 +408,8 @@ def checkpoint_to_load(given: dict[str, Any]) -> Path | None:
     if options.resume and not options.evaluate:
         if (out / LAST).exists():
             return out / LAST
-        print(f"--resume 1: there is no {out / LAST}, so the training starts fresh")
+        start = f"from {options.ckpt_file or out / BEST}" if options.use_pretrain else "fresh"
+        print(f"--resume 1: there is no {out / LAST}, so the training starts {start}")
     if options.evaluate and not options.use_pretrain:
         print(f"--evaluate 1 without --use_pretrain 1: using {options.ckpt_file or out / BEST}")
     if options.evaluate or options.use_pretrain:
@@ -485,8 +488,11 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
         print(f"--audio {options.audio}: not their own sound, so the maps go to {dmc_pkl}, not {options.dmc_pkl}")
     model.set_testing(options)
     evaluate(model, test_loader, dmc_pkl)
-    drawing, scoring = (command(script, options.data_dir) for script in ("vis/draw.py", "metrics/score.py"))
-    print(f"Next: {drawing} {dmc_pkl} draws them, {scoring} {dmc_pkl} scores them if there is a boxes.json.")
+    drawing, scoring = (
+        f"{command(script, options.data_dir)} {shlex.quote(str(dmc_pkl))}"
+        for script in ("vis/draw.py", "metrics/score.py")
+    )
+    print(f"Next: {drawing} draws them, {scoring} scores them if there is a boxes.json.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -502,6 +508,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 parser.error(problem)
             if checkpoint:
                 tell_inherited(options, given, checkpoint)
+            for sentence in without_effect(options, given):
+                print(sentence)
             run(options, checkpoint)
     except EndedByAnother:
         return 1

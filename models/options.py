@@ -446,6 +446,29 @@ def check_options(options: argparse.Namespace) -> str | None:
     return None
 
 
+def without_effect(options: argparse.Namespace, given: dict[str, Any]) -> list[str]:
+    """A sentence on each option that was given for a training and, beside the others, changes nothing."""
+    if options.evaluate:
+        return []
+    compared = options.batch_size // options.accumulate
+    reasons = {
+        "skip_alike": "it goes with --negatives batch"
+        if options.negatives != "batch"
+        else f"it is less than one of the {compared} sounds that are compared"
+        if round(options.skip_alike * compared) == 0
+        else None,
+        "temperature": "it goes with --loss cross_entropy" if options.loss != "cross_entropy" else None,
+        "augmentation": None
+        if options.enable_img_augmentation
+        else "--enable_img_augmentation 0 leaves the pictures as they are",
+    }
+    return [
+        f"--{name} {given[name]} has no effect: {reason}"
+        for name, reason in reasons.items()
+        if reason and given.get(name)  # a share of 0 is meant to have none
+    ]
+
+
 def checkpoint_args(options: argparse.Namespace) -> dict[str, Any]:
     """The options as plain values, for a checkpoint and ``args.json``."""
     return {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
