@@ -37,7 +37,7 @@ from metrics.annotations import Annotations, read_annotations
 from metrics.evaluate import has_objects, score_baselines, score_run, summary
 from metrics.runs import NEGATIVES, read_run, roc_auc
 from metrics.score import write_json
-from models.options import DATA_OPTIONS, NOT_FROM_CHECKPOINT, checkpoint_args, merge_options
+from models.options import DATA_OPTIONS, DEFAULTS, NOT_FROM_CHECKPOINT, checkpoint_args, merge_options
 from models.recipes import RECIPES
 from models.run_folder import ARGS, BEST, LOG
 
@@ -183,8 +183,9 @@ def require_same(training: Training) -> None:
         data_dir = Path(there["data_dir"])  # where it is gone, it may have been moved
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} holds no options: delete {training.out}, or name another --out") from error
+    there = {**DEFAULTS, **there}  # what it does not name is newer than it, and as before by default
     wanted = checkpoint_args(merge_options(training.options, {}))
-    compared = wanted.keys() & there.keys() - NOT_FROM_CHECKPOINT - DATA_OPTIONS
+    compared = wanted.keys() - NOT_FROM_CHECKPOINT - DATA_OPTIONS
     other = [f"--{name} {there[name]}, not {wanted[name]}" for name in sorted(compared) if there[name] != wanted[name]]
     if data_dir.is_dir() and data_dir.resolve() != Path(wanted["data_dir"]).resolve():
         other.append(f"--data_dir {data_dir}, not {wanted['data_dir']}")
