@@ -38,6 +38,7 @@ from data.command_line import new_parser, seed_number
 from data.dmc_pkl import csv_path
 from data.errors import UserError
 from data.exit_status import exit_status
+from data.layout import boxes_file
 from data.whole_files import whole_file
 from metrics.annotations import FORMATS, Annotations, read_annotations
 from metrics.baselines import DISC_RADIUS
@@ -187,7 +188,10 @@ def evaluate(options: argparse.Namespace) -> tuple[dict, list[str]]:
     paths = [str(path) for path in options.dmc_pkl]
     if twice := {path for path in paths if paths.count(path) > 1}:
         raise UserError(f"{min(twice)} is given twice")
-    annotations = read_annotations(options.boxes or options.data_dir / "boxes.json", options.format)
+    path = options.boxes or boxes_file(options.data_dir)
+    if options.boxes is None and not path.exists():
+        raise UserError(f"there is no {path}: name a file or folder of annotations with --boxes")
+    annotations = read_annotations(path, options.format)
     runs = {path: read_run(Path(path)) for path in paths}
     scores = {}
     for path, run in runs.items():

@@ -223,6 +223,7 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path, capsys):
     for arguments, message in (
         ([tmp_path / "none.pkl", "--boxes", boxes], "none.pkl cannot be read"),
         ([path, "--boxes", tmp_path / "none.json"], "none.json cannot be read"),
+        ([path, "--data_dir", tmp_path / "set"], f"there is no {tmp_path / 'set/boxes.json'}: name a file or folder"),
         ([path, "--boxes", elsewhere], f"'{KEYS[0]}', and annotations of 'other/frame_000/00000'"),
         ([with_nan, "--boxes", boxes], f"nan.pkl: the map '{KEYS[0]}' holds values that are no finite numbers"),
         ([three, "--boxes", boxes], f"three.pkl: the map '{KEYS[0]}' has the shape (2, 7, 7), too small for 3"),
