@@ -32,7 +32,7 @@ from data.command_line import plain_parser, positive_int
 from data.dmc_pkl import csv_path, path_of_sound
 from data.errors import UserError
 from data.exit_status import exit_status
-from data.layout import LIST_NAMES, list_path
+from data.layout import LIST_NAMES, boxes_file, list_path
 from metrics.annotations import Annotations, read_annotations
 from metrics.evaluate import has_objects, score_baselines, score_run, summary
 from metrics.runs import NEGATIVES, read_run, roc_auc
@@ -223,7 +223,7 @@ def evaluate(training: Training) -> None:
 
 def annotations_of(training: Training) -> Annotations:
     """The boxes of a training's data set."""
-    return read_annotations(Path(training.options["data_dir"]) / "boxes.json")
+    return read_annotations(boxes_file(training.options["data_dir"]))
 
 
 def run_figures(stages: Sequence[Training], set_name: str) -> dict[str, Any]:

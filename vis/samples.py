@@ -21,7 +21,7 @@ from data.command_line import command, new_parser, positive_int
 from data.errors import UserError
 from data.exit_status import exit_status
 from data.labels import label_of, labels_of_set
-from data.layout import video_frames_dir
+from data.layout import boxes_file, video_frames_dir
 from data.samples import load_picture, load_spectrogram
 from data.seconds import Seconds, find_seconds
 from data.settings import audio_command
@@ -40,7 +40,7 @@ def load_boxes(data_dir: Path) -> dict[str, Any]:
     Raises:
         UserError: it cannot be read.
     """
-    path = data_dir / "boxes.json"
+    path = boxes_file(data_dir)
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (OSError, ValueError) as error:
