@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -106,6 +107,21 @@ def test_a_duet_network_starts_from_one_trained_on_solos_with_the_same_seed(tmp_
     assert f"--use_pretrain 1 --ckpt_file {out}/improved_solo_11/best.pth --resume 1" in second
     assert log == out / "improved_duet_11" / "benchmark.log"
     assert recipes.needed_sets(["duet"]) == ["solo", "duet"]
+
+
+def test_a_precision_has_folders_and_a_row_of_its_own(tmp_path, monkeypatch):
+    chosen = options(tmp_path, "--precision", "fp32")
+    stages = recipes.plan(chosen, "improved", "duet", 10)
+    assert [stage.out.name for stage in stages] == ["improved_fp32_solo_10", "improved_fp32_duet_10"]
+    assert all(stage.options["precision"] == "fp32" for stage in stages)
+    assert all("precision" not in stage.options for stage in recipes.plan(options(tmp_path), "improved", "duet", 10))
+    monkeypatch.setattr(recipes, "annotations_of", lambda _: None)
+    monkeypatch.setattr(recipes, "read_run", lambda _: SimpleNamespace(maps={}, a_cluster=1, distances={}))
+    monkeypatch.setattr(recipes, "score_run", lambda *_: None)
+    monkeypatch.setattr(recipes, "summary", lambda _: {"pointing": 0.5})
+    monkeypatch.setattr(recipes, "roc_auc", lambda *_: (0.5, 1))
+    assert recipes.run_figures(stages, "duet")["recipe"] == "improved fp32"
+    assert recipes.run_figures(recipes.plan(options(tmp_path), "improved", "duet", 10), "duet")["recipe"] == "improved"
 
 
 def test_a_training_from_before_an_option_is_another_one_unless_the_option_is_as_before(tmp_path):
