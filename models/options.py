@@ -140,7 +140,12 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "data_list_dir", "folder of the three lists (default: DATA_DIR)")
     for name in LIST_NAMES:
         _add(group, f"{name}_list", f"list of the {name} videos, in --data_list_dir")
-    _add(group, "image_size", "pixels of the square pictures; the maps have 1/16 of it", type=positive_int)
+    _add(
+        group,
+        "image_size",
+        "pixels of the square pictures; the maps have 1/16 of it times --test_scale",
+        type=positive_int,
+    )
     _add(
         group,
         "augmentation",
@@ -293,7 +298,7 @@ def _add_evaluation_options(group: argparse._ArgumentGroup) -> None:
     _add(
         group,
         "test_sizes",
-        "at how many sizes to look at each test picture, each 32 pixels smaller; three times the time for 3",
+        "at how many sizes to look at each test picture, each 32 pixels smaller; twice the time for 3 of 176 pixels",
         type=positive_int,
     )
     _add(
@@ -427,8 +432,8 @@ def check_options(options: argparse.Namespace) -> str | None:
     smallest = smallest_view(tested, options.test_sizes)
     if options.test_sizes > 1 and min(feature_size(smallest, smallest)) < LEAST_FEATURES:
         return (
-            f"--test_sizes {options.test_sizes} is too many for test pictures of {tested} pixels, each size 32 smaller: "
-            "lower it, or raise --image_size or --test_scale"
+            f"--test_sizes {options.test_sizes} is too many for test pictures of {tested} pixels, each size 32 "
+            "smaller: lower it, or raise --image_size or --test_scale"
         )
     frames, bands = SPECTROGRAM_SHAPE
     if options.a_cluster > most_clusters(frames // options.audio_pooling, bands):
