@@ -46,6 +46,7 @@ examples: demo
 	$(RUN) data/cut_audio.py --data_dir $(DUET_SET)
 	$(RUN) location_dmc.py --data_dir $(DUET_SET) --v_cluster 4 --a_cluster 2 --epoch 14 --resume 1 \
 		--use_pretrain 1 --ckpt_file $(DEMO_RUN)/best.pth --out $(DUET_RUN) --dmc_pkl $(DUET_RUN)/dmc.pkl
+	$(RUN) vis/samples.py --out vis/samples.jpg
 	$(RUN) vis/examples.py --solo $(DEMO_RUN) --duet $(DUET_RUN)
 
 test: install lint

@@ -11,6 +11,7 @@ Training keeps last.pth and best.pth in OUT, with args.json and log.csv, and end
 import errno
 import math
 import os
+import shlex
 import signal
 import sys
 import time
@@ -35,7 +36,7 @@ from data.frame_cache import FrameCache, frame_cache
 from data.memory import memory_to_spend
 from data.other_sounds import NoiseNegatives, choose_sound
 from data.seconds import Seconds, find_seconds
-from data.settings import n_fft_of
+from data.settings import audio_command, n_fft_of
 from data.share import own_share
 from data.video_lists import read_list
 from models.checkpoint import Checkpoint, load_weights, read_checkpoint
@@ -46,7 +47,15 @@ from models.dmc import DMC, build_dmc
 from models.locate import locate
 from models.losses import ContrastiveLoss, CrossEntropyLoss
 from models.optimizer import build_optimizer, build_scaler
-from models.options import check_options, checkpoint_args, inherited_words, merge_options, parse_options
+from models.options import (
+    check_options,
+    checkpoint_args,
+    inherited_words,
+    merge_options,
+    parse_options,
+    picture_size,
+    without_effect,
+)
 from models.precision import choose_precision
 from models.processes import (
     EndedByAnother,
@@ -83,7 +92,7 @@ def find_list(options: Namespace, list_name: str) -> Seconds:
     if not names:
         raise UserError(f"the list {path} is empty: draw it with {command('data/split.py', data_dir)} --force")
     seconds = find_seconds(data_dir, names)
-    cutting = f"{command('data/cut_video.py', data_dir)} and {command('data/cut_audio.py', data_dir)}"
+    cutting = f"{command('data/cut_video.py', data_dir)} and {audio_command(data_dir)}"
     if not len(seconds):
         raise UserError(f"no video of {path} has frames and spectrograms in {data_dir}: run {cutting}")
     if seconds.without:
@@ -92,8 +101,12 @@ def find_list(options: Namespace, list_name: str) -> Seconds:
     return seconds
 
 
-def require_window(options: Namespace) -> None:
+def require_window(options: Namespace, new: bool) -> None:
     """Make sure that the data set's spectrograms have the window that the network is trained for.
+
+    Args:
+        options: of the program.
+        new: whether the network is trained from scratch, so that it could be for any window.
 
     Raises:
         UserError: they were cut with another one.
@@ -103,7 +116,8 @@ def require_window(options: Namespace) -> None:
         cutting = command("data/cut_audio.py", options.data_dir)
         raise UserError(
             f"the spectrograms of {options.data_dir} were cut with --n_fft {found}, but wanted is --n_fft "
-            f"{options.n_fft}: cut them anew with {cutting} --n_fft {options.n_fft} --overwrite 1"
+            f"{options.n_fft}: {f'train with --n_fft {found}, or ' if new else ''}"
+            f"cut them anew with {cutting} --n_fft {options.n_fft} --overwrite 1"
         )
 
 
@@ -175,8 +189,7 @@ def build_test_loader(options: Namespace, device: torch.device) -> OnDevice:
     """Batches of the test list's seconds, with their own sound or that of --audio."""
     seconds = find_list(options, "test")
     sound = choose_sound(options.audio, seconds, options.seed)
-    size = round(options.image_size * options.test_scale)
-    dataset = SecondDataset(seconds, size, options.test_frames == "first", sound)
+    dataset = SecondDataset(seconds, picture_size(options), options.test_frames == "first", sound)
     loader = second_loader(dataset, options.batch_size, options.num_threads, pinned(device), own_share())
     return OnDevice(loader, device)
 
@@ -414,7 +427,8 @@ def checkpoint_to_load(given: dict[str, Any]) -> Path | None:
     if options.resume and not options.evaluate:
         if (out / LAST).exists():
             return out / LAST
-        print(f"--resume 1: there is no {out / LAST}, so the training starts fresh")
+        start = f"from {options.ckpt_file or out / BEST}" if options.use_pretrain else "fresh"
+        print(f"--resume 1: there is no {out / LAST}, so the training starts {start}")
     if options.evaluate and not options.use_pretrain:
         print(f"--evaluate 1 without --use_pretrain 1: using {options.ckpt_file or out / BEST}")
     if options.evaluate or options.use_pretrain:
@@ -464,7 +478,7 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     require_packages(options.log)
     dmc_pkl = path_of_sound(options.dmc_pkl, options.audio)
     require_writable(dmc_pkl)
-    require_window(options)
+    require_window(options, new=checkpoint is None)
     test_loader = build_test_loader(options, device)  # also before training: fail now, not after hours
     seed_everything(options.seed)
     precision = choose_precision(options.precision, device)
@@ -493,8 +507,11 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
         print(f"--audio {options.audio}: not their own sound, so the maps go to {dmc_pkl}, not {options.dmc_pkl}")
     model.set_testing(options)
     evaluate(model, test_loader, dmc_pkl)
-    drawing, scoring = (command(script, options.data_dir) for script in ("vis/draw.py", "metrics/score.py"))
-    print(f"Next: {drawing} {dmc_pkl} draws them, {scoring} {dmc_pkl} scores them if there is a boxes.json.")
+    drawing, scoring = (
+        f"{command(script, options.data_dir)} {shlex.quote(str(dmc_pkl))}"
+        for script in ("vis/draw.py", "metrics/score.py")
+    )
+    print(f"Next: {drawing} draws them, {scoring} scores them if there is a boxes.json.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -510,6 +527,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 parser.error(problem)
             if checkpoint:
                 tell_inherited(options, given, checkpoint)
+            for sentence in without_effect(options, given):
+                print(sentence)
             run(options, checkpoint)
     except EndedByAnother:
         return 1

@@ -3,6 +3,7 @@
     python3 benchmarks/recipes.py                                        # all of it: days on 2 cores
     python3 benchmarks/recipes.py --recipes improved --sets solo --seeds 1
     python3 benchmarks/recipes.py --epoch 8 --image_size 112 --out runs/short
+    python3 benchmarks/recipes.py --recipes improved --precision fp32    # beside those in the hardware's own
 
 Data sets: solo, one instrument a video; distractor, a silent thing beside it; duet, two instruments, for which a
 network is trained on solos first. Of each: IoU with the boxes, beside what needs no learning; pointing with the sounds
@@ -32,12 +33,13 @@ from data.command_line import plain_parser, positive_int
 from data.dmc_pkl import csv_path, path_of_sound
 from data.errors import UserError
 from data.exit_status import exit_status
-from data.layout import LIST_NAMES, list_path
+from data.layout import LIST_NAMES, boxes_file, list_path
 from metrics.annotations import Annotations, read_annotations
 from metrics.evaluate import has_objects, score_baselines, score_run, summary
 from metrics.runs import NEGATIVES, read_run, roc_auc
 from metrics.score import write_json
-from models.options import DATA_OPTIONS, NOT_FROM_CHECKPOINT, checkpoint_args, merge_options
+from models.options import DATA_OPTIONS, DEFAULTS, NOT_FROM_CHECKPOINT, checkpoint_args, merge_options
+from models.precision import PRECISIONS
 from models.recipes import RECIPES
 from models.run_folder import ARGS, BEST, LOG
 
@@ -132,6 +134,7 @@ def needed_sets(set_names: Sequence[str]) -> list[str]:
 
 def plan(options: argparse.Namespace, recipe: str, set_name: str, seed: int) -> list[Training]:
     """The trainings that make a network for a data set, in their order; the last one is on that set."""
+    prefix = f"{recipe}_{options.precision}" if options.precision else recipe
     epochs = EPOCHS[recipe][set_name]
     if options.epoch:
         epochs = (options.epoch,) * len(epochs)
@@ -142,10 +145,10 @@ def plan(options: argparse.Namespace, recipe: str, set_name: str, seed: int) -> 
         first = FIRST_STAGE[set_name]
         # The training on the first set is the same, if it is as long.
         alone = options.epoch or EPOCHS[recipe][first] == (epoch,)
-        name = f"{recipe}_{first}_{seed}" if alone else f"{recipe}_{set_name}-{first}_{seed}"
+        name = f"{prefix}_{first}_{seed}" if alone else f"{prefix}_{set_name}-{first}_{seed}"
         stages.append(_training(options, recipe, first, seed, name, epoch, start))
         start = stages[-1].out / BEST
-    return [*stages, _training(options, recipe, set_name, seed, f"{recipe}_{set_name}_{seed}", last, start)]
+    return [*stages, _training(options, recipe, set_name, seed, f"{prefix}_{set_name}_{seed}", last, start)]
 
 
 def _training(
@@ -166,6 +169,8 @@ def _training(
     }
     if options.image_size:
         given["image_size"] = options.image_size
+    if options.precision:
+        given["precision"] = options.precision
     return Training(given, start)
 
 
@@ -183,8 +188,9 @@ def require_same(training: Training) -> None:
         data_dir = Path(there["data_dir"])  # where it is gone, it may have been moved
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} holds no options: delete {training.out}, or name another --out") from error
+    there = {**DEFAULTS, **there}  # what it does not name is newer than it, and as before by default
     wanted = checkpoint_args(merge_options(training.options, {}))
-    compared = wanted.keys() & there.keys() - NOT_FROM_CHECKPOINT - DATA_OPTIONS
+    compared = wanted.keys() - NOT_FROM_CHECKPOINT - DATA_OPTIONS
     other = [f"--{name} {there[name]}, not {wanted[name]}" for name in sorted(compared) if there[name] != wanted[name]]
     if data_dir.is_dir() and data_dir.resolve() != Path(wanted["data_dir"]).resolve():
         other.append(f"--data_dir {data_dir}, not {wanted['data_dir']}")
@@ -222,7 +228,7 @@ def evaluate(training: Training) -> None:
 
 def annotations_of(training: Training) -> Annotations:
     """The boxes of a training's data set."""
-    return read_annotations(Path(training.options["data_dir"]) / "boxes.json")
+    return read_annotations(boxes_file(training.options["data_dir"]))
 
 
 def run_figures(stages: Sequence[Training], set_name: str) -> dict[str, Any]:
@@ -233,7 +239,8 @@ def run_figures(stages: Sequence[Training], set_name: str) -> dict[str, Any]:
     others = {audio: read_run(path_of_sound(last.dmc_pkl, audio)) for audio in NEGATIVES}
     return {
         "set": set_name,
-        **{name: last.options[name] for name in ("recipe", "seed", "v_cluster", "a_cluster")},
+        "recipe": " ".join(last.options[name] for name in ("recipe", "precision") if name in last.options),
+        **{name: last.options[name] for name in ("seed", "v_cluster", "a_cluster")},
         "epochs": [stage.options["epoch"] for stage in stages],
         "minutes": sum(stage.minutes() for stage in stages),
         "own": summary(score_run(own.maps, own.a_cluster, annotations)),
@@ -311,6 +318,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="pixels of the square pictures; fewer are faster, and maps coarser (default: the recipe's, "
         + ", ".join(f"{recipe} {RECIPES[recipe]['image_size']}" for recipe in CLUSTERS)
         + ")",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="of the networks' convolutions; trainings with it have folders and rows of their own (default: auto)",
     )
     parser.add_argument("--videos", type=positive_int, default=210, metavar="N", help="of each set (default: 210)")
     parser.add_argument("--seconds", type=positive_int, default=6, metavar="N", help="of each video (default: 6)")

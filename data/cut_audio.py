@@ -30,7 +30,8 @@ from data.layout import (
     spectrogram_file,
     videos_by_name,
 )
-from data.spectrogram import N_FFT, SAMPLE_RATE, log_mel, settings
+from data.settings import N_FFT
+from data.spectrogram import SAMPLE_RATE, log_mel, settings
 from data.whole_files import whole_file, whole_folder
 
 MOST_N_FFT = 4096  # a quarter of a second

@@ -11,10 +11,19 @@ from pathlib import Path
 from data.demo_plan import CATEGORY_IDS, NAME_CHARACTERS, NAME_LENGTH, VERSION, DemoSettings, VideoPlan
 from data.demo_scene import HEIGHT, WIDTH, Box
 from data.frame_choice import choose_at_constant_rate
-from data.layout import LIST_NAMES, audio_frames_dir, frame_file, list_path, video_dir, video_frames_dir
+from data.layout import (
+    LIST_NAMES,
+    audio_frames_dir,
+    boxes_file,
+    frame_file,
+    labels_file,
+    list_path,
+    video_dir,
+    video_frames_dir,
+)
 from data.whole_files import whole_file
 
-BOXES_FILE, LABELS_FILE, SETTINGS_FILE = "boxes.json", "labels.json", "demo.json"
+SETTINGS_FILE = "demo.json"
 EXTRACTED_FPS = 4  # frames a second that the extraction takes: they decide in which second's folder a frame lies
 NAME_PATTERN = re.compile(f"[{re.escape(NAME_CHARACTERS)}]{{{NAME_LENGTH}}}")
 
@@ -67,12 +76,12 @@ def write_descriptions(
         "categories": {str(number): name for name, number in CATEGORY_IDS.items()},
         "videos": [plan.name for plan in plans],
     }
-    for name, content in (
-        (BOXES_FILE, entries),
-        (LABELS_FILE, {"videos": _labels(plans)}),
-        (SETTINGS_FILE, description),
+    for path, content in (
+        (boxes_file(data_dir), entries),
+        (labels_file(data_dir), {"videos": _labels(plans)}),
+        (data_dir / SETTINGS_FILE, description),
     ):
-        with whole_file(data_dir / name) as partial:
+        with whole_file(path) as partial:
             partial.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
 
 
@@ -140,10 +149,11 @@ def _refuse_foreign_files(data_dir: Path, ours: set[str], described: bool) -> No
             f"{folder} holds files that are not of this demo data set ({foreign[0]}{others}), which are never removed: "
             "choose another --data_dir, or move them away yourself."
         )
-    for name in () if described else (BOXES_FILE, LABELS_FILE):
-        if (data_dir / name).exists():
+    for path in () if described else (boxes_file(data_dir), labels_file(data_dir)):
+        if path.exists():
             raise ForeignDataError(
-                f"{data_dir} holds a {name} of another data set, which is never replaced: choose another --data_dir."
+                f"{data_dir} holds a {path.name} of another data set, which is never replaced: "
+                "choose another --data_dir."
             )
 
 
@@ -156,5 +166,5 @@ def _remove(data_dir: Path, names: Iterable[str], described: bool) -> None:
                 shutil.rmtree(folder / name)
     if described:
         lists = [list_path(data_dir, name) for name in LIST_NAMES]
-        for path in (*lists, data_dir / BOXES_FILE, data_dir / LABELS_FILE, data_dir / SETTINGS_FILE):
+        for path in (*lists, boxes_file(data_dir), labels_file(data_dir), data_dir / SETTINGS_FILE):
             path.unlink(missing_ok=True)

@@ -61,6 +61,11 @@ def labels_file(data_dir: Path) -> Path:
     return Path(data_dir) / "labels.json"
 
 
+def boxes_file(data_dir: Path) -> Path:
+    """The optional ground truth, in the form of MUSIC's; see `metrics.annotations`."""
+    return Path(data_dir) / "boxes.json"
+
+
 def list_path(list_dir: Path, list_name: str) -> Path:
     """Path of one of the lists ``train``, ``val``, ``test``."""
     return Path(list_dir) / f"{list_name}.txt"

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.command_line import command
 from data.errors import UserError
 from data.labels import contents_of, labels_of_set
-from data.layout import noise_file, silence_file
+from data.layout import labels_file, noise_file, silence_file
 from data.samples import load_spectrogram, load_spectrograms
 from data.seconds import Seconds
+from data.settings import audio_command
 
 SOUNDS = ("own", "shuffled", "noise", "silence")
 
@@ -119,7 +119,7 @@ def read_silence(data_dir: Path) -> torch.Tensor:
 
 def _read_negatives(data_dir: Path, path: Path) -> torch.Tensor:
     if not path.exists():
-        raise UserError(f"there is no {path}: {command('data/cut_audio.py', data_dir)} adds it in a moment")
+        raise UserError(f"there is no {path}: {audio_command(data_dir)} adds it in a moment")
     return load_spectrograms(path)
 
 
@@ -150,7 +150,7 @@ class NoiseNegatives:
 
 
 def choose_sound(audio: str, seconds: Seconds, seed: int) -> Sound:
-    """The sound that each test second is heard with.
+    """The sound that each test second is heard with; says where labels are missing for it.
 
     Args:
         audio: one of `SOUNDS`.
@@ -161,7 +161,13 @@ def choose_sound(audio: str, seconds: Seconds, seed: int) -> Sound:
         UserError: there is no such sound in this data set, see the classes.
     """
     if audio == "shuffled":
-        return SoundOfOtherContent(seconds, labels_of_set(seconds.data_dir), seed)
+        sound = SoundOfOtherContent(seconds, labels_of_set(seconds.data_dir), seed)
+        if unlabelled := sum(not contents for contents in sound.contents):
+            print(
+                f"--audio shuffled: {unlabelled} of {len(sound.contents)} videos have no label in "
+                f"{labels_file(seconds.data_dir)}: they hear and are heard with any others, which may show the same"
+            )
+        return sound
     if audio == "noise":
         return OneOf(read_noise(seconds.data_dir, training=False), seed)
     if audio == "silence":

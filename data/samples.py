@@ -15,6 +15,7 @@ from PIL import Image
 from torchvision.transforms.v2 import functional
 
 from data.errors import SampleError
+from data.settings import window_option
 
 SPECTROGRAM_SHAPE = (201, 64)  # time, mel band; `data/spectrogram.py` writes it
 RESIZE_OVER_CROP = 256 / 224  # published: resized to 256 x 256, then cropped to 224 x 224
@@ -76,8 +77,7 @@ def load_spectrogram(path: Path) -> torch.Tensor:
     Raises:
         SampleError: it cannot be read, has another shape, or values that are no numbers.
     """
-    remedy = f"delete {path.parent} and run data/cut_audio.py on this data set again"
-    return _load_array(path, remedy, several=False).unsqueeze(0)
+    return _load_array(path, path.parent.parent, f"delete {path.parent} and run", several=False).unsqueeze(0)
 
 
 def load_spectrograms(path: Path) -> torch.Tensor:
@@ -86,20 +86,28 @@ def load_spectrograms(path: Path) -> torch.Tensor:
     Raises:
         SampleError: they cannot be read, have another shape, or values that are no numbers.
     """
-    return _load_array(path, "run data/cut_audio.py on this data set again", several=True).unsqueeze(1)
+    return _load_array(path, path.parent, "run", several=True).unsqueeze(1)
 
 
-def _load_array(path: Path, remedy: str, several: bool) -> torch.Tensor:
-    """float32 [201, 64], or [n, 201, 64] if there are several."""
+def _load_array(path: Path, folder: Path, remedy: str, several: bool) -> torch.Tensor:
+    """float32 [201, 64], or [n, 201, 64] if there are several.
+
+    Args:
+        path: of the file.
+        folder: of all spectrograms.
+        remedy: what to do where the file cannot be used, up to the program's name.
+        several: whether it holds several.
+    """
     try:
         spectrogram = np.load(path, allow_pickle=False)
+        shape = getattr(spectrogram, "shape", ())
+        if not isinstance(spectrogram, np.ndarray) or shape != (*shape[: int(several)], *SPECTROGRAM_SHAPE):
+            raise ValueError(f"its shape is {shape or 'that of no array'}, not {SPECTROGRAM_SHAPE}")
+        if not np.isfinite(spectrogram).all():
+            raise ValueError("it holds values that are no finite numbers")
     except (OSError, ValueError, EOFError) as error:
-        raise SampleError(f"the spectrogram {path} cannot be read ({error}): {remedy}") from error
-    shape = getattr(spectrogram, "shape", ())
-    if not isinstance(spectrogram, np.ndarray) or shape != (*shape[: int(several)], *SPECTROGRAM_SHAPE):
-        raise SampleError(f"the spectrogram {path} has shape {shape or 'no array'}, not {SPECTROGRAM_SHAPE}: {remedy}")
-    if not np.isfinite(spectrogram).all():
-        raise SampleError(f"the spectrogram {path} holds values that are no finite numbers: {remedy}")
+        cutting = f"{remedy} data/cut_audio.py{window_option(folder)} on this data set again"
+        raise SampleError(f"the spectrogram {path} cannot be used ({error}): {cutting}") from error
     return torch.from_numpy(spectrogram.astype(np.float32, copy=False))
 
 

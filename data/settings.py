@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+from data.command_line import command
 from data.errors import UserError
 from data.layout import audio_frames_dir
 from data.whole_files import whole_file
 
 SETTINGS_FILE = "settings.json"
+N_FFT = 160  # samples of the window of a spectrogram, 10 ms at 16 kHz, as published
+OPTIONS = ("fps", "short_side", "n_fft")  # settings that can be given to the programs; the others are constants
 
 
 def read_settings(folder: Path) -> dict[str, object] | None:
@@ -34,8 +37,31 @@ def n_fft_of(data_dir: Path) -> int | None:
     Raises:
         UserError: the record cannot be read.
     """
-    n_fft = (read_settings(audio_frames_dir(data_dir)) or {}).get("n_fft")
+    return _n_fft_in(audio_frames_dir(data_dir))
+
+
+def _n_fft_in(folder: Path) -> int | None:
+    n_fft = (read_settings(folder) or {}).get("n_fft")
     return n_fft if isinstance(n_fft, int) else None
+
+
+def window_option(folder: Path) -> str:
+    """The option that `cut_audio.py` takes to go on in a folder of spectrograms: `` --n_fft 512``; empty by default.
+
+    Raises:
+        UserError: the record cannot be read.
+    """
+    n_fft = _n_fft_in(folder)
+    return "" if n_fft in (None, N_FFT) else f" --n_fft {n_fft}"
+
+
+def audio_command(data_dir: Path) -> str:
+    """The command line that cuts what is missing of a data set's sound, with the window that the rest was cut with.
+
+    Raises:
+        UserError: the record of the window cannot be read.
+    """
+    return command("data/cut_audio.py", data_dir) + window_option(audio_frames_dir(data_dir))
 
 
 def record_settings(folder: Path, settings: dict[str, object], overwrite: bool) -> None:
@@ -46,10 +72,17 @@ def record_settings(folder: Path, settings: dict[str, object], overwrite: bool) 
     """
     recorded = None if overwrite else read_settings(folder)
     if recorded is not None and recorded != settings:
-        raise UserError(f"{folder} was cut with {_words(recorded)}, not {_words(settings)}; --overwrite 1 cuts anew")
+        raise UserError(f"{folder} {_difference(recorded, settings)}")
     with whole_file(Path(folder) / SETTINGS_FILE) as path:
         path.write_text(json.dumps(settings) + "\n", encoding="utf-8")
 
 
-def _words(settings: dict[str, object]) -> str:
-    return " ".join(f"--{key} {value}" for key, value in settings.items())
+def _difference(recorded: dict[str, object], settings: dict[str, object]) -> str:
+    """What was cut differently, and what to do."""
+    names = [name for name in {**recorded, **settings} if recorded.get(name) != settings.get(name)]
+    there, wanted = (
+        " ".join(f"--{name} {values.get(name)}" if name in OPTIONS else f"{name} {values.get(name)}" for name in names)
+        for values in (recorded, settings)
+    )
+    go_on = f"{there} goes on with it, " if all(name in OPTIONS and name in recorded for name in names) else ""
+    return f"was cut with {there}, not {wanted}: {go_on}--overwrite 1 cuts anew"

@@ -10,8 +10,9 @@ import warnings
 import librosa
 import numpy as np
 
+from data.settings import N_FFT
+
 SAMPLE_RATE = 16_000  # Hz
-N_FFT = 160  # samples, 10 ms, as published; the window is as long
 HOP_LENGTH = 80  # samples, 5 ms
 N_MELS = 64
 TOP_DB = 80.0

@@ -82,11 +82,19 @@ def read_distances(path: Path) -> dict[str, np.ndarray]:
     return distances
 
 
-def negatives(paths: Sequence[Path]) -> dict[str, Path]:
-    """Which of several runs are the first one's with other sounds, by name: ``{"noise": dmc_noise.pkl}``."""
-    own, *others = map(Path, paths)
-    name_of = {path_of_sound(own, audio).stem: audio for audio in NEGATIVES}
-    return {name_of[path.stem]: path for path in others if path.stem in name_of}
+def negatives(paths: Sequence[Path]) -> dict[Path, dict[str, Path]]:
+    """Which of several runs are another one's with other sounds: ``{dmc.pkl: {"noise": dmc_noise.pkl}}``.
+
+    They lie where `location_dmc.py --audio` puts them: folders of trainings hold files of the same names. Runs that
+    none of the others is of are left out.
+    """
+    given = {Path(path).resolve(): Path(path) for path in paths}
+    found: dict[Path, dict[str, Path]] = {}
+    for path, own in given.items():
+        beside = {audio: path_of_sound(path, audio) for audio in NEGATIVES}
+        if its := {audio: given[other] for audio, other in beside.items() if other in given}:
+            found[own] = its
+    return found
 
 
 def roc_auc(own: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> tuple[float, int]:

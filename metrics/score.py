@@ -38,6 +38,7 @@ from data.command_line import new_parser, seed_number
 from data.dmc_pkl import csv_path
 from data.errors import UserError
 from data.exit_status import exit_status
+from data.layout import boxes_file
 from data.whole_files import whole_file
 from metrics.annotations import FORMATS, Annotations, read_annotations
 from metrics.baselines import DISC_RADIUS
@@ -78,8 +79,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "dmc_pkl",
         type=Path,
         nargs="+",
-        help="maps of one or several runs. The baselines are on the frames of the first; those named as it is, with "
-        "_shuffled, _noise or _silence (location_dmc.py --audio), are told from it by their distances",
+        help="maps of one or several runs. The baselines are on the frames of the first. A run's maps with other "
+        "sounds, beside it and named as it is with _shuffled, _noise or _silence (location_dmc.py --audio), are told "
+        "from it by their distances",
     )
     parser.add_argument("--boxes", type=Path, help="file or folder of annotations (default: DATA_DIR/boxes.json)")
     parser.add_argument("--format", choices=FORMATS, help="of the annotations (default: by what --boxes holds)")
@@ -152,24 +154,28 @@ def frames_text(runs: dict[str, Run], scores: dict[str, Scores], annotations: An
     return [*lines, *(f"{name}: {counted(one.counts, annotations)}" for name, one in scores.items())]
 
 
-def tell_apart(runs: dict[str, Run]) -> tuple[dict[str, float], list[str]]:
-    """ROC AUC of the first run's distances against each of its negatives; and lines that say it.
+def tell_apart(runs: dict[str, Run]) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """ROC AUC of each run's distances against each of its negatives; and lines that say it.
 
     Raises:
         UserError: two of them share no frame.
     """
-    own, *_ = runs.values()
-    areas, lines = {}, []
-    for audio, path in negatives([run.path for run in runs.values()]).items():
-        other = runs[str(path)]
-        if own.distances is None or other.distances is None:
-            lines.append(f"ROC AUC of own against {audio}: not without the distances of both, in their .csv")
-            continue
-        try:
-            areas[audio], count = roc_auc(own.distances, other.distances)
-        except UserError as error:
-            raise UserError(f"{own.path} and {path}: {error}") from error
-        lines.append(f"ROC AUC of own against {audio}, by matched distance: {areas[audio]:.3f} ({count} frames)")
+    name_of = {run.path: name for name, run in runs.items()}
+    areas: dict[str, dict[str, float]] = {}
+    lines = []
+    for path, others in negatives([run.path for run in runs.values()]).items():
+        own, of_own = runs[name_of[path]], areas.setdefault(name_of[path], {})
+        for audio, other_path in others.items():
+            other = runs[name_of[other_path]]
+            what = f"{name_of[path]}: ROC AUC of own against {audio}"
+            if own.distances is None or other.distances is None:
+                lines.append(f"{what}: not without the distances of both, in their .csv")
+                continue
+            try:
+                of_own[audio], count = roc_auc(own.distances, other.distances)
+            except UserError as error:
+                raise UserError(f"{path} and {other_path}: {error}") from error
+            lines.append(f"{what}, by matched distance: {of_own[audio]:.3f} ({count} frames)")
     return areas, lines
 
 
@@ -182,7 +188,10 @@ def evaluate(options: argparse.Namespace) -> tuple[dict, list[str]]:
     paths = [str(path) for path in options.dmc_pkl]
     if twice := {path for path in paths if paths.count(path) > 1}:
         raise UserError(f"{min(twice)} is given twice")
-    annotations = read_annotations(options.boxes or options.data_dir / "boxes.json", options.format)
+    path = options.boxes or boxes_file(options.data_dir)
+    if options.boxes is None and not path.exists():
+        raise UserError(f"there is no {path}: name a file or folder of annotations with --boxes")
+    annotations = read_annotations(path, options.format)
     runs = {path: read_run(Path(path)) for path in paths}
     scores = {}
     for path, run in runs.items():

@@ -211,6 +211,11 @@ def build_dmc(options: Namespace, precision: torch.dtype = torch.float32) -> DMC
     )
 
 
+def smallest_view(size: int, sizes: int) -> int:
+    """Pixels of a side of the smallest of `sizes` views of a picture that has `size`, see `DMC.see`."""
+    return size - 2 * STRIDE * (sizes - 1)
+
+
 def most_clusters(height: int, width: int) -> int:
     """The largest number of clusters that an input of this size can have: one for every feature."""
     rows, columns = feature_size(height, width)

@@ -16,9 +16,9 @@ from data.layout import DEFAULT_DATA_DIR, LIST_NAMES
 from data.other_sounds import SOUNDS
 from data.samples import AUGMENTATIONS, SPECTROGRAM_SHAPE
 from data.share import batch_problem
-from models.backbone import FEATURE_SIZES, PADDINGS
+from models.backbone import FEATURE_SIZES, PADDINGS, feature_size
 from models.clustering import STARTS
-from models.dmc import SPECTROGRAM_SCALINGS, most_clusters
+from models.dmc import SPECTROGRAM_SCALINGS, most_clusters, smallest_view
 from models.losses import LOSSES
 from models.matching import MATCHINGS
 from models.precision import PRECISIONS
@@ -64,6 +64,7 @@ NOT_FROM_CHECKPOINT = frozenset(
 )
 LOGS = ("csv", "tensorboard")
 SWITCH = {"type": int, "choices": (0, 1)}
+LEAST_FEATURES = 2  # a side, of every view in testing: a view of one feature says nothing of where anything is
 MOST_MATCHINGS = 1000  # ways to match the clusters of a sound and a picture, which training goes through
 # They belong together: with another --data_dir, the checkpoint's lists are those of other videos.
 DATA_OPTIONS = frozenset({"data_dir", "data_list_dir", *(f"{name}_list" for name in LIST_NAMES)})
@@ -139,7 +140,12 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "data_list_dir", "folder of the three lists (default: DATA_DIR)")
     for name in LIST_NAMES:
         _add(group, f"{name}_list", f"list of the {name} videos, in --data_list_dir")
-    _add(group, "image_size", "pixels of the square pictures; the maps have 1/16 of it", type=positive_int)
+    _add(
+        group,
+        "image_size",
+        "pixels of the square pictures; the maps have 1/16 of it times --test_scale",
+        type=positive_int,
+    )
     _add(
         group,
         "augmentation",
@@ -292,7 +298,7 @@ def _add_evaluation_options(group: argparse._ArgumentGroup) -> None:
     _add(
         group,
         "test_sizes",
-        "at how many sizes to look at each test picture, each 32 pixels smaller; three times the time for 3",
+        "at how many sizes to look at each test picture, each 32 pixels smaller; twice the time for 3 of 176 pixels",
         type=positive_int,
     )
     _add(
@@ -399,6 +405,11 @@ def inherited_words(options: argparse.Namespace, given: dict[str, Any]) -> str:
     )
 
 
+def picture_size(options: argparse.Namespace) -> int:
+    """Pixels of a side of the square pictures that a network is tested with."""
+    return round(options.image_size * options.test_scale)
+
+
 def check_options(options: argparse.Namespace) -> str | None:
     """What is wrong with the options together; None if nothing is."""
     if options.ckpt_file and not (options.evaluate or options.use_pretrain or options.resume):
@@ -411,19 +422,26 @@ def check_options(options: argparse.Namespace) -> str | None:
         return "--dmc_pkl cannot end with .csv, as the distances go to the file of that name"
     if options.a_cluster > options.v_cluster:
         return "--a_cluster is larger than --v_cluster: each sound needs a part of the picture"
+    tested = picture_size(options)
     for size, named in (
         (options.image_size, f"--image_size {options.image_size}"),
-        (round(options.image_size * options.test_scale), f"--test_scale {options.test_scale}"),
+        (tested, f"--test_scale {options.test_scale}"),
     ):
         if options.v_cluster > most_clusters(size, size):
             return f"{named} gives too few features for --v_cluster {options.v_cluster}"
+    smallest = smallest_view(tested, options.test_sizes)
+    if options.test_sizes > 1 and min(feature_size(smallest, smallest)) < LEAST_FEATURES:
+        return (
+            f"--test_sizes {options.test_sizes} is too many for test pictures of {tested} pixels, each size 32 "
+            "smaller: lower it, or raise --image_size or --test_scale"
+        )
     frames, bands = SPECTROGRAM_SHAPE
     if options.a_cluster > most_clusters(frames // options.audio_pooling, bands):
         return f"--audio_pooling {options.audio_pooling} gives too few features for --a_cluster {options.a_cluster}"
-    if options.matching == "one_to_one" and math.perm(options.v_cluster, options.a_cluster) > MOST_MATCHINGS:
-        return "--matching one_to_one is too slow for so many clusters: lower --v_cluster or --a_cluster"
     if options.evaluate:
         return None
+    if options.matching == "one_to_one" and math.perm(options.v_cluster, options.a_cluster) > MOST_MATCHINGS:
+        return "--matching one_to_one is too slow for so many clusters: lower --v_cluster or --a_cluster"
     if problem := batch_problem(options.batch_size, options.accumulate, world_size()):
         return problem
     if options.negatives == "batch" and options.batch_size == options.accumulate:
@@ -431,6 +449,29 @@ def check_options(options: argparse.Namespace) -> str | None:
             f" and --accumulate {options.accumulate}" if options.accumulate > 1 else ""
         )
     return None
+
+
+def without_effect(options: argparse.Namespace, given: dict[str, Any]) -> list[str]:
+    """A sentence on each option that was given for a training and, beside the others, changes nothing."""
+    if options.evaluate:
+        return []
+    compared = options.batch_size // options.accumulate
+    reasons = {
+        "skip_alike": "it goes with --negatives batch"
+        if options.negatives != "batch"
+        else f"it is less than one of the {compared} sounds that are compared"
+        if round(options.skip_alike * compared) == 0
+        else None,
+        "temperature": "it goes with --loss cross_entropy" if options.loss != "cross_entropy" else None,
+        "augmentation": None
+        if options.enable_img_augmentation
+        else "--enable_img_augmentation 0 leaves the pictures as they are",
+    }
+    return [
+        f"--{name} {given[name]} has no effect: {reason}"
+        for name, reason in reasons.items()
+        if reason and given.get(name)  # a share of 0 is meant to have none
+    ]
 
 
 def checkpoint_args(options: argparse.Namespace) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from data.errors import UserError
 from models.checkpoint import load_weights, read_checkpoint
 from models.device import choose_device
 from models.dmc import DMC, build_dmc
-from models.options import check_options, merge_options
+from models.options import check_options, merge_options, picture_size
 from models.precision import choose_precision
 
 
@@ -33,7 +33,7 @@ class Trained:
     @property
     def picture_size(self) -> int:
         """Pixels of the square pictures that it is tested with."""
-        return round(self.options.image_size * self.options.test_scale)
+        return picture_size(self.options)
 
 
 def load_trained(ckpt_file: Path, device: str = "auto") -> Trained:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,7 +16,7 @@ from benchmarks import recipes
 from benchmarks.programs import run_program
 from benchmarks.table import mean_and_std, table
 from data.errors import UserError
-from models.options import check_options, merge_options
+from models.options import check_options, checkpoint_args, merge_options
 from models.recipes import RECIPES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -106,6 +107,35 @@ def test_a_duet_network_starts_from_one_trained_on_solos_with_the_same_seed(tmp_
     assert f"--use_pretrain 1 --ckpt_file {out}/improved_solo_11/best.pth --resume 1" in second
     assert log == out / "improved_duet_11" / "benchmark.log"
     assert recipes.needed_sets(["duet"]) == ["solo", "duet"]
+
+
+def test_a_precision_has_folders_and_a_row_of_its_own(tmp_path, monkeypatch):
+    chosen = options(tmp_path, "--precision", "fp32")
+    stages = recipes.plan(chosen, "improved", "duet", 10)
+    assert [stage.out.name for stage in stages] == ["improved_fp32_solo_10", "improved_fp32_duet_10"]
+    assert all(stage.options["precision"] == "fp32" for stage in stages)
+    assert all("precision" not in stage.options for stage in recipes.plan(options(tmp_path), "improved", "duet", 10))
+    monkeypatch.setattr(recipes, "annotations_of", lambda _: None)
+    monkeypatch.setattr(recipes, "read_run", lambda _: SimpleNamespace(maps={}, a_cluster=1, distances={}))
+    monkeypatch.setattr(recipes, "score_run", lambda *_: None)
+    monkeypatch.setattr(recipes, "summary", lambda _: {"pointing": 0.5})
+    monkeypatch.setattr(recipes, "roc_auc", lambda *_: (0.5, 1))
+    assert recipes.run_figures(stages, "duet")["recipe"] == "improved fp32"
+    assert recipes.run_figures(recipes.plan(options(tmp_path), "improved", "duet", 10), "duet")["recipe"] == "improved"
+
+
+def test_a_training_from_before_an_option_is_another_one_unless_the_option_is_as_before(tmp_path):
+    (training,) = recipes.plan(options(tmp_path), "improved", "solo", 10)
+    args = checkpoint_args(merge_options(training.options, {}))
+    training.out.mkdir(parents=True)
+    for left_out, differs in (("test_joint_rounds", True), ("temperature", False)):
+        older = {name: value for name, value in args.items() if name != left_out}
+        (training.out / "args.json").write_text(json.dumps(older))
+        if differs:
+            with pytest.raises(UserError, match="--test_joint_rounds 0, not 4"):
+                recipes.require_same(training)
+        else:
+            recipes.require_same(training)
 
 
 def test_minutes_are_those_of_all_epochs_of_all_stages(tmp_path):

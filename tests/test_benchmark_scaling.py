@@ -65,7 +65,7 @@ def test_a_set_that_is_too_small_or_not_cut_is_named(small_set, tmp_path):
 def test_a_whole_run_removes_its_links(small_set, tmp_path, capfd):
     before = sorted(os.listdir(small_set))
     path = tmp_path / "figures.json"
-    sizes = ["--sizes", "180", "150", "--repeats", "1", "--steps", "1", "--image_size", "32"]
+    sizes = ["--sizes", "180", "150", "--repeats", "1", "--steps", "1", "--image_size", "48"]
     assert scaling.main(["--data_dir", str(small_set), *sizes, "--json", str(path)]) == 0
     results = json.loads(path.read_text())
     assert list(results["sizes"]) == ["150", "180"] and set(results["growth"]) == set(scaling.COSTS)

@@ -291,13 +291,24 @@ def test_two_windows_never_mix_in_one_set(tmp_path, capsys):
     assert cut_with_window(tmp_path) == 0
     before = {path: path.read_bytes() for path in (tmp_path / "audio_frames").rglob("*.*")}
     assert cut_with_window(tmp_path, "--n_fft", "512") == 1
-    error = capsys.readouterr().err
-    assert "--n_fft 160" in error and "--n_fft 512" in error and "--overwrite 1" in error
+    assert capsys.readouterr().err.endswith(
+        f"cut_audio: {tmp_path / 'audio_frames'} was cut with --n_fft 160, not --n_fft 512: "
+        "--n_fft 160 goes on with it, --overwrite 1 cuts anew\n"
+    )
     assert {path: path.read_bytes() for path in (tmp_path / "audio_frames").rglob("*.*")} == before
     assert cut_with_window(tmp_path, "--n_fft", "512", "--overwrite", "1") == 0
     after = {path: path.read_bytes() for path in (tmp_path / "audio_frames").rglob("*.*")}
     changed = {path.name for path in before if after[path] != before[path]}
     assert changed == {"000.npy", "001.npy", "noise.npy", "settings.json"}  # silence is the same with any window
+
+
+def test_what_no_option_can_set_is_not_offered_as_one(tmp_path, capsys):
+    assert cut_with_window(tmp_path) == 0
+    path = tmp_path / "audio_frames/settings.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "hop_length": 160}))
+    capsys.readouterr()
+    assert cut_with_window(tmp_path) == 1
+    assert "was cut with hop_length 160, not hop_length 80: --overwrite 1 cuts anew" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["0", "158", "161", "4098", "-512", "many"])

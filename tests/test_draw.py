@@ -196,9 +196,18 @@ def test_a_frame_that_is_gone_or_broken_is_named_with_the_remedy_and_the_others_
     assert overlays(dmc_pkl) == sorted(map(file_name, KEYS[2:]))
     head, first, second = output.err.splitlines()[-3:]
     assert head.endswith("2 could not be drawn:")
-    assert str(gone) in first and "data/cut_video.py" in first and "--data_dir" in first
+    assert str(gone) in first and "--data_dir" in first
+    # The video has other frames, so that cut_video.py alone would skip it.
+    assert f"delete {data_dir / 'video_frames' / NAMES[0]} and run python3 data/cut_video.py" in first
     assert str(broken) in second and "data/cut_video.py" in second
     assert output.out.splitlines()[-1].startswith("Wrote the overlays of 4 frames")
+
+
+def test_of_a_video_without_any_frame_nothing_is_to_be_deleted(dmc_pkl, data_dir, capsys):
+    shutil.rmtree(data_dir / "video_frames" / NAMES[0])
+    assert run(dmc_pkl, data_dir) == 1
+    first, second = capsys.readouterr().err.splitlines()[-2:]
+    assert all("is not there: run python3 data/cut_video.py" in line for line in (first, second))
 
 
 def test_maps_that_cannot_be_drawn_are_named(tmp_path, data_dir, capsys):

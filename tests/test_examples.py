@@ -25,7 +25,7 @@ def folders(tmp_path: Path) -> list[str]:
         (folder / "args.json").write_text(json.dumps({"data_dir": str(tmp_path / "set")}), encoding="utf-8")
         plant_checkpoint(
             folder / "best.pth", np.array([(220, 40, 40)]), np.array([(120, 120, 120)]),
-            image_size=32, v_cluster=3, a_cluster=a_cluster,
+            image_size=32, test_sizes=1, v_cluster=3, a_cluster=a_cluster,
         )  # fmt: skip
         options += [f"--{name}", str(folder)]
     return [*options, "--out", str(tmp_path / "pictures")]

@@ -418,7 +418,7 @@ def peak_memory(video: Path, ckpt_file: Path) -> int:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc")
 def test_a_long_file_takes_no_more_memory_than_a_short_one(tmp_path):
     """5 minutes: their sound alone would be 58 MB, their pictures 138 MB."""
-    small = plant_checkpoint(tmp_path / "best.pth", np.array([RED]), np.array([GREY]), image_size=32)
+    small = plant_checkpoint(tmp_path / "best.pth", np.array([RED]), np.array([GREY]), image_size=32, test_sizes=1)
     peaks = []
     for seconds in (10, 300):
         video = write_media(
@@ -438,6 +438,13 @@ def test_what_is_there_is_replaced_only_when_asked_for(tmp_path, ckpt_file, caps
     assert heat_of(video).read_text() == "mine"
     assert run(video, ckpt_file, "--overwrite", "1") == 0
     assert len(shown(heat_of(video))[0]) == 10
+
+
+def test_a_folder_in_place_of_a_file_is_told_whatever_may_be_replaced(tmp_path, ckpt_file, capsys):
+    video = write_media(tmp_path / "a.mp4", frames=10, rate=30, picture=picture, sound=noise(1))
+    for overwrite in ("0", "1"):
+        assert run(video, ckpt_file, "--json", str(tmp_path), "--overwrite", overwrite) == 1
+        assert f"{tmp_path} is a folder: --json names a file" in capsys.readouterr().err
 
 
 def test_the_source_is_never_written_into(tmp_path, ckpt_file, capsys):

@@ -228,6 +228,22 @@ def test_resume_without_a_checkpoint_starts_fresh_and_says_so(data_dir, tmp_path
     assert "the training starts fresh" in capsys.readouterr().out
 
 
+def test_resume_without_a_checkpoint_says_what_the_training_starts_from(tmp_path, capsys):
+    out, given = str(tmp_path / "run"), str(tmp_path / "given.pth")
+    options = {"resume": 1, "out": out, "use_pretrain": 1}
+    for more, start in (({"ckpt_file": given}, given), ({}, f"{out}/best.pth")):
+        assert location_dmc.checkpoint_to_load(options | more) == Path(start)
+        assert capsys.readouterr().out.endswith(f"no {out}/last.pth, so the training starts from {start}\n")
+
+
+def test_options_without_effect_are_told_and_the_last_words_can_be_pasted(data_dir, tmp_path, capsys):
+    out = tmp_path / "a run"
+    assert run(data_dir, out, "--epoch", "0", "--temperature", "0.3") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "--temperature 0.3 has no effect: it goes with --loss cross_entropy" in lines
+    assert f"python3 metrics/score.py --data_dir {data_dir} '{out}/dmc.pkl' scores them" in lines[-1]
+
+
 def test_a_folder_that_holds_a_training_is_not_touched_without_overwrite(trained, data_dir, tmp_path, capsys):
     out = tmp_path / "run"
     shutil.copytree(trained, out)

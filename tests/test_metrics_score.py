@@ -141,7 +141,7 @@ def test_own_is_told_from_negatives_by_distance(tmp_path, capsys):
     # 16 pairs of an own and a shuffled distance: only 3 > 2.5 and 4 > 2.5 are the wrong way round.
     assert "ROC AUC of own against shuffled, by matched distance: 0.875 (4 frames)" in printed
     found = json.loads(out.read_text(encoding="utf-8"))
-    assert found["roc_auc"] == {"shuffled": 0.875, "noise": 1}
+    assert found["roc_auc"] == {str(own): {"shuffled": 0.875, "noise": 1}}
     assert list(found["runs"]) == [str(path) for path in (own, shuffled, noise, other)]
     assert printed.count("frames scored") == 1
 
@@ -155,10 +155,28 @@ def test_roc_auc_by_hand_takes_all_sounds_and_the_frames_of_both():
         roc_auc({"a": np.ones(1)}, {"b": np.ones(1)})
 
 
-def test_negatives_are_known_by_their_names():
-    paths = [Path(name) for name in ("x/dmc.pkl", "dmc_noise.pkl", "y/dmc_silence.pkl", "other_noise.pkl", "dmc2.pkl")]
-    assert negatives(paths) == {"noise": paths[1], "silence": paths[2]}
-    assert negatives(paths[1:]) == {}
+def test_negatives_are_known_by_their_names_and_folders():
+    own, noise, silence, *others = map(
+        Path, ("x/dmc.pkl", "x/dmc_noise.pkl", "x/dmc_silence.pkl", "dmc_noise.pkl", "y/dmc_silence.pkl", "x/dmc2.pkl")
+    )
+    assert negatives([noise, own, *others, silence]) == {own: {"noise": noise, "silence": silence}}
+    assert negatives([own, *others]) == negatives([noise, silence]) == {}
+    assert negatives([own, noise.absolute()]) == {own: {"noise": noise.absolute()}}
+
+
+def test_each_of_several_networks_is_compared_with_its_own_negatives(tmp_path, capsys):
+    paths = []
+    for folder, other in (("a", [[9]] * 4), ("b", [[2.5], [5], [6], [7]])):
+        (tmp_path / folder).mkdir()
+        paths.append(write_run(tmp_path / folder / "dmc.pkl", distances=[[1], [2], [3], [4]]))
+        paths.append(write_run(tmp_path / folder / "dmc_noise.pkl", distances=other))
+    a, _, b, _ = map(str, paths)
+    assert run(*paths, "--boxes", write_boxes(tmp_path), "--json", tmp_path / "s.json") == 0
+    found = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
+    assert found["roc_auc"] == {a: {"noise": 1}, b: {"noise": 0.875}}
+    printed = capsys.readouterr().out
+    for path, area in ((a, "1.000"), (b, "0.875")):
+        assert f"{path}: ROC AUC of own against noise, by matched distance: {area} (4 frames)" in printed
 
 
 def test_a_negative_without_distances_is_still_scored(tmp_path, capsys):
@@ -205,6 +223,7 @@ def test_what_is_wrong_is_said_in_a_line(tmp_path, capsys):
     for arguments, message in (
         ([tmp_path / "none.pkl", "--boxes", boxes], "none.pkl cannot be read"),
         ([path, "--boxes", tmp_path / "none.json"], "none.json cannot be read"),
+        ([path, "--data_dir", tmp_path / "set"], f"there is no {tmp_path / 'set/boxes.json'}: name a file or folder"),
         ([path, "--boxes", elsewhere], f"'{KEYS[0]}', and annotations of 'other/frame_000/00000'"),
         ([with_nan, "--boxes", boxes], f"nan.pkl: the map '{KEYS[0]}' holds values that are no finite numbers"),
         ([three, "--boxes", boxes], f"three.pkl: the map '{KEYS[0]}' has the shape (2, 7, 7), too small for 3"),

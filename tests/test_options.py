@@ -3,7 +3,7 @@
 import pytest
 
 from models.optimizer import WEIGHT_DECAY
-from models.options import DEFAULTS, check_options, merge_options, parse_options
+from models.options import DEFAULTS, check_options, merge_options, parse_options, without_effect
 from models.recipes import RECIPES
 
 IMPROVED, ORIGINAL = RECIPES["improved"], RECIPES["original"]
@@ -164,9 +164,57 @@ def test_the_help_tells_each_recipes_value_where_they_differ(capsys):
         (("--audio_pooling", "202"), "--audio_pooling"),
         (("--image_size", "32", "--v_cluster", "4", "--test_scale", "0.5"), "--test_scale"),
         (("--image_size", "32", "--test_scale", "0.01"), "--test_scale"),
+        (("--image_size", "80", "--test_sizes", "3"), "--test_sizes 3 is too many for test pictures of 80 pixels"),
+        (("--image_size", "32", "--recipe", "improved"), "--test_sizes 3 is too many for test pictures of 59 pixels"),
+        (("--test_sizes", "7", "--evaluate", "1", "--image_size", "200"), "--test_sizes 7"),
         (("--batch_size", "1", "--negatives", "batch"), "--batch_size"),
     ],
 )
 def test_sizes_that_leave_too_few_features_or_pairs_are_told_before_training(given, word):
     problem = check_options(options_of(*given))
     assert problem is not None and word in problem
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *((("--recipe", recipe)) for recipe in RECIPES),
+        ("--recipe", "improved", "--image_size", "48"),  # 88, 56 and 24 pixels
+        ("--image_size", "81", "--test_sizes", "3"),  # 17 pixels have two features a side
+        ("--image_size", "16", "--v_cluster", "1"),  # a single view may have one
+    ],
+)
+def test_sizes_that_leave_every_view_some_features_are_admitted(given):
+    assert check_options(options_of(*given)) is None
+
+
+def test_the_cost_of_one_to_one_is_that_of_training_alone():
+    given = ("--matching", "one_to_one", "--v_cluster", "7", "--a_cluster", "5")  # 2520 ways to match
+    assert "--matching one_to_one is too slow" in check_options(options_of(*given))
+    assert check_options(options_of(*given, "--evaluate", "1")) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (("--skip_alike", "0.25"), "--skip_alike 0.25 has no effect: it goes with --negatives batch"),
+        (("--skip_alike", "0.25", "--negatives", "batch"), None),
+        (("--skip_alike", "0.01", "--negatives", "batch"), "--skip_alike 0.01 has no effect: it is less than one of"),
+        (
+            ("--skip_alike", "0.1", "--negatives", "batch", "--accumulate", "8"),
+            "--skip_alike 0.1 has no effect: it is less than one of the 4 sounds",
+        ),
+        (("--skip_alike", "0"), None),
+        (("--temperature", "0.3"), "--temperature 0.3 has no effect: it goes with --loss cross_entropy"),
+        (("--temperature", "0.3", "--recipe", "improved"), None),
+        (("--augmentation", "strong"), None),
+        (("--augmentation", "strong", "--enable_img_augmentation", "0"), "--augmentation strong has no effect: "),
+        (("--recipe", "improved", "--enable_img_augmentation", "0"), None),  # the recipe's, not given
+        (("--recipe", "improved", "--loss", "contrastive"), None),
+        (("--temperature", "0.3", "--evaluate", "1"), None),  # nothing of training has one there
+    ],
+)
+def test_what_is_given_and_changes_nothing_is_told(given, sentence):
+    values = parse_options("", given)[1]
+    found = without_effect(merge_options(values, {}), values)
+    assert len(found) == (sentence is not None) and all(one.startswith(sentence) for one in found)

@@ -10,9 +10,10 @@ import torch
 from data.dataset import SecondDataset, second_loader
 from data.errors import SampleError, UserError
 from data.labels import contents_of, labels_of_set, read_labels
-from data.layout import noise_file, silence_file
+from data.layout import audio_frames_dir, noise_file, silence_file
 from data.other_sounds import SOUNDS, NoiseNegatives, OneOf, SoundOfOtherContent, choose_sound, read_noise, read_silence
 from data.seconds import Seconds, find_seconds
+from data.settings import record_settings
 from tests.sample_set import add_labels, add_negatives, add_video
 
 KINDS = {"a": 0, "b": 0, "c": 1, "d": 1, "e": 2}
@@ -65,10 +66,14 @@ def test_a_shuffled_sound_is_the_spectrogram_of_that_second(seconds):
         np.testing.assert_array_equal(sound(index), own(seconds, sound.other(index)))
 
 
-def test_without_labels_a_shuffled_sound_is_any_other_videos(data_dir):
+def test_without_labels_a_shuffled_sound_is_any_other_videos_and_that_is_said(data_dir, capsys):
+    seconds = find_seconds(data_dir, ["a", "c"])
+    choose_sound("shuffled", seconds, seed=10)
+    assert capsys.readouterr().out == ""  # both have a label
     (data_dir / "labels.json").unlink()
     seconds = find_seconds(data_dir, ["a", "b"])
     sound = choose_sound("shuffled", seconds, seed=10)
+    assert f"2 of 2 videos have no label in {data_dir / 'labels.json'}: they hear" in capsys.readouterr().out
     assert [seconds.name(sound.other(index)) for index in range(len(seconds))] == ["b"] * 3 + ["a"] * 3
 
 
@@ -164,6 +169,20 @@ def test_missing_or_damaged_noise_and_silence_name_the_remedy(seconds, audio, pa
         UserError, match=rf"there is no .*{path.name}: python3 data/cut_audio\.py --data_dir .* adds it"
     ):
         choose_sound(audio, seconds, 10)
+
+
+@pytest.mark.parametrize(("n_fft", "option"), [(512, " --n_fft 512"), (160, "")])
+def test_the_remedy_names_the_window_that_the_set_was_cut_with(seconds, n_fft, option):
+    """Without it, cut_audio.py refuses to go on in a set of another window than its default."""
+    data_dir = seconds.data_dir
+    record_settings(audio_frames_dir(data_dir), {"sample_rate": 16_000, "n_fft": n_fft}, overwrite=False)
+    noise_file(data_dir).write_bytes(b"")
+    with pytest.raises(SampleError, match=rf"run data/cut_audio\.py{option} on this data set"):
+        choose_sound("noise", seconds, 10)
+    noise_file(data_dir).unlink()
+    with pytest.raises(UserError) as error:
+        choose_sound("noise", seconds, 10)
+    assert f": python3 data/cut_audio.py --data_dir {data_dir}{option} adds it" in str(error.value)
 
 
 def test_one_of_some_spectrograms_is_drawn_by_seed_and_second():

@@ -25,6 +25,7 @@ from models.schedule import learning_rate
 from tests.sample_set import add_negatives, make_located_set, make_set
 
 SMALL = ["--image_size", "32", "--batch_size", "4", "--num_threads", "0", "--device", "cpu", "--save_every", "0"]
+SMALL += ["--test_scale", "3"]  # room for three sizes
 
 
 @pytest.fixture(scope="module")
@@ -89,14 +90,16 @@ def test_what_is_said_of_testing_changes_the_maps_and_no_weight(improved, tmp_pa
 def test_a_checkpoint_keeps_the_recipe_and_all_that_it_said(improved):
     args = json.loads((improved / "args.json").read_text())
     assert args == read_checkpoint(improved / "best.pth").args
-    expected = {**RECIPES["improved"], "recipe": "improved", "image_size": 32, "epoch": 2, "beta": 7.5}
+    given = {"recipe": "improved", "image_size": 32, "epoch": 2, "beta": 7.5, "test_scale": 3.0}
+    expected = {**RECIPES["improved"], **given}
     assert {name: args[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize(("scale", "side"), [("1", 2), ("1.67", 4), ("2", 4), ("3", 6), ("0.8", 2)])
 def test_maps_have_a_sixteenth_of_the_scaled_pictures(improved, tmp_path, scale, side):
     assert math.ceil(round(32 * float(scale)) / 16) == side
-    assert evaluate(improved / "best.pth", tmp_path, "--test_scale", scale, "--test_frames", "first") == 0
+    sizes = ("--test_scale", scale, "--test_sizes", "1")
+    assert evaluate(improved / "best.pth", tmp_path, *sizes, "--test_frames", "first") == 0
     assert {value.shape for value in read_dmc(tmp_path / "dmc.pkl").values()} == {(3, side, side)}
 
 
@@ -174,13 +177,14 @@ def test_spectrograms_of_another_window_are_refused_with_the_remedy(data_dir, im
     shutil.copytree(data_dir, tmp_path / "set")
     (audio_frames_dir(tmp_path / "set") / "settings.json").write_text('{"n_fft": 1024}')
     checkpoint, folder = improved / "best.pth", ["--data_dir", str(tmp_path / "set")]
-    for refused in (
-        lambda: run(tmp_path / "set", tmp_path / "run", "--n_fft", "160", "--epoch", "0"),
-        lambda: evaluate(checkpoint, tmp_path, *folder, "--n_fft", "160"),
+    for refused, trains in (
+        (lambda: run(tmp_path / "set", tmp_path / "run", "--n_fft", "160", "--epoch", "0"), True),
+        (lambda: evaluate(checkpoint, tmp_path, *folder, "--n_fft", "160"), False),
     ):
         assert refused() == 1
         error = capsys.readouterr().err
         assert "were cut with --n_fft 1024" in error and "wanted is --n_fft 160" in error
+        assert ("train with --n_fft 1024, or cut" in error) == trains
         assert "python3 data/cut_audio.py" in error and error.rstrip().endswith("--n_fft 160 --overwrite 1")
     assert not (tmp_path / "run/last.pth").exists()
     assert run(tmp_path / "set", tmp_path / "run", "--n_fft", "1024", "--epoch", "0") == 0

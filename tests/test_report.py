@@ -3,9 +3,11 @@
 import base64
 import io
 import json
+import math
 import re
 import shutil
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -305,6 +307,27 @@ def test_curves_lie_where_the_log_says(dmc_pkl, data_dir):
     points = [one["points"].split() for one in page.all("polyline")]
     assert [len(one) for one in points] == [3, 3, 3, 3] and points[0][1] == f"{xs[1]},{ys[1]}"
     assert "epoch 3: matching accuracy 0.875 (validation)" in page.text
+
+
+@pytest.mark.parametrize(
+    ("losses", "texts"),
+    [
+        ((5000, 40, 2.5), ["1", "10", "100", "1000", "10000"]),
+        ((2e11, 40, 2.5), ["1", "100", "10000", "1e+06", "1e+08", "1e+10", "1e+12"]),
+    ],
+)
+def test_a_loss_that_begins_in_thousands_is_no_flat_line_at_its_end(tmp_path, losses, texts):
+    lines = [f"{epoch},{loss},0.5,{loss},0.5" for epoch, loss in enumerate(losses, 1)]
+    head = "epoch,loss,train_accuracy,val_loss,val_accuracy"
+    (tmp_path / "log.csv").write_text("\n".join([head, *lines]), encoding="utf-8")
+    loss, accuracy = curve_panels.panels_of(read_log(tmp_path / "log.csv"))
+    assert [tick.text for tick in loss.values] == texts
+    power = loss.values[0].at - loss.values[1].at  # of the first step: the same height everywhere
+    assert [a.at - b.at for a, b in pairwise(loss.values)] == pytest.approx([power] * (len(texts) - 1), abs=0.2)
+    _, middle, last = (y for _, y in loss.lines[0].points)
+    powers = float(texts[1]) / float(texts[0])
+    assert last - middle == pytest.approx(power * math.log(40 / 2.5, powers), abs=0.2)
+    assert accuracy.chance is not None  # it stays linear
 
 
 def test_a_training_of_one_epoch_has_curves(tmp_path):

@@ -1,14 +1,16 @@
 """The curves of one training as figures of a web page: where lines, ticks and labels of each panel lie."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.ticker import MaxNLocator
 
-from vis.curves import CHANCE, PANELS, Curves
+from vis.curves import CHANCE, PANELS, Curves, is_logarithmic
 
 WIDTH, HEIGHT = 460, 250  # units of the drawing
 LEFT, RIGHT, TOP, BOTTOM = 44, 14, 12, 40  # its margins
+MOST_POWERS = 6  # of ten that a logarithmic axis names
 SERIES = ("training", "validation")  # in the order of PANELS
 
 
@@ -62,8 +64,10 @@ def panels_of(curves: Curves) -> list[Panel]:
 def _panel(curves: Curves, title: str, columns: Sequence[str]) -> Panel:
     chance = None if title == "loss" else CHANCE
     values = [value for column in columns for value in curves[column]] + ([] if chance is None else [chance])
-    heights = MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(min(values), max(values)).tolist()  # reach over both
-    low, high = heights[0], heights[-1]
+    logarithmic = is_logarithmic(title, values)
+    heights = _powers_of_ten(values) if logarithmic else _round_values(values)  # reach over all
+    scaled = math.log10 if logarithmic else float
+    low, high = scaled(heights[0]), scaled(heights[-1])
     first, last = min(curves["epoch"]), max(curves["epoch"])
     epochs = MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]).tick_values(first, last).tolist()
 
@@ -72,7 +76,7 @@ def _panel(curves: Curves, title: str, columns: Sequence[str]) -> Panel:
         return round(LEFT + part * (WIDTH - LEFT - RIGHT), 1)
 
     def y(value: float) -> float:
-        return round(TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
+        return round(TOP + (high - scaled(value)) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
 
     lines = [
         Line(
@@ -89,3 +93,13 @@ def _panel(curves: Curves, title: str, columns: Sequence[str]) -> Panel:
         [Tick(y(value), f"{value:.6g}") for value in heights],
         None if chance is None else y(chance),
     )
+
+
+def _round_values(values: Sequence[float]) -> list[float]:
+    return MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(min(values), max(values)).tolist()
+
+
+def _powers_of_ten(values: Sequence[float]) -> list[float]:
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    step = math.ceil((high - low) / MOST_POWERS)
+    return [10.0**power for power in range(low, high + step, step)]

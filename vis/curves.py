@@ -109,8 +109,8 @@ def draw_curves(runs: dict[str, Curves]) -> "Figure":
                 )
         if title != "loss":
             axes.axhline(CHANCE, color="grey", linewidth=1, linestyle=":")
-        elif is_wide([value for curves in runs.values() for column in columns for value in curves[column]]):
-            axes.set_yscale("log")  # the contrastive loss of the original recipe begins in thousands
+        if is_logarithmic(title, [value for curves in runs.values() for column in columns for value in curves[column]]):
+            axes.set_yscale("log")
         axes.set(title=title, xlabel="epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
@@ -126,9 +126,12 @@ def draw_curves(runs: dict[str, Curves]) -> "Figure":
     return figure
 
 
-def is_wide(values: Sequence[float]) -> bool:
-    """Whether some of the values would be a flat line on a linear scale that shows them all."""
-    return min(values) > 0 and max(values) / min(values) > WIDE
+def is_logarithmic(title: str, values: Sequence[float]) -> bool:
+    """Whether a panel's scale is: some losses would be a flat line on a linear one that shows them all.
+
+    The contrastive loss of the original recipe begins in thousands.
+    """
+    return title == "loss" and min(values) > 0 and max(values) / min(values) > WIDE
 
 
 def write_figure(figure: "Figure", path: Path) -> None:

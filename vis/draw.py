@@ -26,7 +26,7 @@ from data.command_line import command, new_parser, seed_number, values_of_option
 from data.dmc_pkl import csv_path
 from data.errors import SampleError, UserError
 from data.exit_status import exit_status
-from data.layout import frame_file, video_frames_dir
+from data.layout import boxes_file, frame_file, video_frames_dir
 from data.samples import load_picture
 from data.whole_files import whole_file
 from metrics.annotations import Annotations, Boxes, read_annotations
@@ -108,7 +108,7 @@ def read_truth(run: Run, options: argparse.Namespace) -> Truth:
         UserError: annotations that were asked for cannot be had, or annotations are malformed.
     """
     asked_for = options.boxes is not None or options.choose in ("best", "worst")
-    path = options.boxes or options.data_dir / "boxes.json"
+    path = options.boxes or boxes_file(options.data_dir)
     if not asked_for and not (options.sheet and path.exists()):
         return Truth({}, {})
     if options.boxes is None and not path.exists():
@@ -173,7 +173,9 @@ def read_frame(frame: Frame, data_dir: Path) -> np.ndarray:
     """
     path = video_frames_dir(data_dir) / frame.video / frame_file(frame.second, frame.index)
     if not path.exists():
-        remedy = f"cut it with {command('data/cut_video.py', data_dir)}, or name the maps' data set with --data_dir"
+        folder = path.parent.parent  # where there is one, its video counts as cut, and is skipped
+        cutting = f"delete {folder} and run" if folder.exists() else "run"
+        remedy = f"{cutting} {command('data/cut_video.py', data_dir)}, or name the maps' data set with --data_dir"
         raise SampleError(f"the frame {path} is not there: {remedy}")
     return np.asarray(load_picture(path))
 

@@ -29,7 +29,7 @@ from data.command_line import available_cores, plain_parser
 from data.errors import UserError
 from data.exit_status import exit_status
 from data.labels import label_of, labels_of_set
-from data.layout import videos_by_name
+from data.layout import boxes_file, videos_by_name
 from data.whole_files import whole_file
 from metrics.annotations import Boxes, read_annotations
 from metrics.frame_keys import Frame
@@ -39,6 +39,7 @@ from models.run_folder import ARGS, BEST
 from models.trained import Trained, load_trained
 from vis.draw import frames_of, read_frame, save_picture
 from vis.heat_video import Style, write_heat_video
+from vis.localize import MAPS_A_SECOND, SILENCE
 from vis.overlay import overlay, relative, with_boxes
 from vis.sheet import LINE, Row, cell, contact_sheet
 
@@ -120,7 +121,7 @@ def sheet(training: Training) -> Image.Image:
     Raises:
         UserError: annotations are not there or malformed, or a frame is gone.
     """
-    boxes, _ = match_frames(training.run.maps.keys(), read_annotations(training.data_dir / "boxes.json"))
+    boxes, _ = match_frames(training.run.maps.keys(), read_annotations(boxes_file(training.data_dir)))
     keys = list(training.shown)
     parts = [part(training, keys[start : start + COLUMNS], boxes) for start in range(0, len(keys), COLUMNS)]
     return stacked(parts)
@@ -165,7 +166,8 @@ def heat_pictures(video: Path, training: Training, folder: Path) -> list[Image.I
         UserError: the video cannot be read.
     """
     trained = training.trained
-    style = Style(range(trained.options.a_cluster), draw_box=False, side_by_side=False, silence=-50, maps_per_second=8)
+    clusters = range(trained.options.a_cluster)
+    style = Style(clusters, draw_box=False, side_by_side=False, silence=SILENCE, maps_per_second=MAPS_A_SECOND)
     path = folder / f"{video.stem}.mp4"
     with path.open("wb") as file:
         write_heat_video(video, file, "mp4", trained, style, available_cores())

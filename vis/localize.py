@@ -34,6 +34,8 @@ from models.trained import Trained, load_trained
 from vis.heat_video import Style, Written, write_heat_video
 from vis.video_writer import kind_of
 
+SILENCE = -50.0  # decibels of full scale
+MAPS_A_SECOND = 8
 LEAST_MAPS_A_SECOND = 4  # below, what moves is shown where it was
 
 
@@ -62,14 +64,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--silence",
         type=decibels,
-        default=-50.0,
+        default=SILENCE,
         metavar="DECIBELS",
-        help="of full scale: sound up to this level shows no heat, from 6 above it on all of it (default: -50)",
+        help="of full scale: sound up to this level shows no heat, from 6 above it on all of it "
+        f"(default: {SILENCE:g})",
     )
     parser.add_argument(
         "--maps_per_second",
         type=maps_per_second,
-        default=8,
+        default=MAPS_A_SECOND,
         help="how often the network looks, at least 4; between these maps heat changes smoothly (default: %(default)s)",
     )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="auto is a GPU if any")
@@ -124,14 +127,16 @@ def require_outputs(video: Path, outputs: dict[str, Path | None], overwrite: boo
         overwrite: whether files that are there may be replaced.
 
     Raises:
-        UserError: two are the same, or one is there already.
+        UserError: two are the same, or one is a folder, or there already.
         OSError: a folder cannot be made.
     """
     named = {option: path for option, path in outputs.items() if path}
     if len({path.resolve() for path in (video, *named.values())}) <= len(named):
         raise UserError(f"the video, {' and '.join(named)} have to be different files")
     for option, path in named.items():
-        if path.is_dir() or (path.exists() and not overwrite):
+        if path.is_dir():
+            raise UserError(f"{path} is a folder: {option} names a file")
+        if path.exists() and not overwrite:
             raise UserError(f"{path} is there already: --overwrite 1 replaces it, {option} names another file")
         path.parent.mkdir(parents=True, exist_ok=True)
 

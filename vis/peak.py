@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from metrics.evaluate import THRESHOLD
 from metrics.localization import SIZE, predict, resized
 
-PART_OF_MAXIMUM = 0.5  # from which on a place belongs to the region, as in the scores
 TOP = 0.98  # part of the maximum that is as good as it
 BLUR = 1 / 28  # of the picture's sides: half a cell of a map of 14 x 14
 
@@ -25,7 +25,7 @@ class Hottest(NamedTuple):
 
 
 def hottest(heat: np.ndarray) -> Hottest | None:
-    """The peak and its box: all that is at least half as hot and hangs together with the peak. None of an empty map.
+    """The peak, and the box of what a score counts as predicted and hangs together with it. None of an empty map.
 
     Maps are often flat where they are hottest, and their maximum leaps about there from frame to frame. The peak is in
     the midst of what is hottest in the map a little blurred.
@@ -33,7 +33,7 @@ def hottest(heat: np.ndarray) -> Hottest | None:
     Args:
         heat: float [h, w], 0 or more.
     """
-    area, _ = predict(resized(heat), PART_OF_MAXIMUM)
+    area, _ = predict(resized(heat), THRESHOLD)
     if not area.any():
         return None
     blurred = np.where(area, resized(ndimage.gaussian_filter(heat, [side * BLUR for side in heat.shape])), 0)

@@ -27,6 +27,7 @@ from data.command_line import command, new_parser, seed_number, whole_number
 from data.errors import SampleError, UserError
 from data.exit_status import exit_status
 from data.labels import labels_of_set
+from data.layout import boxes_file
 from data.whole_files import whole_file
 from metrics.annotations import Annotations, Boxes, read_annotations
 from metrics.evaluate import THRESHOLD, has_objects, score_baselines, score_run, summary
@@ -107,7 +108,7 @@ def read_scores(run: Run, options: argparse.Namespace) -> Scored:
     Raises:
         UserError: the annotations are malformed; or they were asked for and do not fit the run.
     """
-    path = options.boxes or options.data_dir / "boxes.json"
+    path = options.boxes or boxes_file(options.data_dir)
     if options.boxes is None and not path.exists():
         return without_scores(f"There is no {path}, so nothing tells right from wrong; --boxes names another file.")
     annotations = read_annotations(path)

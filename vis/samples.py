@@ -21,9 +21,10 @@ from data.command_line import command, new_parser, positive_int
 from data.errors import UserError
 from data.exit_status import exit_status
 from data.labels import label_of, labels_of_set
-from data.layout import video_frames_dir
+from data.layout import boxes_file, video_frames_dir
 from data.samples import load_picture, load_spectrogram
 from data.seconds import Seconds, find_seconds
+from data.settings import audio_command
 from data.whole_files import whole_file
 
 FRAME_SIZE = (240, 180)
@@ -39,7 +40,7 @@ def load_boxes(data_dir: Path) -> dict[str, Any]:
     Raises:
         UserError: it cannot be read.
     """
-    path = data_dir / "boxes.json"
+    path = boxes_file(data_dir)
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (OSError, ValueError) as error:
@@ -101,7 +102,7 @@ def write_sheet(options: argparse.Namespace) -> None:
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     seconds = find_seconds(data_dir, names)
     if not len(seconds):
-        cutting = f"{command('data/cut_video.py', data_dir)} and {command('data/cut_audio.py', data_dir)}"
+        cutting = f"{command('data/cut_video.py', data_dir)} and {audio_command(data_dir)}"
         raise UserError(f"{data_dir} has no video with frames and spectrograms: run {cutting}")
     labels = labels_of_set(data_dir)
     out = options.out or data_dir / "samples.jpg"

@@ -17,6 +17,7 @@ from data.samples import load_picture
 from data.seconds import Seconds
 from models.dmc import DMC
 from models.locate import locate
+from models.options import picture_size
 from models.run_folder import EVENTS, RunFolder
 
 TAGS = {  # column of log.csv -> tag; what stands before the slash is the group that it is shown in
@@ -101,7 +102,7 @@ class Examples:
     def __init__(self, options: Namespace, seconds: Seconds, device: torch.device) -> None:
         videos = np.linspace(0, len(seconds.names) - 1, min(EXAMPLES, len(seconds.names))).round().astype(int)
         chosen = [int(seconds.first[video] + seconds.first[video + 1]) // 2 for video in videos]
-        dataset = SecondDataset(seconds, round(options.image_size * options.test_scale), first_only=True)
+        dataset = SecondDataset(seconds, picture_size(options), first_only=True)
         batch = collate_seconds([dataset[index] for index in chosen])
         self.batch = {key: value.to(device) if key != "keys" else value for key, value in batch.items()}
         self.frames = [load_picture(seconds.frame_paths(index)[0]) for index in chosen]

@@ -10,13 +10,13 @@ from av.container import OutputContainer
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from data.all_pictures import USUAL_RATE
 from data.errors import UserError
 
 KINDS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}  # FFmpeg's names of the formats
 # Without B-frames: with them, an mp4 file whose frame rate varies states another duration than its pictures have.
 X264_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0"}
 SECONDS_A_KEYFRAME = 2  # a player can jump to these
-USUAL_RATE = 25  # frames a second, of a file that does not tell
 # Numbers of FFmpeg's AVColorSpace that its scaler converts from and to: BT.709, FCC, BT.601 twice, 240M, BT.2020.
 CONVERTIBLE_COLORSPACES = frozenset({1, 4, 5, 6, 7, 9})
 UNSPECIFIED = 2  # colour space, primaries or transfer curve: as most files have it
