@@ -208,7 +208,7 @@ def test_frames_and_maps_that_cannot_be_shown_are_named_and_the_others_go_on(dmc
     assert run(dmc_pkl, data_dir) == 1
     error = capsys.readouterr().err
     page = Page(dmc_pkl.with_name("dmc.html"))
-    assert "cut it with python3 data/cut_video.py" in error and f"{KEYS[1]}: its maps hold values" in error
+    assert "run python3 data/cut_video.py" in error and f"{KEYS[1]}: its maps hold values" in error
     assert f"{KEYS[1]}: its maps hold values" in page.text and len(page.all("img")) == 14
 
 
