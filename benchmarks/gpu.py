@@ -30,6 +30,7 @@ from benchmarks.steps import OwnTraining
 from benchmarks.training import CLUSTERS, PLAIN
 from data.command_line import available_cores, new_parser, positive_float, positive_int
 from data.exit_status import exit_status
+from data.layout import boxes_file
 from data.seconds import find_seconds
 from data.video_lists import read_list
 from metrics.annotations import read_annotations
@@ -148,7 +149,7 @@ def time_to_iou(options: argparse.Namespace) -> dict[str, Any]:
     shared = ["--recipe", "improved", "--v_cluster", 3, "--a_cluster", 1, "--save_every", 1, "--overwrite", 1]
     arguments = [*where, *shared, "--out", run, "--dmc_pkl", run / "dmc.pkl", "--compile", options.compile]
     run_program("location_dmc.py", arguments, log)
-    boxes = read_annotations(options.data_dir / "boxes.json")
+    boxes = read_annotations(boxes_file(options.data_dir))
     seconds, found = 0.0, []
     with (run / "log.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -190,7 +190,7 @@ class DMC(nn.Module):
 
 def _smaller(pictures: torch.Tensor, number: int) -> torch.Tensor:
     """Pictures [B, 3, H, W] scaled down, by two features' distance a number."""
-    size = [max(STRIDE, length - 2 * STRIDE * number) for length in pictures.shape[2:]]
+    size = [max(STRIDE, smallest_view(length, number + 1)) for length in pictures.shape[2:]]
     return functional.interpolate(pictures, size, mode="bilinear", antialias=True)
 
 
