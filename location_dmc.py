@@ -202,6 +202,7 @@ def compare(
 ) -> Comparison:
     """Distances of the right and wrong pairs of a batch; every sound and picture goes through the network once.
 
+    Right and wrong pictures go through it together: BatchNorm has the statistics of both.
     Of several processes each computes its part, and all have the distances of the whole batch.
     """
     skip_alike = options.skip_alike if model.training else 0.0

@@ -21,7 +21,7 @@ def change_colors(pictures: torch.Tensor, factors: torch.Tensor) -> torch.Tensor
     """
     # How many there are tells what to do: to look into the factors, the program would have to wait for a GPU.
     brightness, saturation, *others = factors[..., None, None, None].unbind(1)  # [B, 1, 1, 1]
-    # A crop of what Pillow has read has its colours side by side, each of them far faster to work on by itself.
+    # A crop of a decoded picture has its colours side by side, each of them far faster to work on by itself.
     rgb = (pictures.contiguous() * (brightness / 255)).clamp_(max=1)
     rgb = _blend(rgb, _luminance(rgb), saturation)
     if others:

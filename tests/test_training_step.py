@@ -65,6 +65,32 @@ def test_every_precision_gives_the_loss_and_the_direction_of_float32(data_dir, r
     assert torch.nn.functional.cosine_similarity(found, expected, dim=0) > cosine
 
 
+def test_a_sound_that_goes_through_the_network_once_has_the_loss_gradient_and_statistics_of_one_that_goes_twice(data_dir):
+    trained = own(data_dir, "original", beta=1.0)
+    twice = copy.deepcopy(trained.model).double()
+    once = trained.model.double()
+    batch = next(trained.batches)
+    batch["spectrogram"] = batch["spectrogram"].double()
+    loss = trained.criterion(location_dmc.compare(once, batch, trained.options))
+    loss.backward()
+
+    count = len(batch["spectrogram"])
+    frames = torch.cat([batch["frame"], batch["other_frame"]])
+    audio, visual = twice(batch["spectrogram"].repeat(2, 1, 1, 1), frames)
+    distances = pair_distance(squared_distances(audio, visual), "nearest")
+    right, wrong = distances[:count], distances[count:]
+    expected = 0.5 * torch.cat([right, (5 - (wrong + 1e-9).sqrt()).clamp(min=0) ** 2]).mean()
+    expected.backward()
+
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-10)
+    for (name, weight), of_twice in zip(once.named_parameters(), twice.parameters(), strict=True):
+        torch.testing.assert_close(weight.grad, of_twice.grad, rtol=1e-6, atol=1e-9, msg=name)
+    for (name, kept), of_twice in zip(once.named_buffers(), twice.buffers(), strict=True):
+        # Twice as many values have the same mean; n / (n - 1) of their variance differs a little.
+        tolerance = 0.01 if name.endswith("running_var") else 1e-10
+        torch.testing.assert_close(kept, of_twice, rtol=tolerance, atol=1e-12, msg=name)
+
+
 def test_in_float16_a_step_whose_gradients_overflow_is_left_out_and_the_scale_halved():
     model = torch.nn.Linear(2, 1)
     optimizer = build_optimizer(model.parameters(), merge_options({}, {}))
