@@ -1,8 +1,9 @@
 """The yardstick: a plain training loop of the original recipe, as one would write it from the paper's description.
 
 float32, a random wrong picture for each sound, every sound through its network once for each of its two pictures, right
-and wrong pairs one after the other, the clustering in Python loops, each picture prepared by itself with Pillow. It takes nothing from this project but where
-the samples are, so that what makes this project's own loop faster does not make its yardstick faster too.
+and wrong pairs one after the other, the clustering in Python loops, each picture prepared by itself with Pillow. It
+takes nothing from this project but where the samples are, so that what makes this project's own loop faster does not
+make its yardstick faster too.
 """
 
 import random

@@ -65,7 +65,7 @@ def test_every_precision_gives_the_loss_and_the_direction_of_float32(data_dir, r
     assert torch.nn.functional.cosine_similarity(found, expected, dim=0) > cosine
 
 
-def test_a_sound_that_goes_through_the_network_once_has_the_loss_gradient_and_statistics_of_one_that_goes_twice(data_dir):
+def test_a_sound_once_through_the_network_gives_loss_gradient_and_statistics_of_one_that_goes_twice(data_dir):
     trained = own(data_dir, "original", beta=1.0)
     twice = copy.deepcopy(trained.model).double()
     once = trained.model.double()
