@@ -1,7 +1,8 @@
 """How fast training is: a plain float32 loop of the original recipe beside location_dmc.py's own step.
 
 All are trained step by step in turns in one run, so that what slows the machine slows all of them. Medians of whole
-steps, loading included; then a step of each in its parts, and the peak memory of each in a process of its own.
+steps, loading included; then a step of each in its parts, and the peak memory of each in a process of its own. How
+threads wait, and that numbers below 1e-38 count as 0, location_dmc.py sets for its process, so here for all of them.
 
   python3 benchmarks/training.py --data_dir datasets/demo
 """

@@ -27,6 +27,10 @@ def choose_device(name: str) -> torch.device:
         raise UserError(f"--device {name}: PyTorch finds no such device here; --device auto takes what there is")
     if name == "cuda":
         torch.backends.cudnn.benchmark = True  # batches have few sizes: the fastest kernels for each are tried out once
+    if name == "cpu":
+        # Gradients through hard clusters are full of numbers below 1e-38, each of which takes a CPU a hundred times as
+        # long. The threads that PyTorch has not started yet will take them for 0 as well.
+        torch.set_flush_denormal(True)
     return _of_process(name) if world_size() > 1 else torch.device(name)
 
 

@@ -6,6 +6,13 @@ import torch
 from models.device import choose_device
 
 
+@pytest.fixture(autouse=True)
+def denormals():
+    """Other tests keep them."""
+    yield
+    torch.set_flush_denormal(False)
+
+
 @pytest.mark.parametrize("name", ["cpu", "cuda", "auto"])
 def test_convolutions_on_a_gpu_are_tried_out_and_those_on_a_cpu_are_what_they_were(name, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -13,3 +20,14 @@ def test_convolutions_on_a_gpu_are_tried_out_and_those_on_a_cpu_are_what_they_we
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     assert choose_device(name).type == ("cpu" if name == "cpu" else "cuda")
     assert torch.backends.cudnn.benchmark == (name != "cpu")
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda"])
+def test_on_a_cpu_numbers_below_the_smallest_normal_one_count_as_0(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    if not torch.set_flush_denormal(False):
+        pytest.skip("this CPU cannot")
+    choose_device(name)
+    assert ((torch.tensor(2e-38) * 0.1).item() == 0) == (name == "cpu")
