@@ -42,7 +42,7 @@ from data.video_lists import read_list
 from models.checkpoint import Checkpoint, load_weights, read_checkpoint
 from models.comparison import Comparison, compare_in_batch, compare_with_one
 from models.device import OnDevice, choose_device, pinned, restore_random_states, seed_everything
-from models.distributed import average_statistics, gathered, shared
+from models.distributed import average_statistics, gathered, own_part, shared
 from models.dmc import DMC, build_dmc
 from models.locate import locate
 from models.losses import ContrastiveLoss, CrossEntropyLoss
@@ -137,7 +137,7 @@ def build_pair_loader(options: Namespace, list_name: str, device: torch.device, 
         device: where the batches go.
         promised: bytes of memory that other frames will take.
     """
-    seconds = find_list(options, list_name)
+    seconds = from_first(find_list, options, list_name)
     if len(seconds.names) < 2:
         raise UserError(
             f"the {list_name} list has one usable video, but a wrong pair takes a second one: add videos, then run "
@@ -187,7 +187,7 @@ def build_cache(
 
 def build_test_loader(options: Namespace, device: torch.device) -> OnDevice:
     """Batches of the test list's seconds, with their own sound or that of --audio."""
-    seconds = find_list(options, "test")
+    seconds = from_first(find_list, options, "test")
     sound = choose_sound(options.audio, seconds, options.seed)
     dataset = SecondDataset(seconds, picture_size(options), options.test_frames == "first", sound)
     loader = second_loader(dataset, options.batch_size, options.num_threads, pinned(device), own_share())
@@ -206,11 +206,13 @@ def compare(
     Of several processes each computes its part, and all have the distances of the whole batch.
     """
     skip_alike = options.skip_alike if model.training else 0.0
-    sounds = noise.add_to(batch["spectrogram"]) if noise else batch["spectrogram"]
-    in_batch, part, whole = options.negatives == "batch", len(batch["frame"]), batch.get("whole")
+    sounds, part, whole = batch["spectrogram"], len(batch["frame"]), batch.get("whole")
+    in_batch = options.negatives == "batch"
+    of_nothing = noise.draw(sounds) if noise else sounds[:0]
     frames = batch["frame"] if in_batch else torch.cat([batch["frame"], batch["other_frame"]])
-    audio, visual = model(sounds, frames)  # [B + N, A, 512], [B or 2 B, V, 512]
-    audio = torch.cat([gathered(audio[:part], whole), audio[part:]])
+    # [B + N, A, 512], [B or 2 B, V, 512]
+    audio, visual = model(torch.cat([sounds, own_part(of_nothing)]), frames)
+    audio = torch.cat([gathered(audio[:part], whole), gathered(audio[part:], len(of_nothing))])
     visuals = [gathered(centers, whole) for centers in visual.split(part)]
     if in_batch:
         return compare_in_batch(audio, *visuals, gathered(batch["video"], whole), options.matching, skip_alike)
@@ -454,9 +456,13 @@ def require_writable(path: Path) -> None:
 def explained(error: RuntimeError) -> str | None:
     """What the user can do about an error of PyTorch; None if it is none of those that they can mend."""
     if isinstance(error, torch.OutOfMemoryError):
-        return "the device's memory is too small: give a smaller --batch_size or --image_size"
+        return (
+            "the device's memory is too small: give --accumulate 2 or more, or a smaller --batch_size or --image_size"
+        )
     if "DataLoader worker" in str(error):
-        return f"a process that loads data died, for want of memory? Give a smaller --num_threads ({error})"
+        return (
+            f"a process that loads data died, for want of memory? Give --cache 0 or a smaller --num_threads ({error})"
+        )
     return explained_break(error)
 
 

@@ -11,8 +11,8 @@ SHARE = 0.5  # of what is free
 def memory_to_spend() -> int:
     """Bytes of memory, shared by processes, that one program may take without getting into the way of others.
 
-    Half of what is free: of the machine, of the container or batch job that this runs in, and of what there is to
-    share; divided by the processes that `torchrun` starts on this machine.
+    Half of what is free: of the machine, of the container or batch job that this runs in (if its limit is one of
+    control groups of version 2), and of what there is to share; divided by the processes that `torchrun` starts here.
     """
     free = [_free_of_machine(), *_free_of_group()]
     if SHARED_MEMORY.is_dir():

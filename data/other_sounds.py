@@ -139,14 +139,17 @@ class NoiseNegatives:
         if count:
             self.noise, self.silence = read_noise(data_dir, training=True), read_silence(data_dir)
 
-    def add_to(self, spectrograms: torch.Tensor) -> torch.Tensor:
-        """A batch's sounds, [B, 1, 201, 64], and behind them those of nothing: [B + count + 1, 1, 201, 64]."""
+    def draw(self, spectrograms: torch.Tensor) -> torch.Tensor:
+        """The sounds of nothing for a batch's sounds, [B, 1, 201, 64]: [count + 1, 1, 201, 64], or none of them.
+
+        Several processes draw the same.
+        """
         if not self.count:
-            return spectrograms
+            return spectrograms[:0]
         # They stay on the device, and what is drawn is drawn there: whatever is copied to a GPU is waited for.
         self.noise, self.silence = self.noise.to(spectrograms), self.silence.to(spectrograms)
         chosen = torch.randint(len(self.noise), (self.count,), device=spectrograms.device)
-        return torch.cat([spectrograms, self.noise[chosen], self.silence])
+        return torch.cat([self.noise[chosen], self.silence])
 
 
 def choose_sound(audio: str, seconds: Seconds, seed: int) -> Sound:

@@ -60,26 +60,26 @@ def seed_everything(seed: int) -> None:
 
 
 def random_states() -> dict[str, Any]:
-    """All random states, as plain values and tensors, for a checkpoint."""
+    """All random states, as plain values and tensors, for a checkpoint; of the GPUs that of the one in use."""
     kind, keys, *rest = np.random.get_state()
     return {
         "python": random.getstate(),
         "numpy": (kind, keys.tolist(), *rest),
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
+        "cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_initialized() else [],
         "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
     }
 
 
 def restore_random_states(states: dict[str, Any]) -> None:
-    """Set all random states to what `random_states` gave."""
+    """Set all random states to what `random_states` gave, in each of several processes to the first one's."""
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
     kind, keys, *rest = states["numpy"]
     np.random.set_state((kind, np.array(keys, np.uint32), *rest))
     torch.set_rng_state(states["torch"])
-    if states["cuda"] and len(states["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states["cuda"])
+    if states["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"][0])  # older checkpoints have one of each GPU
     if states["mps"] is not None and torch.backends.mps.is_available():
         torch.mps.set_rng_state(states["mps"])
 

@@ -50,7 +50,19 @@ def gathered(part: torch.Tensor, count: int | None = None) -> torch.Tensor:
     Returns:
         [count, ...]; with one process the part itself.
     """
-    return _Gather.apply(part)[:count] if distributed.is_initialized() else part
+    return _Gather.apply(part)[:count] if distributed.is_initialized() and len(part) else part
+
+
+def own_part(rows: torch.Tensor) -> torch.Tensor:
+    """This process's part of rows that all processes have; `gathered`, with their number, puts them together again.
+
+    All parts are of one length: where the rows do not go round, the first one is repeated behind the last.
+    """
+    if not distributed.is_initialized():
+        return rows
+    size = distributed.get_world_size()
+    repeated = rows[:1].expand(-len(rows) % size, *rows.shape[1:])
+    return torch.cat([rows, repeated]).chunk(size)[distributed.get_rank()]
 
 
 class _Gather(torch.autograd.Function):

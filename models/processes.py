@@ -140,7 +140,9 @@ def launch() -> str | None:
 
 
 def after_restart(given: dict[str, Any], last: Path) -> dict[str, Any]:
-    """The options given, and `--resume 1` if torchrun restarts what it had begun itself.
+    """The options given, and `--resume 1` if torchrun restarts what it had begun itself, on the same machine.
+
+    Over several machines, where the first process may come to another one, `--resume 1` is to be given.
 
     Args:
         given: options of the command line.

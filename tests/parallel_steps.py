@@ -85,6 +85,8 @@ def train(data_dir: Path, case: dict[str, object]) -> dict[str, object]:
     dataset = train_loader.loader.dataset
     samples = [dataset[0, index] for index in range(8)]
     freeze(model, *(torch.stack([sample[name] for sample in samples]) for name in ("spectrogram", "frame")))
+    heard: list[int] = []  # sounds that go through the network at a time
+    model.audio_net.register_forward_pre_hook(lambda _, inputs: heard.append(len(inputs[0])))
     trainable, _ = shared(model, device)
     optimizer = build_optimizer(model.parameters(), options)
     scaler = build_scaler(optimizer, torch.float32, device)  # does nothing
@@ -95,7 +97,8 @@ def train(data_dir: Path, case: dict[str, object]) -> dict[str, object]:
         trained = location_dmc.train_epoch(trainable, criterion, optimizer, scaler, train_loader, epoch, options, noise)
         validated = location_dmc.validate(model, criterion, val_loader, options)
         averages += [[a.count, a.loss, a.accuracy] for a in (trained, validated)]
-    return {"losses": criterion.losses, "averages": averages, "model": model.state_dict()}
+    found = {"losses": criterion.losses, "averages": averages, "most_heard": max(heard, default=0)}
+    return {**found, "model": model.state_dict()}
 
 
 def make_data(data_dir: Path) -> None:

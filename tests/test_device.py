@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.device import choose_device
+from models.device import choose_device, random_states, restore_random_states
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +31,17 @@ def test_on_a_cpu_numbers_below_the_smallest_normal_one_count_as_0(name, monkeyp
         pytest.skip("this CPU cannot")
     choose_device(name)
     assert ((torch.tensor(2e-38) * 0.1).item() == 0) == (name == "cpu")
+
+
+def test_the_random_state_of_the_gpu_in_use_comes_back_whichever_it_is(monkeypatch):
+    # The first of several processes saves its own; all of them go on from it, each on another GPU.
+    state = torch.arange(3, dtype=torch.uint8)
+    found = []
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda: state)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", found.append)
+    saved = random_states()
+    restore_random_states(saved)
+    restore_random_states(saved | {"cuda": [state, state + 1]})  # of an older checkpoint
+    assert [one.tolist() for one in found] == [[0, 1, 2], [0, 1, 2]]

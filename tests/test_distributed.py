@@ -47,6 +47,12 @@ def test_losses_and_weights_are_those_of_one_process_with_the_whole_batch(by_two
             assert (result["model"][name] - weight).abs().max() < 1e-8, name
 
 
+def test_processes_share_out_noise_and_silence_as_they_do_sounds(by_two, data_dir):
+    # 4 sounds with 2 of noise and 1 of silence, which go through BatchNorm too: the 3 take one repetition.
+    assert parallel_steps.train(data_dir, parallel_steps.CASES["uneven"])["most_heard"] == 4 + 3
+    assert [results["uneven"]["most_heard"] for results in by_two] == [2 + 2, 2 + 2]
+
+
 def test_weights_move_in_these_steps_by_much_more_than_they_may_differ(by_two, data_dir):
     untrained = parallel_steps.train(data_dir, parallel_steps.CASES["batch"] | {"epoch": 0})["model"]
     for name, weight in by_two[0]["batch"]["model"].items():

@@ -196,31 +196,29 @@ def test_training_hears_half_of_the_noise_so_that_the_other_half_is_new_to_the_t
     rows = [set(noise[:, 0, 0, 0].int().tolist()) for noise in (heard, tested)]
     assert rows == [set(range(32)), set(range(32, 64))]
     negatives = NoiseNegatives(data_dir, 8)
-    drawn = torch.cat([negatives.add_to(torch.zeros(1, 1, 201, 64))[1:-1] for _ in range(60)])
+    drawn = torch.cat([negatives.draw(torch.zeros(1, 1, 201, 64))[:-1] for _ in range(60)])
     assert set(drawn[:, 0, 0, 0].int().tolist()) == rows[0]  # every one, in time
 
 
-def test_noise_and_one_second_of_silence_stand_behind_a_batchs_sounds(data_dir):
-    sounds = torch.randn(5, 1, 201, 64)
-    found = NoiseNegatives(data_dir, 3).add_to(sounds)
-    assert found.shape == (5 + 3 + 1, 1, 201, 64) and found.dtype == torch.float32
-    assert torch.equal(found[:5], sounds)
+def test_noise_and_one_second_of_silence_are_drawn_for_a_batch(data_dir):
+    found = NoiseNegatives(data_dir, 3).draw(torch.randn(5, 1, 201, 64))
+    assert found.shape == (3 + 1, 1, 201, 64) and found.dtype == torch.float32
     noise = read_noise(data_dir, training=True)
-    assert all(any(torch.equal(one, other) for other in noise) for one in found[5:8])
-    assert (found[8] == -100).all()
+    assert all(any(torch.equal(one, other) for other in noise) for one in found[:3])
+    assert (found[3] == -100).all()
 
 
 def test_noise_and_silence_go_to_the_device_once(data_dir):
     negatives = NoiseNegatives(data_dir, 3)
     for _ in range(2):  # of the second time nothing could be copied any more: what is on this device has no values
-        found = negatives.add_to(torch.empty(5, 1, 201, 64, device="meta"))
-        assert found.shape == (5 + 3 + 1, 1, 201, 64)
+        found = negatives.draw(torch.empty(5, 1, 201, 64, device="meta"))
+        assert found.shape == (3 + 1, 1, 201, 64)
         assert {found.device.type, negatives.noise.device.type, negatives.silence.device.type} == {"meta"}
 
 
-def test_no_noise_adds_nothing_and_takes_neither_files_nor_chance(tmp_path):
-    sounds, before = torch.randn(5, 1, 201, 64), torch.get_rng_state()
-    assert NoiseNegatives(tmp_path, 0).add_to(sounds) is sounds
+def test_no_noise_takes_neither_files_nor_chance(tmp_path):
+    sounds, before = torch.zeros(5, 1, 201, 64), torch.get_rng_state()
+    assert NoiseNegatives(tmp_path, 0).draw(sounds).shape == (0, 1, 201, 64)
     assert torch.equal(torch.get_rng_state(), before)
 
 
