@@ -1,6 +1,10 @@
 """A large data set out of a small one: its frames and spectrograms hard-linked many times, which takes no space."""
 
+import contextlib
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
@@ -35,6 +39,26 @@ def all_seconds(data_dir: Path) -> Seconds:
     if not len(seconds):
         raise UserError(f"--data_dir {data_dir} has no frames and spectrograms to link: cut it first, or make demo")
     return seconds
+
+
+@contextlib.contextmanager
+def temporary_set(data_dir: Path, count: int) -> Iterator[tuple[Path, dict[str, int]]]:
+    """A linked set of `count` seconds, inside `data_dir`, as links do not leave their file system; removed afterwards.
+
+    Yields:
+        Its folder, and NAME -> seconds, see `link_set`.
+
+    Raises:
+        UserError: there is nothing to link, or too little.
+        OSError: the links cannot be made.
+    """
+    source = all_seconds(data_dir)
+    folder = Path(tempfile.mkdtemp(prefix=".linked-", dir=data_dir))
+    try:
+        yield folder / "set", link_set(source, folder / "set", count)
+    finally:
+        print("removing the links", flush=True)
+        shutil.rmtree(folder)
 
 
 def link_set(source: Seconds, target: Path, count: int) -> dict[str, int]:

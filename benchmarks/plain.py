@@ -87,8 +87,14 @@ class PlainDMC(nn.Module):
         return between.min(-1).values.sum(-1)
 
 
+def endless(loader: DataLoader) -> Iterator[list[torch.Tensor]]:
+    """The batches of one epoch after the other; it holds the loader alone, not the training that holds it."""
+    while True:
+        yield from loader
+
+
 class PlainTraining:
-    """Trains step by step.
+    """Trains step by step, until it is closed.
 
     Args:
         seconds: what to train on.
@@ -121,11 +127,12 @@ class PlainTraining:
             drop_last=True,
             persistent_workers=num_threads > 0,
         )
-        self.batches = self._batches()
+        self.batches = endless(self.loader)
 
-    def _batches(self) -> Iterator[list[torch.Tensor]]:
-        while True:
-            yield from self.loader
+    def close(self) -> None:
+        """End the processes that load data, which else would wait for the next epoch."""
+        self.batches.close()
+        del self.batches, self.loader
 
     def step(self) -> float:
         """Load a batch and train on it; returns its loss."""

@@ -13,7 +13,6 @@ import torch
 
 from data.command_line import available_cores
 from metrics.score import write_json
-from models.device import choose_device
 
 
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
@@ -26,14 +25,20 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return platform.processor() or platform.machine()
 
 
+def device_name() -> str:
+    """The GPU's name, ``mps``, or ``cpu``: looked up without setting anything that a training would feel."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
 def machine() -> dict[str, Any]:
     """What times depend on."""
-    device = choose_device("auto")
     return {
         "cpu": cpu_model(),
         "cores": available_cores(),
         "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "device": device_name(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),

@@ -13,7 +13,6 @@ Growth is the exponent p of cost ~ size^p from one size to the next. Files are i
 import argparse
 import json
 import math
-import shutil
 import signal
 import subprocess
 import sys
@@ -30,7 +29,7 @@ if not __package__:  # run by path: imports start at the repository root
 import itertools
 
 from benchmarks.clock import interleaved, medians
-from benchmarks.linked_set import all_seconds, link_set, write_lists
+from benchmarks.linked_set import temporary_set, write_lists
 from benchmarks.programs import ROOT
 from benchmarks.results import machine_line, markdown_table, new_results, save_results
 from data.command_line import new_parser, positive_int
@@ -74,7 +73,7 @@ def start_training(data_dir: Path, lists: Path, options: argparse.Namespace) -> 
 
 
 def measure(data_dir: Path, written: dict[str, int], options: argparse.Namespace) -> dict[int, dict[str, Any]]:
-    """Size -> its figures, medians over `options.repeats` runs in turns."""
+    """Size -> its figures, of `options.repeats` runs in turns: medians, but of memory the most."""
     names = {size: names_of(written, size) for size in options.sizes}
     lists = {size: data_dir / f"lists_{size}" for size in options.sizes}
     for size, of_size in names.items():
@@ -95,7 +94,7 @@ def measure(data_dir: Path, written: dict[str, int], options: argparse.Namespace
 
 
 def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Medians of the runs of a size, and the time of an epoch in seconds."""
+    """Medians of the runs of a size, but the most memory of any of them, and the time of an epoch in seconds."""
     step = median([median(run["steps"]) for run in runs])
     steps = runs[0]["steps_an_epoch"]
     memory = [run["memory_of_all"] for run in runs if run["memory_of_all"] is not None]
@@ -186,15 +185,9 @@ def benchmark(options: argparse.Namespace) -> None:
         UserError: there is nothing to link, or a training failed.
         OSError: the links cannot be made.
     """
-    source = all_seconds(options.data_dir)
     results = new_results(options)
-    folder = Path(tempfile.mkdtemp(prefix=".scaling-", dir=options.data_dir))
-    try:
-        written = link_set(source, folder / "set", options.sizes[-1])
-        figures = measure(folder / "set", written, options)
-    finally:
-        print("removing the links", flush=True)
-        shutil.rmtree(folder)
+    with temporary_set(options.data_dir, options.sizes[-1]) as (folder, written):
+        figures = measure(folder, written, options)
     costs = {cost: [of[cost] for of in figures.values()] for cost in COSTS}
     results["sizes"] = {str(size): of for size, of in figures.items()}
     results["growth"] = {cost: growth(options.sizes, of_cost) for cost, of_cost in costs.items()}

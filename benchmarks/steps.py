@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import itertools
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ import location_dmc
 import models.dmc
 from data.other_sounds import NoiseNegatives
 from models.clustering import soft_kmeans
+from models.device import OnDevice
 from models.dmc import build_dmc
 from models.optimizer import build_optimizer, build_scaler
 from models.options import merge_options
@@ -21,8 +23,24 @@ from models.step_parts import StepPart
 PARTS = ("loading", "forward", "clustering", "loss", "backward", "optimizer")
 
 
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has done all that it was given; a CPU always has."""
+    if device.type != "cpu":
+        torch.get_device_module(device).synchronize()
+
+
+def endless(loader: OnDevice) -> Iterator[dict[str, Any]]:
+    """The batches of one epoch after the other.
+
+    It holds the loader alone: a method would hold its training, which holds it, and neither would ever be let go of.
+    """
+    for epoch in itertools.count(1):
+        loader.set_epoch(epoch)
+        yield from loader
+
+
 class OwnTraining:
-    """Trains step by step as `location_dmc.py` does.
+    """Trains step by step as `location_dmc.py` does, until it is closed.
 
     Args:
         given: options that differ from their defaults.
@@ -43,14 +61,12 @@ class OwnTraining:
         self.noise = NoiseNegatives(self.options.data_dir, self.options.noise_negatives)
         with contextlib.redirect_stdout(io.StringIO()):  # what it says of the data set, once for each recipe
             self.loader = location_dmc.build_pair_loader(self.options, "train", device)
-        self.batches = self._batches()
+        self.batches = endless(self.loader)
 
-    def _batches(self) -> Iterator[dict[str, Any]]:
-        epoch = 0
-        while True:
-            epoch += 1
-            self.loader.set_epoch(epoch)
-            yield from self.loader
+    def close(self) -> None:
+        """End the processes that load data, which else would wait for the next epoch."""
+        self.batches.close()
+        del self.batches, self.loader
 
     def step(self) -> float:
         """Load a batch and train on it; returns its loss."""
@@ -100,8 +116,7 @@ class _Clock:
 
     def stop(self, part: str) -> None:
         """What has passed since the last stop was for `part`."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
+        synchronize(self.device)
         now = time.perf_counter()
         self.seconds[part] += now - self.last
         self.last = now

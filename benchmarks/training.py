@@ -8,10 +8,9 @@ threads wait, and that numbers below 1e-38 count as 0, location_dmc.py sets for 
 """
 
 import argparse
-import multiprocessing
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,6 +21,7 @@ import torch
 
 import location_dmc  # noqa: F401 - first, as it says how threads are to wait, before PyTorch is loaded
 from benchmarks.clock import interleaved, medians
+from benchmarks.own_process import in_own_process
 from benchmarks.peak_memory import peak_of_process
 from benchmarks.plain import PlainTraining
 from benchmarks.results import machine_line, markdown_table, new_results, save_results
@@ -94,18 +94,27 @@ def build(name: str, options: argparse.Namespace) -> PlainTraining | OwnTraining
 
 def peak_memory(name: str, options: argparse.Namespace) -> float:
     """Gigabytes that two steps take at most: of the GPU, else of the process without those that load data."""
-    training = build(name, options)
-    for _ in range(2):
-        training.step()
-    if training.device.type == "cuda":
-        return torch.cuda.max_memory_allocated(training.device) / 1e9
-    return peak_of_process() / 1e9
+    with closing(build(name, options)) as training:
+        for _ in range(2):
+            training.step()
+        return peak_gigabytes(training.device)
 
 
-def in_own_process(name: str, options: argparse.Namespace) -> float:
-    """`peak_memory` in a process that has done nothing else."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(peak_memory, name, options).result()
+def peak_gigabytes(device: torch.device) -> float:
+    """The most memory so far: of the GPU, else of this process without those that load data."""
+    allocated = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_of_process()
+    return allocated / 1e9
+
+
+def timed(options: argparse.Namespace) -> tuple[dict[str, list[float]], dict[str, dict[str, float]]]:
+    """Seconds of the steps of each contestant, in turns, and those of each part of ours; nothing of them is left."""
+    with ExitStack() as stack:
+        trainings = {name: stack.enter_context(closing(build(name, options))) for name in contestants(options)}
+        print(f"{len(trainings)} loops, {options.warm_up} + {options.steps} steps of each, in turns", flush=True)
+        steps = {name: training.step for name, training in trainings.items()}
+        seconds = interleaved(steps, options.steps, options.warm_up)
+        own = {name: training for name, training in trainings.items() if isinstance(training, OwnTraining)}
+        return seconds, {name: parts_of(training, min(3, options.steps)) for name, training in own.items()}
 
 
 def parts_of(training: OwnTraining, steps: int) -> dict[str, float]:
@@ -134,16 +143,9 @@ def benchmark(options: argparse.Namespace) -> None:
         UserError: the data set cannot be trained on.
     """
     results = new_results(options)
-    names = list(contestants(options))
-    trainings = {name: build(name, options) for name in names}
-    print(f"{len(names)} loops, {options.warm_up} + {options.steps} steps of each, in turns", flush=True)
-    steps = {name: training.step for name, training in trainings.items()}
-    results["all_seconds"] = interleaved(steps, options.steps, options.warm_up)
+    results["all_seconds"], results["parts"] = timed(options)
     results["seconds"] = medians(results["all_seconds"])
-    own = {name: training for name, training in trainings.items() if isinstance(training, OwnTraining)}
-    results["parts"] = {name: parts_of(training, min(3, options.steps)) for name, training in own.items()}
-    del trainings, own, steps
-    results["peak_memory"] = {name: in_own_process(name, options) for name in names}
+    results["peak_memory"] = {name: in_own_process(peak_memory, name, options) for name in contestants(options)}
     print("", *markdown_table(["", "samples/s", "times plain", "GB", *PARTS], rows(results)), "", sep="\n")
     print(machine_line(results))
     save_results(options.json, results)

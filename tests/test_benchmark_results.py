@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from benchmarks.clock import interleaved, medians
-from benchmarks.results import cpu_model, machine_line, markdown_table, new_results, save_results
+from benchmarks.results import cpu_model, machine, machine_line, markdown_table, new_results, save_results
 from data.command_line import available_cores
 from data.errors import UserError
 
@@ -69,6 +69,17 @@ def test_results_hold_all_that_they_depend_on(tmp_path):
     assert saved["machine"]["torch"] == torch.__version__ and saved["machine"]["numpy"] == np.__version__
     line = machine_line(saved)
     assert saved["machine"]["cpu"] in line and torch.__version__ in line and saved["date"] in line
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_the_machine_is_recorded_without_setting_anything(gpu, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "a GPU")
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    torch.set_flush_denormal(False)
+    assert machine()["device"] in (("a GPU",) if gpu else ("mps", "cpu"))
+    assert not torch.backends.cudnn.benchmark
+    assert (torch.tensor(2e-38) * 0.1).item() != 0
 
 
 def test_results_that_cannot_be_written_leave_the_old_ones(tmp_path):

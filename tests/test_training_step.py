@@ -2,9 +2,13 @@
 
 import copy
 import functools
+import gc
 import json
+import multiprocessing
 import subprocess
 import sys
+import weakref
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -186,8 +190,42 @@ def test_the_plain_loop_trains(data_dir):
     assert not torch.equal(plain.model.fc_v.weight, before["fc_v.weight"])
 
 
+@pytest.fixture
+def no_collection():
+    """Only what nothing refers to any more is freed."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("recipe", ["plain", "original", "improved"])
+def test_a_closed_training_ends_its_processes_and_is_freed_at_once(data_dir, recipe, no_collection):
+    def a_step() -> list[weakref.ref]:
+        if recipe == "plain":
+            new = PlainTraining(find_seconds(data_dir, read_list(data_dir / "train.txt")), 32, 6, 1, CPU)
+        else:
+            new = own(data_dir, recipe, image_size=32, num_threads=1)
+        with closing(new) as trained:
+            trained.step()
+            assert len(multiprocessing.active_children()) == 1
+        assert multiprocessing.active_children() == []
+        return [weakref.ref(part) for part in (trained, trained.model, trained.optimizer)]
+
+    assert [alive() for alive in a_step()] == [None] * 3
+
+
+def test_of_the_trainings_that_are_timed_nothing_is_left_when_memory_is_measured(data_dir, no_collection):
+    small = ["--image_size", "32", "--batch_size", "4", "--steps", "1", "--warm_up", "1", "--num_threads", "1"]
+    which = ["--recipes", "improved", "--precisions", "fp32"]
+    seconds, parts = training.timed(training.parse(["--data_dir", str(data_dir), *which, *small]))
+    assert set(seconds) == {"plain loop", *parts} == {"plain loop", "improved fp32"}
+    assert [left for left in gc.get_objects() if type(left) in (OwnTraining, PlainTraining)] == []
+    assert multiprocessing.active_children() == []
+
+
 def test_the_benchmark_of_training_prints_a_table_and_saves_all_figures(data_dir, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(training, "in_own_process", training.peak_memory)  # which takes long to start
+    monkeypatch.setattr(training, "in_own_process", lambda work, *arguments: work(*arguments))  # takes long to start
     small = ["--image_size", "32", "--batch_size", "4", "--steps", "2", "--warm_up", "1", "--num_threads", "1"]
     arguments = ["--recipes", "improved", "--precisions", "fp32", "--json", str(tmp_path / "out.json")]
     assert training.main(["--data_dir", str(data_dir), *small, *arguments]) == 0
