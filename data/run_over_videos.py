@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -53,6 +53,16 @@ def attempt(work: Callable[..., None], name: str, *args: object) -> Outcome:
         return Outcome(name, failure=f"{type(error).__name__}: {error}")
 
 
+@contextlib.contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """As long as this lasts, a plain kill (SIGTERM) raises KeyboardInterrupt."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def run_over_videos(
     work: Callable[..., None], jobs: dict[str, tuple], source: Source, description: str
 ) -> list[Outcome]:
@@ -68,17 +78,13 @@ def run_over_videos(
         One outcome a job, in the order of `jobs`.
     """
     outcomes: dict[str, Outcome] = {}
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a plain kill ends us as Ctrl-C does
-    try:
-        with (
-            tqdm(total=len(jobs), desc=description, unit="video", disable=not jobs) as bar,
-            contextlib.closing(source(work, jobs)) as found,
-        ):
-            for outcome in found:
-                outcomes[outcome.name] = outcome
-                bar.update()
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with (
+        tqdm(total=len(jobs), desc=description, unit="video", disable=not jobs) as bar,
+        contextlib.closing(source(work, jobs)) as found,
+    ):
+        for outcome in found:
+            outcomes[outcome.name] = outcome
+            bar.update()
     return [outcomes[name] for name in jobs]
 
 
