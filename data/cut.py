@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from data.command_line import INTERRUPTED, available_cores, command, new_parser, positive_int
 from data.errors import MediaError, UserError
 from data.layout import video_dir
-from data.run_over_videos import Source, processes, report, run_over_videos
+from data.run_over_videos import Source, ended_like_ctrl_c, processes, report, run_over_videos
 from data.settings import record_settings
 from data.whole_files import clear_partial
 
@@ -82,11 +82,11 @@ def is_finished(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def open_source(options: argparse.Namespace, out: Path) -> Iterator[Source]:
-    """Yield what has videos cut: processes of this machine, or a Dask cluster.
+def open_source(options: argparse.Namespace, out: Path, work: Callable[..., None]) -> Iterator[Source]:
+    """Yield what has videos cut: processes of this machine, or a Dask cluster; see `cut_videos`.
 
     Raises:
-        UserError: there is no such cluster.
+        UserError: there is no such cluster, or it cannot do the work.
     """
     if not options.dask:
         yield processes(options.num_threads)
@@ -97,7 +97,7 @@ def open_source(options: argparse.Namespace, out: Path) -> Iterator[Source]:
         raise UserError(
             f"--dask needs the package {error.name}: python3 -m pip install -r requirements-cluster.txt brings it"
         ) from error
-    with dask_cluster(options.dask, out) as source:
+    with dask_cluster(options.dask, out, work, await_worker=bool(options.overwrite)) as source:
         yield source
 
 
@@ -152,7 +152,8 @@ def cut_videos(
         )
         return 1
     try:
-        with open_source(options, out) as source:  # before anything is replaced: there may be no cluster
+        # Before anything is replaced: there may be no cluster, or one that cannot help.
+        with ended_like_ctrl_c(), open_source(options, out, work) as source:
             prepare(out, settings, jobs, bool(options.overwrite), beside)
             left = {name: arguments for name, arguments in jobs.items() if not is_finished(out / name)}
             outcomes = run_over_videos(work, left, source, program)

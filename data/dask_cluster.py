@@ -20,6 +20,7 @@ from data.run_over_videos import Outcome, Source
 from data.whole_files import PARTIAL_SUFFIX
 
 CONNECT_SECONDS = 5
+LOST = (OSError, asyncio.TimeoutError)  # what is said of a worker that leaves while it is asked
 KILLED = (
     "KilledWorker: the worker processes died over it: it is damaged (re-encode it), or memory ran out (dask worker "
     "--memory-limit)"
@@ -45,15 +46,17 @@ class SentAsCode:
 
 
 @contextlib.contextmanager
-def dask_cluster(address: str, out: Path) -> Iterator[Source]:
-    """Connect to a cluster, and yield what has it cut videos.
+def dask_cluster(address: str, out: Path, work: Callable[..., None], await_worker: bool) -> Iterator[Source]:
+    """Connect to a cluster, and yield what has it cut videos, once the workers that are there have shown that they can.
 
     Args:
         address: of the scheduler, ``tcp://HOST:PORT``.
-        out: folder of the results, absolute.
+        out: folder of the results, absolute; made if it is not there.
+        work: cuts one video; what the workers must be able to import.
+        await_worker: whether one must be there first, as before results are removed; else work awaits it.
 
     Raises:
-        UserError: the scheduler cannot be reached.
+        UserError: the scheduler cannot be reached, a worker cannot do the work, or `out` cannot be written.
     """
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
@@ -64,31 +67,30 @@ def dask_cluster(address: str, out: Path) -> Iterator[Source]:
             "its address"
         ) from error
     try:
-        yield partial(_outcomes, client, address, out)
+        with _probe(out) as probe:
+            _check_workers(client, address, Place(*_importable(work), probe), await_worker)
+            yield partial(_outcomes, client, address, probe)
     finally:
         client.close()
 
 
 def _outcomes(
-    client: Client, address: str, out: Path, work: Callable[..., None], jobs: dict
+    client: Client, address: str, probe: Path, work: Callable[..., None], jobs: dict[str, tuple]
 ) -> Generator[Outcome, None, None]:
     """Outcomes as they come.
 
     A video that kills its worker is tried on others, and takes those with it that wait beside it. So what remains is
     then tried one by one.
     """
-    with _probe(out) as probe:
-        place = Place(*_importable(work), probe)
-        _check_workers(client, address, place)
-        cut = SentAsCode(partial(on_worker.cut_here, place))
-        suspects = []
-        for outcome in _in_cluster(client, address, cut, out, jobs):
-            if outcome.failure == KILLED:
-                suspects.append(outcome.name)
-            else:
-                yield outcome
-        for name in suspects:
-            yield from _in_cluster(client, address, cut, out, {name: jobs[name]})
+    cut = SentAsCode(partial(on_worker.cut_here, Place(*_importable(work), probe)))
+    suspects = []
+    for outcome in _in_cluster(client, address, cut, probe.parent, jobs):
+        if outcome.failure == KILLED:
+            suspects.append(outcome.name)
+        else:
+            yield outcome
+    for name in suspects:
+        yield from _in_cluster(client, address, cut, probe.parent, {name: jobs[name]})
 
 
 def _in_cluster(
@@ -112,11 +114,15 @@ def _outcome(name: str, future: Future, address: str) -> Outcome:
     except KilledWorker:
         return Outcome(name, failure=KILLED)
     except (CancelledError, asyncio.CancelledError) as error:
-        raise UserError(
-            f"the scheduler at {address} is gone, or cancelled the work; finished videos are kept, run it again"
-        ) from error
+        raise _gone(address) from error
     except Exception as error:  # what went wrong on the worker's side must not cost the other videos
         return Outcome(name, failure=f"{type(error).__name__}: {error}")
+
+
+def _gone(address: str) -> UserError:
+    return UserError(
+        f"the scheduler at {address} is gone, or cancelled the work; finished videos are kept, run it again"
+    )
 
 
 def _importable(work: Callable[..., None]) -> tuple[Path, str, str]:
@@ -128,9 +134,10 @@ def _importable(work: Callable[..., None]) -> tuple[Path, str, str]:
 
 @contextlib.contextmanager
 def _probe(folder: Path) -> Iterator[Path]:
-    """A file in the folder for as long as this lasts."""
+    """A file in the folder, which is made if it is not there, for as long as this lasts."""
     probe = folder / f".dask.{socket.gethostname()}-{os.getpid()}{PARTIAL_SUFFIX}"  # cleared if we are killed
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         probe.touch()
     except OSError as error:
         raise UserError(f"cannot write into {folder} ({error.strerror}): make it writable") from error
@@ -140,14 +147,26 @@ def _probe(folder: Path) -> Iterator[Path]:
         probe.unlink(missing_ok=True)
 
 
-def _check_workers(client: Client, address: str, place: Place) -> None:
+def _check_workers(client: Client, address: str, place: Place, await_worker: bool) -> None:
     """Raise UserError if one of the workers cannot do the work; those that come later say so for each video."""
-    threads = client.nthreads()
-    if not threads:
+    check = SentAsCode(partial(on_worker.problem_here, place))
+    if not client.nthreads():
         print(f"no worker is at {address} yet, waiting; start one with dask worker {address}", file=sys.stderr)
-        return
+        if not await_worker:
+            return
+        _await_worker(client, address, check)
+    threads = client.nthreads()
     print(f"{len(threads)} workers at {address}, together {sum(threads.values())} videos at a time")
-    answers = client.run(SentAsCode(partial(on_worker.problem_here, place)), on_error="return")
-    for worker, problem in answers.items():
-        if isinstance(problem, str):
-            raise UserError(f"the worker {worker} cannot help: {problem}")
+    for worker, answer in client.run(check, on_error="return").items():
+        if isinstance(answer, Exception) and not isinstance(answer, LOST):
+            answer = f"it cannot take the work ({answer}): workers need the Python and the packages of this machine"
+        if isinstance(answer, str):
+            raise UserError(f"the worker {worker} cannot help: {answer}")
+
+
+def _await_worker(client: Client, address: str, check: SentAsCode) -> None:
+    """Return once a worker has done the check: given as work, it also makes a cluster grow that grows with its work."""
+    answer = client.submit(check, pure=False)
+    answer.exception()  # once it is there
+    if answer.cancelled():
+        raise _gone(address)

@@ -5,6 +5,7 @@ repository before they are told where it lies. So nothing of it is imported at t
 """
 
 import importlib
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -32,11 +33,13 @@ class Place:
 def problem_here(place: Place) -> str | None:
     """Why this worker cannot do the work; None if it can."""
     host = socket.gethostname()
-    if not place.probe.exists():
+    if not os.path.exists(place.probe):  # that of a Path raises PermissionError
         return f"{host} does not see {place.probe.parent}: workers need the same --data_dir, on a shared file system"
+    if not os.access(place.probe.parent, os.W_OK):
+        return f"{host} cannot write into {place.probe.parent}: start its workers as a user who can"
     try:
         import_function(place.root, place.module, place.function)
-    except ImportError as error:
+    except Exception as error:  # importing runs code, and an older one may lack the function
         return f"{host} cannot import the work ({error}): workers need {place.root} and its requirements.txt"
     return None
 

@@ -6,8 +6,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from data.errors import MediaError
 from data.notes import collected_notes
 
 CRASHED = "the process died over it: it is damaged (re-encode it), or memory ran out (use fewer --num_threads)"
+AHEAD = 1  # jobs that a pool is given beyond its processes, so that none of these waits; each is a suspect more
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Outcome:
     note: str | None = None
 
 
+Job = tuple[str, tuple]  # NAME, arguments
 # Calls a function for every job, NAME -> arguments, and yields the outcomes as they come.
 Source = Callable[[Callable[..., None], dict[str, tuple]], Generator[Outcome, None, None]]
 
@@ -50,6 +53,16 @@ def attempt(work: Callable[..., None], name: str, *args: object) -> Outcome:
         return Outcome(name, failure=f"{type(error).__name__}: {error}")
 
 
+@contextlib.contextmanager
+def ended_like_ctrl_c() -> Iterator[None]:
+    """As long as this lasts, a plain kill (SIGTERM) raises KeyboardInterrupt."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def run_over_videos(
     work: Callable[..., None], jobs: dict[str, tuple], source: Source, description: str
 ) -> list[Outcome]:
@@ -65,17 +78,13 @@ def run_over_videos(
         One outcome a job, in the order of `jobs`.
     """
     outcomes: dict[str, Outcome] = {}
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a plain kill ends us as Ctrl-C does
-    try:
-        with (
-            tqdm(total=len(jobs), desc=description, unit="video", disable=not jobs) as bar,
-            contextlib.closing(source(work, jobs)) as found,
-        ):
-            for outcome in found:
-                outcomes[outcome.name] = outcome
-                bar.update()
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with (
+        tqdm(total=len(jobs), desc=description, unit="video", disable=not jobs) as bar,
+        contextlib.closing(source(work, jobs)) as found,
+    ):
+        for outcome in found:
+            outcomes[outcome.name] = outcome
+            bar.update()
     return [outcomes[name] for name in jobs]
 
 
@@ -85,28 +94,46 @@ def processes(num_threads: int) -> Source:
 
 
 def _outcomes(num_threads: int, work: Callable[..., None], jobs: dict[str, tuple]) -> Generator[Outcome, None, None]:
-    """Outcomes as they come. A job that kills its process breaks the pool: what is left then runs one by one."""
-    call, left = partial(attempt, work), dict(jobs)
+    """Outcomes as they come.
+
+    A job that kills its process breaks the pool, and takes those with it that run beside it. So these are tried one by
+    one, and then the rest goes on in a new pool.
+    """
+    call, left = partial(attempt, work), deque(jobs.items())
+    while left:
+        suspects = yield from _in_pool(call, left, num_threads)
+        for job in suspects:
+            died = yield from _in_pool(call, deque([job]), 1)
+            if died:
+                yield Outcome(job[0], failure=CRASHED)
+
+
+def _in_pool(call: Callable[..., Outcome], left: deque[Job], num_threads: int) -> Generator[Outcome, None, list[Job]]:
+    """Take jobs from `left` and yield their outcomes as they come, until none is left or one has killed its process.
+
+    Returns:
+        Jobs that were taken but have no outcome: one of them killed its process. Empty if all went well.
+    """
+    count = min(num_threads, len(left))
+    pool = ProcessPoolExecutor(count, initializer=_leave_with_parent)
+    begun: dict[Future, Job] = {}
     try:
-        for outcome in _in_pool(call, left, num_threads):
-            del left[outcome.name]
-            yield outcome
+        while left or begun:
+            while left and len(begun) < count + AHEAD:
+                future = pool.submit(call, left[0][0], *left[0][1])
+                begun[future] = left.popleft()  # only now: a broken pool refuses jobs
+            for future in wait(begun, return_when=FIRST_COMPLETED).done:
+                outcome = future.result()
+                del begun[future]
+                yield outcome
     except BrokenProcessPool:
-        for name, arguments in left.items():
-            try:
-                yield from _in_pool(call, {name: arguments}, 1)
-            except BrokenProcessPool:
-                yield Outcome(name, failure=CRASHED)
-
-
-def _in_pool(call: Callable[..., Outcome], jobs: dict[str, tuple], num_threads: int) -> Generator[Outcome, None, None]:
-    pool = ProcessPoolExecutor(min(num_threads, len(jobs) or 1), initializer=_leave_with_parent)
-    try:
-        futures: list[Future] = [pool.submit(call, name, *arguments) for name, arguments in jobs.items()]
-        for future in as_completed(futures):
-            yield future.result()
+        pass
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+    for future in [future for future in begun if future.done() and future.exception() is None]:
+        del begun[future]
+        yield future.result()  # it had ended before the pool broke
+    return list(begun.values())
 
 
 def _leave_with_parent() -> None:

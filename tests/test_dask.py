@@ -22,9 +22,12 @@ from data import cut_audio, cut_video
 from data.errors import MediaWarning
 from data.notes import collected_notes, note
 from tests.media import click, remux, write_media
+from tests.permissions import obey_permissions
 
 ROOT = Path(__file__).resolve().parents[1]
 NEEDS = "needs the packages of requirements-cluster.txt"
+HERE = Path("/proc/self/cwd")  # another folder to each process, as one that is not shared
+other_folder_to_each = pytest.mark.skipif(not HERE.exists(), reason=f"needs {HERE}")
 
 
 @contextmanager
@@ -47,22 +50,40 @@ def running(*words: str, folder: Path, log: str) -> Iterator[Path]:
                 process.wait()
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory) -> Iterator[str]:
-    """Address of a scheduler with two workers of one thread."""
+@contextmanager
+def running_scheduler(folder: Path) -> Iterator[str]:
+    """A scheduler without workers; yields its address."""
     distributed = pytest.importorskip("distributed", reason=NEEDS)
-    folder = tmp_path_factory.mktemp("cluster")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     address = f"tcp://127.0.0.1:{port}"
-    quiet = ("--no-dashboard",)
+    words = ("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+    with running(*words, folder=folder, log="scheduler.log"):
+        with distributed.Client(address, timeout=30, set_as_default=False):
+            pass
+        yield address
+
+
+@contextmanager
+def running_workers(address: str, folder: Path, count: int, *options: str) -> Iterator[None]:
+    """So many workers of one thread."""
+    from distributed import Client
+
+    words = ("worker", address, "--nworkers", str(count), "--nthreads", "1", "--no-dashboard", *options)
     with (
-        running("scheduler", "--host", "127.0.0.1", "--port", port, *quiet, folder=folder, log="scheduler.log"),
-        running("worker", address, "--nworkers", "2", "--nthreads", "1", *quiet, folder=folder, log="worker.log"),
-        distributed.Client(address, timeout=30, set_as_default=False) as client,
+        running(*words, folder=folder, log="worker.log"),
+        Client(address, timeout=30, set_as_default=False) as client,
     ):
-        client.wait_for_workers(2, timeout=60)
+        client.wait_for_workers(count, timeout=60)
+        yield
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[str]:
+    """Address of a scheduler with two workers."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with running_scheduler(folder) as address, running_workers(address, folder, 2):
         yield address
 
 
@@ -147,7 +168,7 @@ def test_a_video_that_kills_each_worker_is_listed_and_the_others_are_done_once(c
     from data.run_over_videos import run_over_videos
 
     names = ["a", "die", "b", "c", "d"]
-    with dask_cluster(cluster, tmp_path) as source:
+    with dask_cluster(cluster, tmp_path, _write_or_die, await_worker=False) as source:
         outcomes = run_over_videos(_write_or_die, {name: (tmp_path / name,) for name in names}, source, "test")
     assert [(outcome.name, outcome.failure) for outcome in outcomes] == [
         (name, KILLED if name == "die" else None) for name in names
@@ -194,6 +215,118 @@ def test_a_worker_that_sees_another_folder_is_named(cluster, tmp_path, capfd, mo
     assert cut_video.main(["--data_dir", str(tmp_path), "--dask", cluster]) == 1
     errors = capfd.readouterr().err
     assert f"does not see {tmp_path / 'video_frames'}" in errors and "shared file system" in errors
+
+
+def finished_set(data_dir: Path) -> dict[str, bytes]:
+    """A set with a finished video; returns all its files."""
+    write_media(data_dir / "video/a.mp4", frames=50)
+    assert cut_video.main(["--data_dir", str(data_dir)]) == 0
+    return files(data_dir)
+
+
+def cut_anew(data_dir: Path, address: str) -> list[str]:
+    """Options that have a cluster replace all that is there."""
+    return ["--data_dir", str(data_dir), "--fps", "2", "--overwrite", "1", "--dask", address]
+
+
+@other_folder_to_each
+def test_workers_that_see_another_folder_cost_nothing_that_is_there(cluster, tmp_path, capfd, monkeypatch):
+    before = finished_set(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert cut_video.main(cut_anew(HERE, cluster)) == 1
+    errors = capfd.readouterr().err
+    assert "cannot help" in errors and f"does not see {HERE}/video_frames: workers need the same" in errors
+    assert files(tmp_path) == before
+
+
+OTHER_DATA = {"data/__init__.py": "", "data/cut_video.py": ""}
+OLDER_PYTHON = """
+import types
+class CodeType:
+    def __new__(*_):
+        raise TypeError("code() takes at most 16 arguments")
+types.CodeType = CodeType
+"""
+
+
+@pytest.mark.parametrize(
+    ("scripts", "loaded", "reason"),
+    [(OTHER_DATA, "data.cut_video", "restart it"), ({"older.py": OLDER_PYTHON}, "older", "code() takes at most 16")],
+    ids=["other data", "older Python"],
+)
+def test_a_worker_that_cannot_import_costs_nothing_that_is_there(tmp_path, capfd, scripts, loaded, reason):
+    before = finished_set(tmp_path / "set")
+    for name, code in scripts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(code)
+    with running_scheduler(tmp_path) as address, running_workers(address, tmp_path, 1, "--preload", loaded):
+        assert cut_video.main(cut_anew(tmp_path / "set", address)) == 1
+    errors = capfd.readouterr().err
+    assert "cannot help: " in errors and reason in errors
+    assert files(tmp_path / "set") == before
+
+
+@other_folder_to_each
+def test_before_results_are_replaced_a_first_worker_is_awaited_and_asked(tmp_path):
+    before = finished_set(tmp_path / "set")
+    (tmp_path / "elsewhere").mkdir()
+    with running_scheduler(tmp_path) as address:
+        waiting = start_cut_anew(tmp_path / "set", address)
+        assert before.items() <= files(tmp_path / "set").items()
+        with running_workers(address, tmp_path / "elsewhere", 1):
+            _, errors = waiting.communicate(timeout=60)
+    assert waiting.returncode == 1
+    assert f"does not see {HERE}/video_frames" in errors and "Traceback" not in errors
+    assert files(tmp_path / "set") == before
+
+
+@other_folder_to_each
+def test_who_waits_for_a_first_worker_can_be_stopped_and_is_told_when_the_scheduler_ends(tmp_path):
+    before = finished_set(tmp_path / "set")
+    with running_scheduler(tmp_path) as address:
+        stopped = start_cut_anew(tmp_path / "set", address)
+        stopped.send_signal(signal.SIGTERM)
+        assert "run it again to go on" in stopped.communicate(timeout=60)[1] and stopped.returncode == 130
+        assert files(tmp_path / "set") == before
+        left_alone = start_cut_anew(tmp_path / "set", address)
+        time.sleep(1)
+    _, errors = left_alone.communicate(timeout=60)
+    assert left_alone.returncode == 1
+    assert errors.splitlines()[-1].startswith(f"cut_video: the scheduler at {address} is gone")
+    assert files(tmp_path / "set") == before
+
+
+def start_cut_anew(data_dir: Path, address: str) -> subprocess.Popen:
+    """Start the program in that folder; return once it waits for a worker."""
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "data/cut_video.py", *cut_anew(HERE, address)],
+        cwd=data_dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert "no worker is at" in process.stderr.readline()
+    return process
+
+
+def test_with_nothing_left_to_do_no_worker_is_awaited(tmp_path, capfd):
+    finished_set(tmp_path / "set")
+    with running_scheduler(tmp_path) as address:
+        assert cut_video.main(["--data_dir", str(tmp_path / "set"), "--dask", address]) == 0
+    assert "0 cut, 1 there already" in capfd.readouterr().out
+
+
+def test_a_worker_without_the_right_to_write_is_told(tmp_path):
+    (tmp_path / "probe").touch()
+    tmp_path.chmod(0o555)
+    code = (
+        "import sys; from pathlib import Path; from data.on_worker import Place, problem_here; root = Path.cwd(); "
+        "print(problem_here(Place(root, 'data.cut_video', 'cut_one', Path(sys.argv[1]))))"
+    )
+    try:
+        said = subprocess.check_output(
+            [sys.executable, "-c", code, tmp_path / "probe"], cwd=ROOT, text=True, preexec_fn=obey_permissions
+        )
+    finally:
+        tmp_path.chmod(0o755)
+    assert f"cannot write into {tmp_path}" in said
 
 
 def test_a_worker_without_the_repository_or_with_another_is_told(tmp_path, monkeypatch):
