@@ -20,9 +20,10 @@ import location_dmc
 from data.dmc_pkl import path_of_sound, read_dmc
 from data.samples import load_frame, plain
 from models.checkpoint import read_checkpoint
-from models.dmc import DMC
+from models.dmc import DMC, build_dmc
 from models.options import merge_options
 from models.run_folder import RunFolder
+from tests.parallel_steps import small_backbone
 from tests.permissions import obey_permissions
 from tests.sample_set import add_labels, add_negatives, add_video, make_set
 
@@ -171,6 +172,28 @@ def test_resumed_training_ends_with_the_very_weights_of_an_uninterrupted_one(tra
     for name in ("exp_avg", "exp_avg_sq", "step"):
         a, b = (s["optimizer"]["state"][0][name] for s in (state, reference))
         assert torch.equal(a, b)
+
+
+def test_in_float16_a_resumed_training_goes_on_with_the_scale_that_it_had(data_dir, tmp_path, monkeypatch):
+    def build_small(*arguments: object) -> DMC:
+        """A CPU takes half a minute for a step of ResNet-18 in float16."""
+        model = build_dmc(*arguments)
+        model.visual_net, model.audio_net = small_backbone(3, 512), small_backbone(1, 512)
+        return model
+
+    monkeypatch.setattr(location_dmc, "build_dmc", build_small)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert run(data_dir, whole, "--precision", "fp16", "--epoch", "4", "--save_every", "2") == 0
+    assert run(data_dir, parts, "--precision", "fp16", "--epoch", "2") == 0
+    halfway = torch.load(parts / "last.pth", weights_only=True)["optimizer"]
+    start = torch.amp.GradScaler("cpu").get_scale()
+    assert halfway["scaler"]["scale"] < start and halfway["state"][0]["step"] > 0  # steps were left out, others taken
+    assert run(data_dir, parts, "--precision", "fp16", "--epoch", "4", "--resume", "1") == 0
+    state, reference = (torch.load(out / "last.pth", weights_only=True)["optimizer"] for out in (parts, whole))
+    assert state["scaler"] == reference["scaler"] and state["scaler"]["scale"] == halfway["scaler"]["scale"]
+    assert state["state"][0]["step"] == reference["state"][0]["step"]
+    assert equal(weights(parts), weights(whole)) and not equal(weights(whole), weights(whole, "epoch_002.pth"))
+    assert [row["loss"] for row in log_rows(parts)] == [row["loss"] for row in log_rows(whole)]
 
 
 def test_another_seed_gives_other_weights(trained, data_dir, tmp_path):

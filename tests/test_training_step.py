@@ -26,6 +26,7 @@ from models.losses import CrossEntropyLoss
 from models.matching import pair_distance, squared_distances
 from models.optimizer import build_optimizer, build_scaler
 from models.options import merge_options
+from models.step_parts import step_parts
 from tests.sample_set import add_negatives, make_set
 
 CPU = torch.device("cpu")
@@ -93,6 +94,36 @@ def test_a_sound_once_through_the_network_gives_loss_gradient_and_statistics_of_
         # Twice as many values have the same mean; n / (n - 1) of their variance differs a little.
         tolerance = 0.01 if name.endswith("running_var") else 1e-10
         torch.testing.assert_close(kept, of_twice, rtol=tolerance, atol=1e-12, msg=name)
+
+
+def test_parts_of_a_batch_give_the_gradient_of_the_whole_and_one_step_at_their_end(data_dir):
+    # Without statistics of a part, and with one wrong picture for each sound, nothing tells parts from the whole.
+    trained = own(data_dir, "original", negatives="one")
+    model, options, optimizer = trained.model.double().eval(), trained.options, trained.optimizer
+    batch = next(trained.batches)
+    batch = {name: batch[name] for name in ("spectrogram", "frame", "other_frame", "video")}
+    batch["spectrogram"] = batch["spectrogram"].double()
+    sizes = [4, 2]
+    cut = [dict(zip(batch, rows, strict=True)) for rows in zip(*(v.split(sizes) for v in batch.values()), strict=True)]
+    before = copy.deepcopy(model.state_dict())
+    expected_loss = trained.criterion(location_dmc.compare(model, batch, options))
+    expected = torch.autograd.grad(expected_loss, list(model.parameters()))
+
+    for weight in model.parameters():
+        weight.grad = torch.ones_like(weight)  # of an earlier step
+    losses = []
+    for number, part in enumerate(step_parts(model, cut, sizes, accumulate=2)):
+        assert not optimizer.state  # it has not stepped
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+        loss, _ = location_dmc.train_step(
+            model, trained.criterion, optimizer, trained.scaler, part, options, trained.noise
+        )
+        losses.append(loss.item() * sizes[number] / 6)
+    assert sum(losses) == pytest.approx(expected_loss.item(), rel=1e-10)
+    for (name, weight), of_whole in zip(model.named_parameters(), expected, strict=True):
+        assert (weight.grad - of_whole).norm() <= 1e-10 * of_whole.norm(), name
+        assert not torch.equal(weight, before[name]), name
+        assert optimizer.state[weight]["step"] == 1
 
 
 def test_in_float16_a_step_whose_gradients_overflow_is_left_out_and_the_scale_halved():
