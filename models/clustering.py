@@ -31,8 +31,9 @@ def strided_start(products: torch.Tensor, num_clusters: int) -> torch.Tensor:
 def farthest_start(products: torch.Tensor, num_clusters: int) -> torch.Tensor:
     """First centers: the vector farthest from the mean, then always the one farthest from all that are chosen.
 
-    Wherever in the picture a small object is, one of the first centers lies on it (Gonzalez, 1985). Each choice waits for
-    the one before it: the only loop over clusters. Which vectors are chosen has no gradient; the vectors themselves do.
+    Wherever in the picture a small object is, one of the first centers lies on it (Gonzalez, 1985). Each choice waits
+    for the one before it: the only loop over clusters. Which vectors are chosen has no gradient; the vectors themselves
+    do.
 
     Args:
         products: of all pairs of vectors less their mean, [B, N, N].

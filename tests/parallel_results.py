@@ -18,7 +18,6 @@ from tests.parallel_steps import small_backbone
 
 SMALL = {"image_size": 32, "batch_size": 4, "num_threads": 0, "precision": "fp32", "save_every": 1}
 SMALL |= {"recipe": "original", "log": "tensorboard"}
-SMALL |= {"recipe": "original", "log": "tensorboard"}
 State = dict[str, torch.Tensor]
 
 

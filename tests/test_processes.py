@@ -113,7 +113,9 @@ def test_a_killed_process_is_restarted_and_training_goes_on_from_the_last_checkp
             os.kill(killed, signal.SIGKILL)
             status = running.wait(LIMIT)
         finally:
-            running.kill()
+            if running.poll() is None:  # they have sessions of their own
+                for process in (running.pid, *children(running.pid)):
+                    os.kill(process, signal.SIGKILL)
     text = (tmp_path / "said").read_text()
     assert status == 0, text
     assert "Restarted by torchrun: going on from" in text
