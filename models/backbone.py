@@ -45,8 +45,8 @@ class Backbone(nn.Module):
         for name, module in resnet.named_children():
             if name not in ("avgpool", "fc") and (name != "layer4" or last_layer == "layer4"):
                 self.add_module(name, module)
-        if padding != "zeros":
-            set_padding(self, padding)
+        if padding == "replicate":
+            repeat_edges(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Features of a batch.
@@ -61,7 +61,7 @@ class Backbone(nn.Module):
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer2(self.layer1(x))
         if self.center_features:
-            x = functional.pad(x, (0, 1, 0, 1), mode="replicate")[..., 1:, 1:]
+            x = _edges_repeated(x, (0, 1, 0, 1))[..., 1:, 1:]
         x = self.layer3(x)
         return self.layer4(x) if hasattr(self, "layer4") else x
 
@@ -73,16 +73,39 @@ def make_pointwise(block: nn.Module) -> None:
         setattr(block, name, nn.Conv2d(channels, channels, kernel_size=1, bias=False))
 
 
-def set_padding(module: nn.Module, padding: str) -> None:
-    """Make all convolutions in a module pad in another way; their weights stay."""
+def repeat_edges(module: nn.Module) -> None:
+    """Make all convolutions in a module see the edge repeated beyond it; their weights stay."""
     for name, child in module.named_children():
         if isinstance(child, nn.Conv2d) and child.padding != (0, 0):
             shape = (child.in_channels, child.out_channels, child.kernel_size, child.stride, child.padding)
-            padded = nn.Conv2d(*shape, bias=False, padding_mode=padding)
+            padded = _EdgeRepeatingConv2d(*shape, bias=False, padding_mode="replicate")
             padded.weight = child.weight
             setattr(module, name, padded)
         else:
-            set_padding(child, padding)
+            repeat_edges(child)
+
+
+class _EdgeRepeatingConv2d(nn.Conv2d):
+    """As a convolution with this ``padding_mode`` is, in a form that can be compiled."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[B, C, H, W] -> [B, D, h, w]."""
+        above, beside = self.padding
+        return functional.conv2d(_edges_repeated(x, (beside, beside, above, above)), self.weight, None, self.stride)
+
+
+def _edges_repeated(x: torch.Tensor, padding: tuple[int, int, int, int]) -> torch.Tensor:
+    """A batch with so many more columns to the left and right, and rows above and below.
+
+    While it is compiled, it is put together from slices: of the gradient of its own padding, PyTorch's compiler (2.14)
+    assumes a memory format that it does not have on CPUs, and stops.
+    """
+    if not torch.compiler.is_compiling():
+        return functional.pad(x, padding, mode="replicate")
+    for axis, (before, after) in ((3, padding[:2]), (2, padding[2:])):
+        first, last = x.narrow(axis, 0, 1), x.narrow(axis, x.shape[axis] - 1, 1)
+        x = torch.cat([first] * before + [x] + [last] * after, axis)
+    return x
 
 
 def feature_size(height: int, width: int) -> tuple[int, int]:

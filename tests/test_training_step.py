@@ -161,21 +161,25 @@ def test_the_scale_of_float16_is_saved_with_the_optimizer_and_other_precisions_h
                 assert (scaler.get_scale() == 64) == ("scaler" in saved)
 
 
-def test_a_compiled_network_trains_as_an_uncompiled_one_and_keeps_its_names(monkeypatch):
+@pytest.mark.parametrize(
+    "others", [{}, {"padding": "replicate", "visual_layer": "layer3_local", "center_features": True}]
+)
+def test_a_compiled_network_trains_as_an_uncompiled_one_and_keeps_its_names(monkeypatch, others):
     # Traced and differentiated as always, but no machine code is made of it, which takes a minute and a compiler.
     monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="aot_eager"))
     torch.manual_seed(0)
-    plain = DMC(2, 1).train()
-    compiled = DMC(2, 1).train()
+    plain = DMC(2, 1, **others).train()
+    compiled = DMC(2, 1, **others).train()
     compiled.load_state_dict(plain.state_dict())
     compiled.compile_training()
     assert compiled.state_dict().keys() == plain.state_dict().keys()
-    sounds = torch.randn(4, 1, 201, 64)
+    sounds, pictures = torch.randn(4, 1, 201, 64), torch.randint(256, (4, 3, 64, 48), dtype=torch.uint8)
     results = []
     for model in (plain, compiled):
-        centers = model.listen(sounds).centers
-        centers.square().sum().backward()
-        results.append((centers.detach(), model.audio_net.conv1.weight.grad))
+        heard, seen = model.listen(sounds).centers, model.see(pictures).centers
+        (heard.square().sum() + seen.square().sum()).backward()
+        gradients = [network.conv1.weight.grad for network in (model.audio_net, model.visual_net)]
+        results.append((heard.detach(), seen.detach(), *gradients))
     for found, expected in zip(results[1], results[0], strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-2 * expected.abs().max().item())
 
