@@ -60,15 +60,15 @@ def full_cache(seconds: Seconds, image_size: int, augmentation: str | None) -> F
     return cache
 
 
-def samples_a_second(seconds: Seconds, recipe: str, workers: int, cached: bool, options: argparse.Namespace) -> float:
+def samples_a_second(
+    seconds: Seconds, recipe: str, workers: int, cache: FrameCache | None, options: argparse.Namespace
+) -> float:
     """Median over the epochs; one before them starts the workers.
 
     Timed are as many batches as all workers have an equal number of, so that none of them waits at the end.
     """
     values = RECIPES[recipe]
-    augmentation = values["augmentation"]
-    cache = full_cache(seconds, options.image_size, augmentation) if cached else None
-    dataset = PairDataset(seconds, options.image_size, 10, augmentation, values["negatives"], cache=cache)
+    dataset = PairDataset(seconds, options.image_size, 10, values["augmentation"], values["negatives"], cache=cache)
     loader = pair_loader(dataset, options.batch_size, workers, shuffle=True)
     timed = max(1, len(loader) - len(loader) % max(1, workers))
     speeds = []
@@ -86,15 +86,17 @@ def benchmark(options: argparse.Namespace) -> None:
     """Measure, print the table, save the figures.
 
     Raises:
-        UserError: there is no list.
+        UserError: there is no list, or not enough memory for a full cache.
     """
     results: dict[str, Any] = {**new_results(options), "samples_per_second": []}
     seconds = find_seconds(options.data_dir, read_list(options.data_dir / "train.txt"))
     rows = []
     for recipe in options.recipes:
+        augmentation = RECIPES[recipe]["augmentation"]
+        full = full_cache(seconds, options.image_size, augmentation) if 1 in options.cache else None
         for workers in options.workers:
             for cached in options.cache:
-                speed = samples_a_second(seconds, recipe, workers, cached, options)
+                speed = samples_a_second(seconds, recipe, workers, full if cached else None, options)
                 entry = {"recipe": recipe, "workers": workers, "cache": cached, "samples_per_second": speed}
                 results["samples_per_second"].append(entry)
                 each = f"{speed / max(1, workers):.0f}"

@@ -14,7 +14,7 @@ from models.dmc import DMC, build_dmc
 from models.options import merge_options
 from models.processes import from_first, is_first, joined
 from models.run_folder import LAST, RunFolder
-from tests.parallel_steps import small_backbone
+from tests.parallel_steps import shrink
 
 SMALL = {"image_size": 32, "batch_size": 4, "num_threads": 0, "precision": "fp32", "save_every": 1}
 SMALL |= {"recipe": "original", "log": "tensorboard"}
@@ -49,9 +49,7 @@ def train(data_dir: Path, own: Path, of_first: Path) -> DMC:
     options = merge_options({"data_dir": str(data_dir), **SMALL}, {})
     seed_everything(options.seed)
     device = torch.device("cpu")
-    model = build_dmc(options)
-    model.visual_net = small_backbone(3, model.visual_projection.in_features)
-    model.audio_net = small_backbone(1, model.audio_projection.in_features)
+    model = shrink(build_dmc(options))
     loaders = location_dmc.build_pair_loaders(options, device)
     noise = NoiseNegatives(data_dir, options.noise_negatives)
     resumed = None

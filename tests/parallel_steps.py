@@ -59,6 +59,13 @@ def small_backbone(in_channels: int, features: int) -> nn.Sequential:
     return nn.Sequential(first, nn.BatchNorm2d(16), nn.ReLU(), second, nn.BatchNorm2d(features), nn.ReLU())
 
 
+def shrink(model: DMC) -> DMC:
+    """The same network with small backbones."""
+    model.visual_net = small_backbone(3, model.visual_projection.in_features)
+    model.audio_net = small_backbone(1, model.audio_projection.in_features)
+    return model
+
+
 def freeze(model: DMC, spectrograms: torch.Tensor, frames: torch.Tensor) -> None:
     """Let BatchNorm have the statistics of these from now on."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -76,10 +83,7 @@ def train(data_dir: Path, case: dict[str, object]) -> dict[str, object]:
     options = merge_options({"data_dir": str(data_dir), **case}, {})
     seed_everything(options.seed)
     device = torch.device("cpu")
-    model = build_dmc(options)
-    model.visual_net = small_backbone(3, model.visual_projection.in_features)
-    model.audio_net = small_backbone(1, model.audio_projection.in_features)
-    model.double()
+    model = shrink(build_dmc(options)).double()
     loaders = [location_dmc.build_pair_loader(options, name, device) for name in ("train", "val")]
     train_loader, val_loader = (Doubled(loader.loader, device) for loader in loaders)
     dataset = train_loader.loader.dataset

@@ -23,7 +23,7 @@ from models.checkpoint import read_checkpoint
 from models.dmc import DMC, build_dmc
 from models.options import merge_options
 from models.run_folder import RunFolder
-from tests.parallel_steps import small_backbone
+from tests.parallel_steps import shrink
 from tests.permissions import obey_permissions
 from tests.sample_set import add_labels, add_negatives, add_video, make_set
 
@@ -175,13 +175,8 @@ def test_resumed_training_ends_with_the_very_weights_of_an_uninterrupted_one(tra
 
 
 def test_in_float16_a_resumed_training_goes_on_with_the_scale_that_it_had(data_dir, tmp_path, monkeypatch):
-    def build_small(*arguments: object) -> DMC:
-        """A CPU takes half a minute for a step of ResNet-18 in float16."""
-        model = build_dmc(*arguments)
-        model.visual_net, model.audio_net = small_backbone(3, 512), small_backbone(1, 512)
-        return model
-
-    monkeypatch.setattr(location_dmc, "build_dmc", build_small)
+    # A CPU takes half a minute for a step of ResNet-18 in float16.
+    monkeypatch.setattr(location_dmc, "build_dmc", lambda *arguments: shrink(build_dmc(*arguments)))
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert run(data_dir, whole, "--precision", "fp16", "--epoch", "4", "--save_every", "2") == 0
     assert run(data_dir, parts, "--precision", "fp16", "--epoch", "2") == 0
