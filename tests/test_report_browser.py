@@ -7,6 +7,7 @@ import base64
 import io
 import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,14 @@ def opened(browser, written):
     page.context.close()
 
 
+def wait_until(page, condition: str, argument: object = None) -> None:
+    """Ask again and again; the page's own policy forbids what Playwright's `wait_for_function` does after the first."""
+    deadline = time.monotonic() + 30
+    while not page.evaluate(condition, argument):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(50)
+
+
 def shown(page) -> list[str]:
     """Keys of the pictures that can be seen, in the order in which they are."""
     numbers = page.eval_on_selector_all(
@@ -106,7 +115,7 @@ def scores_of(written: Path) -> dict[str, float]:
 def test_the_page_opens_without_a_complaint_or_a_question_to_the_network(browser, written):
     page, complaints = open_page(browser, written)
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
-    page.wait_for_function("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    wait_until(page, "[...document.images].every(image => image.complete && image.naturalWidth > 0)")
     assert complaints == [] and shown(page) == IN_ORDER
     assert page.title() == "What makes the sound: dmc.pkl"
     assert page.inner_text("#shown") == "16 of 16 pictures"
@@ -145,7 +154,7 @@ def test_filters_hide(opened, written):
     opened.fill("#lowest", "0.999")
     assert shown(opened) == [] and opened.is_visible("#nothing")
     opened.click("button[type=reset]")
-    opened.wait_for_function("document.querySelector('#shown').textContent.startsWith('16 ')")
+    wait_until(opened, "document.querySelector('#shown').textContent.startsWith('16 ')")
     assert shown(opened) == IN_ORDER and not opened.is_visible("#nothing")
 
 
@@ -211,14 +220,14 @@ def test_sounds_have_a_duration_and_play_one_at_a_time(opened):
     for number in (10, 11):  # as browsers want it, by a key that a person presses
         sounds.nth(number).evaluate("audio => { audio.loop = true; audio.focus(); }")
         opened.keyboard.press("Space")
-        opened.wait_for_function("number => !document.querySelectorAll('audio')[number].paused", arg=number)
+        wait_until(opened, "number => !document.querySelectorAll('audio')[number].paused", number)
     assert sounds.nth(10).evaluate("audio => audio.paused")
 
 
 def test_a_gallery_that_is_far_away_holds_no_players(opened):
     opened.set_viewport_size({"width": 375, "height": 300})
     opened.evaluate("window.scrollTo(0, 0)")
-    opened.wait_for_function("document.querySelectorAll('audio[src]').length < 6")
+    wait_until(opened, "document.querySelectorAll('audio[src]').length < 6")
 
 
 def test_everything_can_be_reached_and_used_by_keyboard(opened):
