@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import gc
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -101,6 +102,21 @@ def open_source(options: argparse.Namespace, out: Path, work: Callable[..., None
         yield source
 
 
+@contextlib.contextmanager
+def made_to_stay() -> Iterator[None]:
+    """What is made as long as this lasts, libraries above all, stays to the end: it is never searched for garbage.
+
+    Neither now, nor in the workers, whose copies of it would be written to by that (see `gc.freeze`), nor at the end:
+    librosa alone takes a third of a second less.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
 def prepare(
     out: Path, settings: dict[str, object], names: Iterable[str], overwrite: bool, beside: Callable[[], None] | None
 ) -> None:
@@ -154,7 +170,8 @@ def cut_videos(
     try:
         # Before anything is replaced: there may be no cluster, or one that cannot help.
         with ended_like_ctrl_c(), open_source(options, out, work) as source:
-            prepare(out, settings, jobs, bool(options.overwrite), beside)
+            with made_to_stay():
+                prepare(out, settings, jobs, bool(options.overwrite), beside)
             left = {name: arguments for name, arguments in jobs.items() if not is_finished(out / name)}
             outcomes = run_over_videos(work, left, source, program)
     except UserError as error:
