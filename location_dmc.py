@@ -56,7 +56,7 @@ from models.options import (
     picture_size,
     without_effect,
 )
-from models.precision import choose_precision
+from models.precision import choose_precision, slow_training
 from models.processes import (
     EndedByAnother,
     after_restart,
@@ -494,6 +494,8 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
         f"DMC, recipe {options.recipe}, {options.v_cluster} visual and {options.a_cluster} sound clusters, "
         f"{str(precision).removeprefix('torch.')} on {device}"
     )
+    if not options.evaluate and (warning := slow_training(precision, device)):
+        print(warning, flush=True)
     if options.visual_weights and checkpoint:
         print(f"--visual_weights is not used: {checkpoint.path} brings weights of its own")
     elif options.visual_weights:

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from statistics import median
 
+from tqdm import tqdm
+
 
 def interleaved(
     works: Mapping[str, Callable[[], object]],
@@ -12,7 +14,9 @@ def interleaved(
     before: Callable[[str], object] | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Time several works in turns: a b c, then b c a, then c a b, ..., so that none always follows the same one.
+    """Time several works in turns, with a progress bar.
+
+    The turns are a b c, then b c a, then c a b, ..., so that none always follows the same one.
 
     Args:
         works: name -> what to time; on a GPU it has to wait for its own result.
@@ -26,15 +30,18 @@ def interleaved(
     """
     seconds: dict[str, list[float]] = {name: [] for name in works}
     names = list(works)
-    for round_number in range(warm_ups + repeats):
-        turn = round_number % len(names) if names else 0
-        for name in names[turn:] + names[:turn]:
-            if before:
-                before(name)
-            start = clock()
-            works[name]()
-            if round_number >= warm_ups:
-                seconds[name].append(clock() - start)
+    with tqdm(total=(warm_ups + repeats) * len(names), unit="run", disable=not names) as bar:
+        for round_number in range(warm_ups + repeats):
+            turn = round_number % len(names) if names else 0
+            for name in names[turn:] + names[:turn]:
+                bar.set_description(name)  # not timed
+                if before:
+                    before(name)
+                start = clock()
+                works[name]()
+                if round_number >= warm_ups:
+                    seconds[name].append(clock() - start)
+                bar.update()
     return seconds
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tqdm import tqdm
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.results import machine_line, markdown_table, new_results, save_results
@@ -91,6 +93,7 @@ def benchmark(options: argparse.Namespace) -> None:
     results: dict[str, Any] = {**new_results(options), "samples_per_second": []}
     seconds = find_seconds(options.data_dir, read_list(options.data_dir / "train.txt"))
     rows = []
+    bar = tqdm(total=len(options.recipes) * len(options.workers) * len(options.cache), unit="loader")
     for recipe in options.recipes:
         augmentation = RECIPES[recipe]["augmentation"]
         full = full_cache(seconds, options.image_size, augmentation) if 1 in options.cache else None
@@ -101,6 +104,8 @@ def benchmark(options: argparse.Namespace) -> None:
                 results["samples_per_second"].append(entry)
                 each = f"{speed / max(1, workers):.0f}"
                 rows.append([recipe, workers, "yes" if cached else "no", f"{speed:.0f}", each])
+                bar.update()
+    bar.close()
     head = ["recipe", "workers", "cache", "samples/s", "per worker"]
     print(*markdown_table(head, rows), "", machine_line(results), sep="\n")
     save_results(options.json, results)

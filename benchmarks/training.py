@@ -18,6 +18,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
+from tqdm import tqdm
 
 import location_dmc  # noqa: F401 - first, as it says how threads are to wait, before PyTorch is loaded
 from benchmarks.clock import interleaved, medians
@@ -43,7 +44,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = new_parser(__doc__)
     parser.add_argument("--recipes", nargs="+", choices=tuple(RECIPES), default=list(RECIPES), help="default: both")
     parser.add_argument(
-        "--precisions", nargs="+", choices=PRECISIONS, default=["fp32", "bf16"], help="default: fp32 bf16"
+        "--precisions",
+        nargs="+",
+        choices=PRECISIONS,
+        help="default: fp32 bf16, on a GPU fp16 too; on a CPU a step in fp16 takes minutes",
     )
     parser.add_argument("--image_size", type=positive_int, default=224, help="pixels (default: %(default)s)")
     parser.add_argument("--batch_size", type=positive_int, default=32, help="sounds a step (default: %(default)s)")
@@ -77,6 +81,11 @@ def contestants(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
         for precision in options.precisions
     }
     return {PLAIN: {}, **own}
+
+
+def usual_precisions(device: torch.device) -> list[str]:
+    """Those that anyone would train in there."""
+    return ["fp32", "bf16", "fp16"] if device.type == "cuda" else ["fp32", "bf16"]
 
 
 def build(name: str, options: argparse.Namespace) -> PlainTraining | OwnTraining:
@@ -114,7 +123,8 @@ def timed(options: argparse.Namespace) -> tuple[dict[str, list[float]], dict[str
         steps = {name: training.step for name, training in trainings.items()}
         seconds = interleaved(steps, options.steps, options.warm_up)
         own = {name: training for name, training in trainings.items() if isinstance(training, OwnTraining)}
-        return seconds, {name: parts_of(training, min(3, options.steps)) for name, training in own.items()}
+        bar = tqdm(own.items(), desc="parts of a step", unit="loop")
+        return seconds, {name: parts_of(training, min(3, options.steps)) for name, training in bar}
 
 
 def parts_of(training: OwnTraining, steps: int) -> dict[str, float]:
@@ -142,10 +152,12 @@ def benchmark(options: argparse.Namespace) -> None:
     Raises:
         UserError: the data set cannot be trained on.
     """
+    options.precisions = options.precisions or usual_precisions(choose_device(options.device))
     results = new_results(options)
     results["all_seconds"], results["parts"] = timed(options)
     results["seconds"] = medians(results["all_seconds"])
-    results["peak_memory"] = {name: in_own_process(peak_memory, name, options) for name in contestants(options)}
+    names = tqdm(contestants(options), desc="memory", unit="process")
+    results["peak_memory"] = {name: in_own_process(peak_memory, name, options) for name in names}
     print("", *markdown_table(["", "samples/s", "times plain", "GB", *PARTS], rows(results)), "", sep="\n")
     print(machine_line(results))
     save_results(options.json, results)

@@ -174,11 +174,12 @@ def test_resumed_training_ends_with_the_very_weights_of_an_uninterrupted_one(tra
         assert torch.equal(a, b)
 
 
-def test_in_float16_a_resumed_training_goes_on_with_the_scale_that_it_had(data_dir, tmp_path, monkeypatch):
+def test_in_float16_a_resumed_training_goes_on_with_the_scale_that_it_had(data_dir, tmp_path, monkeypatch, capsys):
     # A CPU takes half a minute for a step of ResNet-18 in float16.
     monkeypatch.setattr(location_dmc, "build_dmc", lambda *arguments: shrink(build_dmc(*arguments)))
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert run(data_dir, whole, "--precision", "fp16", "--epoch", "4", "--save_every", "2") == 0
+    assert "hundreds of times slower on a CPU" in capsys.readouterr().out
     assert run(data_dir, parts, "--precision", "fp16", "--epoch", "2") == 0
     halfway = torch.load(parts / "last.pth", weights_only=True)["optimizer"]
     start = torch.amp.GradScaler("cpu").get_scale()

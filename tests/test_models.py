@@ -11,7 +11,7 @@ from models import precision
 from models.backbone import Backbone
 from models.clustering import soft_kmeans
 from models.dmc import DMC
-from models.precision import choose_precision
+from models.precision import choose_precision, slow_training
 
 
 @pytest.mark.parametrize(
@@ -175,6 +175,13 @@ def test_auto_is_fp32_on_a_processor_of_which_nothing_is_known(monkeypatch):
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
     assert choose_precision("auto", torch.device("cpu")) == torch.float32
     assert choose_precision("auto", torch.device("meta")) == torch.float32
+
+
+def test_only_float16_on_a_cpu_is_warned_of():
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert "--precision auto" in slow_training(torch.float16, cpu)
+    others = [(torch.float32, cpu), (torch.bfloat16, cpu), (torch.float16, gpu), (torch.bfloat16, gpu)]
+    assert [slow_training(*other) for other in others] == [None] * 4
 
 
 def test_bf16_centres_are_those_of_fp32_to_a_hundredth_and_clustered_in_float32():
