@@ -4,7 +4,10 @@ Section 3.1 of "Deep Multimodal Clustering for Unsupervised Audiovisual Learning
 published simplified version: no projection of each cluster's own, Euclidean distances.
 """
 
+from typing import Any
+
 import torch
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 BETA = 30.0  # hardness of the assignment; k-means in the limit
@@ -42,10 +45,11 @@ def farthest_start(products: torch.Tensor, num_clusters: int) -> torch.Tensor:
     Returns:
         Positions, int64 [B, K].
     """
-    chosen = [_squares(products).argmax(1)]
+    squares = products.diagonal(dim1=1, dim2=2)  # [B, N]
+    chosen = [squares.argmax(1)]
     nearest = torch.full_like(products[:, 0], torch.inf)  # [B, N], to what is chosen so far
     for _ in range(num_clusters - 1):
-        to_last = squared_distances(products, _members(chosen[-1][:, None], products))[:, 0]
+        to_last = squared_distances(products, squares, _members(chosen[-1][:, None], products))[:, 0]
         nearest = torch.minimum(nearest, to_last)
         chosen.append(nearest.argmax(1))
     return torch.stack(chosen, 1)
@@ -54,9 +58,22 @@ def farthest_start(products: torch.Tensor, num_clusters: int) -> torch.Tensor:
 STARTS = {"strided": strided_start, "farthest": farthest_start}
 
 
-def _squares(products: torch.Tensor) -> torch.Tensor:
-    """|u_j|^2, [B, N, N] -> [B, N]."""
-    return products.diagonal(dim1=1, dim2=2)
+class _AllProducts(torch.autograd.Function):
+    """<u_j, u_k> of all pairs of vectors, [B, N, D] -> [B, N, N].
+
+    They are the same for j, k and k, j, so that the gradient takes one product of matrices, where autograd takes two.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, vectors: torch.Tensor) -> torch.Tensor:  # noqa: ANN401 - as PyTorch has it
+        ctx.save_for_backward(vectors)
+        return vectors @ vectors.transpose(1, 2)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
+        (vectors,) = ctx.saved_tensors
+        return (gradient + gradient.transpose(1, 2)) @ vectors
 
 
 def _members(positions: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
@@ -64,7 +81,7 @@ def _members(positions: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
     return functional.one_hot(positions, products.shape[-1]).to(products.dtype)
 
 
-def squared_distances(products: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+def squared_distances(products: torch.Tensor, squares: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Squared Euclidean distance of every vector to every center.
 
     A center is a mean of vectors, c_i = sum_k w_ik u_k, so that |u_j - c_i|^2 = <u_j, u_j> - 2 <c_i, u_j> + <c_i, c_i>
@@ -72,6 +89,7 @@ def squared_distances(products: torch.Tensor, weights: torch.Tensor) -> torch.Te
 
     Args:
         products: <u_j, u_k>, [B, N, N].
+        squares: <u_j, u_j>, the products' diagonal, [B, N]; taken once, as its gradient fills a matrix.
         weights: w, [B, K, N], sums to 1 over the vectors.
 
     Returns:
@@ -79,7 +97,7 @@ def squared_distances(products: torch.Tensor, weights: torch.Tensor) -> torch.Te
     """
     with_centers = weights @ products  # <c_i, u_j>, [B, K, N]
     center_squares = (with_centers * weights).sum(-1, keepdim=True)  # [B, K, 1]
-    return _squares(products)[:, None] - 2 * with_centers + center_squares
+    return squares[:, None] - 2 * with_centers + center_squares
 
 
 def weights_of(assignment: torch.Tensor) -> torch.Tensor:
@@ -116,10 +134,11 @@ def soft_kmeans(
             features = features.float()
         # Distances are those of vectors less any constant, and least rounded if it is their mean.
         around_mean = features - features.detach().mean(1, keepdim=True)
-        products = around_mean @ around_mean.transpose(1, 2)  # [B, N, N]
+        products = _AllProducts.apply(around_mean)  # [B, N, N]
+        squares = products.diagonal(dim1=1, dim2=2)  # [B, N]
         weights = _members(STARTS[start](products, num_clusters), products)  # [B, K, N]
         for _ in range(rounds):
-            distances = squared_distances(products, weights).clamp(min=SMALLEST_SQUARED_DISTANCE).sqrt()
+            distances = squared_distances(products, squares, weights).clamp(min=SMALLEST_SQUARED_DISTANCE).sqrt()
             assignment = torch.softmax(-beta * distances, dim=1)  # [B, K, N]
             weights = weights_of(assignment)
         centers = weights @ features  # [B, K, D]

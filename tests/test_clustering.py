@@ -15,6 +15,12 @@ def products(features: torch.Tensor) -> torch.Tensor:
     return around_mean @ around_mean.transpose(1, 2)
 
 
+def to_centers(features: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Squared distances of the vectors to the means with these weights, [B, K, N]."""
+    all_products = products(features)
+    return squared_distances(all_products, all_products.diagonal(dim1=1, dim2=2), weights)
+
+
 def first_centers(start, features: torch.Tensor, num_clusters: int) -> torch.Tensor:
     """The vectors that a way to start chooses, [B, K, D]."""
     return torch.stack([u[at] for u, at in zip(features, start(products(features), num_clusters), strict=True)])
@@ -117,14 +123,14 @@ def test_distances_from_products_are_those_of_the_vectors_wherever_the_origin_is
     weights = torch.rand(2, 3, 40, dtype=torch.float64)
     weights /= weights.sum(-1, keepdim=True)
     expected = torch.cdist(weights @ features, features).square()
-    found = squared_distances(products(features.to(dtype)), weights.to(dtype))
+    found = to_centers(features.to(dtype), weights.to(dtype))
     torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
 
 
 def test_a_vector_has_no_distance_at_all_to_the_center_that_starts_at_it():
     features = torch.randn(3, 50, 64) * 100
     positions = strided_start(products(features), 4)
-    at_start = squared_distances(products(features), torch.nn.functional.one_hot(positions, 50).float())
+    at_start = to_centers(features, torch.nn.functional.one_hot(positions, 50).float())
     assert (at_start.gather(2, positions[..., None]) == 0).all()
 
 
