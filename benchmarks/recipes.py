@@ -54,11 +54,11 @@ CLUSTERS = {
     "original": {"solo": (2, 1), "distractor": (2, 1), "duet": (3, 2)},
     "improved": {"solo": (3, 1), "distractor": (4, 1), "duet": (4, 2)},
 }
-SOLO = RECIPES["improved"]["epoch"]
+FROM_SCRATCH = RECIPES["improved"]["epoch"]
 # recipe -> data set -> epochs; where there are two stages, of each
 EPOCHS = {
     "original": {"solo": (100,), "distractor": (100,), "duet": (100, 100)},
-    "improved": {"solo": (SOLO,), "distractor": (24,), "duet": (SOLO, 14)},
+    "improved": {"solo": (FROM_SCRATCH,), "distractor": (FROM_SCRATCH,), "duet": (FROM_SCRATCH, 14)},
 }
 FIRST_SEED = 10  # as of every program
 

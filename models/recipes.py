@@ -68,7 +68,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "learning_rate": 5e-4,
         "schedule": "cosine",
         "warmup": 30,
-        "epoch": 16,
+        "epoch": 24,
         "precision": "auto",
     },
 }
