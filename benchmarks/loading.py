@@ -93,19 +93,18 @@ def benchmark(options: argparse.Namespace) -> None:
     results: dict[str, Any] = {**new_results(options), "samples_per_second": []}
     seconds = find_seconds(options.data_dir, read_list(options.data_dir / "train.txt"))
     rows = []
-    bar = tqdm(total=len(options.recipes) * len(options.workers) * len(options.cache), unit="loader")
-    for recipe in options.recipes:
-        augmentation = RECIPES[recipe]["augmentation"]
-        full = full_cache(seconds, options.image_size, augmentation) if 1 in options.cache else None
-        for workers in options.workers:
-            for cached in options.cache:
-                speed = samples_a_second(seconds, recipe, workers, full if cached else None, options)
-                entry = {"recipe": recipe, "workers": workers, "cache": cached, "samples_per_second": speed}
-                results["samples_per_second"].append(entry)
-                each = f"{speed / max(1, workers):.0f}"
-                rows.append([recipe, workers, "yes" if cached else "no", f"{speed:.0f}", each])
-                bar.update()
-    bar.close()
+    with tqdm(total=len(options.recipes) * len(options.workers) * len(options.cache), unit="loader") as bar:
+        for recipe in options.recipes:
+            augmentation = RECIPES[recipe]["augmentation"]
+            full = full_cache(seconds, options.image_size, augmentation) if 1 in options.cache else None
+            for workers in options.workers:
+                for cached in options.cache:
+                    speed = samples_a_second(seconds, recipe, workers, full if cached else None, options)
+                    entry = {"recipe": recipe, "workers": workers, "cache": cached, "samples_per_second": speed}
+                    results["samples_per_second"].append(entry)
+                    each = f"{speed / max(1, workers):.0f}"
+                    rows.append([recipe, workers, "yes" if cached else "no", f"{speed:.0f}", each])
+                    bar.update()
     head = ["recipe", "workers", "cache", "samples/s", "per worker"]
     print(*markdown_table(head, rows), "", machine_line(results), sep="\n")
     save_results(options.json, results)
