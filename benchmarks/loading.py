@@ -1,12 +1,16 @@
 """How fast samples are loaded: the loader alone, without a network, by number of processes that load.
 
-python3 benchmarks/loading.py --data_dir datasets/demo
+All loaders load an epoch each, in turns in one run, so that what slows the machine slows all of them; medians over the
+epochs.
+
+  python3 benchmarks/loading.py --data_dir datasets/demo
 """
 
 import argparse
+import itertools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -15,6 +19,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.clock import interleaved
 from benchmarks.results import machine_line, markdown_table, new_results, save_results
 from data.command_line import available_cores, new_parser, positive_int, whole_number
 from data.dataset import PairDataset, pair_loader
@@ -26,6 +31,8 @@ from data.samples import before_chance, load_frame
 from data.seconds import Seconds, find_seconds
 from data.video_lists import read_list
 from models.recipes import RECIPES
+
+SEED = 10  # as of every program
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -56,55 +63,73 @@ def full_cache(seconds: Seconds, image_size: int, augmentation: str | None) -> F
     cache = frame_cache(seconds, image_size, augmentation, memory_to_spend())
     if cache is None:
         raise UserError("the frames do not fit into half of the free memory: leave cached loading out with --cache 0")
-    for second in range(len(seconds)):
+    for second in tqdm(range(len(seconds)), desc="fill the cache", unit="s", leave=False):
         for position, path in enumerate(seconds.frame_paths(second)):
             cache.put(second, position, before_chance(load_frame(path), image_size, augmentation))
     return cache
 
 
-def samples_a_second(
-    seconds: Seconds, recipe: str, workers: int, cache: FrameCache | None, options: argparse.Namespace
-) -> float:
-    """Median over the epochs; one before them starts the workers.
+def epoch_of(dataset: PairDataset, workers: int, batch_size: int) -> Callable[[], float]:
+    """What loads an epoch, each time the next one, and returns its samples/s; the first one starts the workers.
 
     Timed are as many batches as all workers have an equal number of, so that none of them waits at the end.
     """
-    values = RECIPES[recipe]
-    dataset = PairDataset(seconds, options.image_size, 10, values["augmentation"], values["negatives"], cache=cache)
-    loader = pair_loader(dataset, options.batch_size, workers, shuffle=True)
+    loader = pair_loader(dataset, batch_size, workers, shuffle=True)
     timed = max(1, len(loader) - len(loader) % max(1, workers))
-    speeds = []
-    for epoch in range(options.epochs + 1):
-        loader.sampler.set_epoch(epoch)
-        start, count = time.perf_counter(), 0
+    epochs = itertools.count()
+
+    def load() -> float:
+        """Load an epoch."""
+        loader.sampler.set_epoch(next(epochs))
+        start, count, speed = time.perf_counter(), 0, 0.0
         for number, batch in enumerate(loader, start=1):
             count += len(batch["frame"])
             if number == timed:
-                speeds.append(count / (time.perf_counter() - start))
-    return median(speeds[1:])
+                speed = count / (time.perf_counter() - start)
+        return speed
+
+    return load
+
+
+def measure(seconds: Seconds, options: argparse.Namespace) -> dict[tuple[str, int, int], list[float]]:
+    """Samples/s of each epoch, of all loaders in turns: recipe, workers, 1 from a full cache -> its epochs.
+
+    Raises:
+        UserError: there is not enough memory for full caches.
+    """
+    loads: dict[tuple[str, int, int], Callable[[], float]] = {}
+    for recipe in options.recipes:
+        values, size = RECIPES[recipe], options.image_size
+        full = full_cache(seconds, size, values["augmentation"]) if 1 in options.cache else None
+        chances = (values["augmentation"], values["negatives"], bool(values["spec_augment"]))
+        for workers, cached in itertools.product(options.workers, options.cache):
+            dataset = PairDataset(seconds, size, SEED, *chances, cache=full if cached else None)
+            loads[recipe, workers, cached] = epoch_of(dataset, workers, options.batch_size)
+    found: dict[tuple[str, int, int], list[float]] = {of: [] for of in loads}
+    names = {
+        f"{recipe}, {workers} workers" + ", cache" * cached: (recipe, workers, cached)
+        for recipe, workers, cached in loads
+    }
+    works = {name: lambda of=of: found[of].append(loads[of]()) for name, of in names.items()}
+    interleaved(works, options.epochs, warm_ups=1)
+    return {of: speeds[1:] for of, speeds in found.items()}
 
 
 def benchmark(options: argparse.Namespace) -> None:
     """Measure, print the table, save the figures.
 
     Raises:
-        UserError: there is no list, or not enough memory for a full cache.
+        UserError: there is no list, or not enough memory for full caches.
     """
     results: dict[str, Any] = {**new_results(options), "samples_per_second": []}
     seconds = find_seconds(options.data_dir, read_list(options.data_dir / "train.txt"))
     rows = []
-    with tqdm(total=len(options.recipes) * len(options.workers) * len(options.cache), unit="loader") as bar:
-        for recipe in options.recipes:
-            augmentation = RECIPES[recipe]["augmentation"]
-            full = full_cache(seconds, options.image_size, augmentation) if 1 in options.cache else None
-            for workers in options.workers:
-                for cached in options.cache:
-                    speed = samples_a_second(seconds, recipe, workers, full if cached else None, options)
-                    entry = {"recipe": recipe, "workers": workers, "cache": cached, "samples_per_second": speed}
-                    results["samples_per_second"].append(entry)
-                    each = f"{speed / max(1, workers):.0f}"
-                    rows.append([recipe, workers, "yes" if cached else "no", f"{speed:.0f}", each])
-                    bar.update()
+    for (recipe, workers, cached), epochs in measure(seconds, options).items():
+        speed = median(epochs)
+        entry = {"recipe": recipe, "workers": workers, "cache": cached, "samples_per_second": speed, "epochs": epochs}
+        results["samples_per_second"].append(entry)
+        each = f"{speed / max(1, workers):.0f}"
+        rows.append([recipe, workers, "yes" if cached else "no", f"{speed:.0f}", each])
     head = ["recipe", "workers", "cache", "samples/s", "per worker"]
     print(*markdown_table(head, rows), "", machine_line(results), sep="\n")
     save_results(options.json, results)
