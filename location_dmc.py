@@ -162,7 +162,7 @@ def build_pair_loader(options: Namespace, list_name: str, device: torch.device, 
         options.num_threads,
         training,
         pinned(device),
-        options.accumulate if training else 1,
+        options.accumulate,
         own_share(),
     )
     return OnDevice(loader, device, colored)
@@ -190,7 +190,8 @@ def build_test_loader(options: Namespace, device: torch.device) -> OnDevice:
     seconds = from_first(find_list, options, "test")
     sound = choose_sound(options.audio, seconds, options.seed)
     dataset = SecondDataset(seconds, picture_size(options), options.test_frames == "first", sound)
-    loader = second_loader(dataset, options.batch_size, options.num_threads, pinned(device), own_share())
+    frames = options.batch_size // options.accumulate  # at a time, as in training
+    loader = second_loader(dataset, frames, options.num_threads, pinned(device), own_share())
     return OnDevice(loader, device)
 
 
@@ -463,7 +464,13 @@ def explained(error: RuntimeError) -> str | None:
         return (
             f"a process that loads data died, for want of memory? Give --cache 0 or a smaller --num_threads ({error})"
         )
+    if any(kind.__name__ == "BackendCompilerFailed" for kind in type(error).__mro__):  # PyTorch has it in private
+        return f"--compile 1 failed ({_first_line(error)}): install a C++ compiler, as g++, or give --compile 0"
     return explained_break(error)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def tell_inherited(options: Namespace, given: dict[str, Any], checkpoint: Checkpoint) -> None:

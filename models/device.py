@@ -48,7 +48,7 @@ def _of_process(name: str) -> torch.device:
 
 
 def pinned(device: torch.device) -> bool:
-    """Whether batches are to lie in pinned memory, from which a GPU copies while it computes."""
+    """Whether batches are to lie in pinned memory, whose copying to a GPU the program does not wait for."""
     return device.type == "cuda"
 
 

@@ -27,6 +27,8 @@ def computes_bfloat16(device: torch.device) -> bool:
     """Whether a device has instructions for bfloat16: without them it is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":  # PyTorch has no public function that tells it of a CPU
-        return getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    if device.type == "cpu":  # of x86; whether ARM's instructions make training faster has not been seen
+        if get_capabilities := getattr(torch.cpu, "get_capabilities", None):
+            return bool(get_capabilities().get("avx512_bf16"))
+        return getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()  # older PyTorch has no public one
     return False

@@ -22,6 +22,7 @@ from data.samples import (
     spec_augmented,
 )
 from data.seconds import find_seconds
+from data.share import WHOLE, Share
 from tests.sample_set import add_video
 
 
@@ -321,6 +322,17 @@ def empty_second(data_dir: Path) -> Path:
 DAMAGES = [
     damage_frame, damage_spectrogram, misshape_spectrogram, poison_spectrogram, pickle_in_spectrogram, empty_second,
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 9, 20])
+def test_the_shares_of_the_test_seconds_are_all_of_them_each_once_and_in_order(data_dir, count):
+    dataset = SecondDataset(find_seconds(data_dir, NAMES), 32, False)
+
+    def keys(share: Share) -> list[str]:
+        return [key for batch in second_loader(dataset, 8, 0, share=share) for key in batch["keys"]]
+
+    together = [key for process in range(count) for key in keys(Share(process, count))]
+    assert together == keys(WHOLE) and len(together) == len(set(together)) == 4 * len(dataset) > 0
 
 
 @pytest.mark.parametrize(

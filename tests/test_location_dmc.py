@@ -10,11 +10,13 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import location_dmc
 from data.dmc_pkl import path_of_sound, read_dmc
@@ -273,6 +275,53 @@ def test_a_folder_that_holds_a_training_is_not_touched_without_overwrite(trained
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert run(data_dir, out, "--epoch", "1", "--overwrite", "1") == 0
     assert len(log_rows(out)) == 1 and not list(out.glob("epoch_*.pth"))
+
+
+def test_compile_compiles_both_networks_and_trains_with_what_it_gives(data_dir, tmp_path, monkeypatch):
+    compiled, called = [], []
+
+    def compile_network(network: nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
+        compiled.append(network)
+        return lambda x: called.append(len(compiled)) or network(x)
+
+    monkeypatch.setattr(torch, "compile", compile_network)
+    assert run(data_dir, tmp_path, "--epoch", "1", "--compile", "0") == 0
+    assert not compiled
+    assert run(data_dir, tmp_path, "--epoch", "1", "--compile", "1", "--overwrite", "1") == 0
+    assert [network.conv1.in_channels for network in compiled] == [3, 1]
+    assert len(called) == 2 * 2  # of both networks for each of two training batches, none for tests
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="PyTorch looks for another compiler there")
+def test_compile_without_a_compiler_is_a_sentence(data_dir, tmp_path):
+    where = ["--data_dir", data_dir, "--out", tmp_path / "run", "--dmc_pkl", tmp_path / "dmc.pkl"]
+    command = [sys.executable, "location_dmc.py", *SMALL, *where, "--compile", "1", "--epoch", "1"]
+    without = {**os.environ, "CXX": "no_such_compiler", "PATH": str(tmp_path)}
+    without["TORCHINDUCTOR_CACHE_DIR"] = str(tmp_path / "cache")  # nothing that was compiled before
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=ROOT, env=without)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "compiler" in done.stderr.splitlines()[-1] and "--compile 0" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), "--accumulate 2"),
+        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), "--num_threads"),
+        (RuntimeError("a bug"), None),
+    ],
+)
+def test_what_pytorch_says_becomes_a_remedy_where_there_is_one(data_dir, tmp_path, monkeypatch, capsys, error, remedy):
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(location_dmc, "train_step", fail)
+    if remedy is None:
+        with pytest.raises(RuntimeError, match="a bug"):
+            run(data_dir, tmp_path, "--epoch", "1")
+    else:
+        assert run(data_dir, tmp_path, "--epoch", "1") == 1
+        assert remedy in capsys.readouterr().err
 
 
 def test_bad_data_does_not_cost_the_training_that_was_to_be_overwritten(trained, data_dir, tmp_path, capsys):

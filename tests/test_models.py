@@ -1,13 +1,13 @@
 """The network: its features, what is done to pictures and sounds on the way in, its options and its precision."""
 
 from argparse import Namespace
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 from torchvision.models import resnet18
 
-from models import precision
 from models.backbone import Backbone
 from models.clustering import soft_kmeans
 from models.dmc import DMC
@@ -165,13 +165,27 @@ def test_the_precision_that_is_named_is_that_precision():
 
 @pytest.mark.parametrize(("computes", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_auto_is_bf16_exactly_where_the_hardware_computes_in_it(monkeypatch, computes, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": computes}, raising=False)
+    assert choose_precision("auto", torch.device("cpu")) == expected
+    monkeypatch.delattr(torch.cpu, "get_capabilities")  # as in older versions
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: computes, raising=False)
     assert choose_precision("auto", torch.device("cpu")) == expected
-    monkeypatch.setattr(precision, "computes_bfloat16", lambda device: computes)
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **given: asked.append(given) or computes)
     assert choose_precision("auto", torch.device("cuda")) == expected
+    assert asked == [{"including_emulation": False}]
+
+
+def test_auto_knows_this_processor():
+    flags = Path("/proc/cpuinfo").read_text().split() if Path("/proc/cpuinfo").exists() else []
+    expected = torch.bfloat16 if "avx512_bf16" in flags else torch.float32
+    assert choose_precision("auto", torch.device("cpu")) == expected
 
 
 def test_auto_is_fp32_on_a_processor_of_which_nothing_is_known(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "riscv64"}, raising=False)
+    assert choose_precision("auto", torch.device("cpu")) == torch.float32
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
     assert choose_precision("auto", torch.device("cpu")) == torch.float32
     assert choose_precision("auto", torch.device("meta")) == torch.float32
@@ -184,7 +198,7 @@ def test_only_float16_on_a_cpu_is_warned_of():
     assert [slow_training(*other) for other in others] == [None] * 4
 
 
-def test_bf16_centres_are_those_of_fp32_to_a_hundredth_and_clustered_in_float32():
+def test_bf16_centres_are_those_of_fp32_to_two_hundredths_and_clustered_in_float32():
     pictures, sounds = pictures_and_sounds()
     torch.manual_seed(0)
     # One cluster: its centre is the mean of the features, and does not jump where a start changes.

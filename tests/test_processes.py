@@ -72,10 +72,13 @@ def test_the_maps_of_two_processes_are_those_of_one_with_the_same_network_each_o
     assert list(together) == list(expected) and len(expected) == 12
     for key, maps in expected.items():
         np.testing.assert_allclose(together[key], maps, atol=1e-5)
-    rows = (trained[0] / "dmc.csv").read_text().splitlines()
-    assert [row.split(",")[0] for row in rows] == [
-        row.split(",")[0] for row in (tmp_path / "alone.csv").read_text().splitlines()
-    ]
+    (head, *rows), (expected_head, *expected_rows) = (
+        [row.split(",") for row in path.read_text().splitlines()]
+        for path in (trained[0] / "dmc.csv", tmp_path / "alone.csv")
+    )
+    assert head == expected_head and [row[0] for row in rows] == [row[0] for row in expected_rows] == list(expected)
+    distances, expected_distances = (np.array([row[1:] for row in of], float) for of in (rows, expected_rows))
+    np.testing.assert_allclose(distances, expected_distances, rtol=1e-4)
 
 
 def test_a_batch_that_does_not_go_round_is_refused_by_all_of_them_with_a_remedy(data_dir, tmp_path):

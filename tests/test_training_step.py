@@ -184,6 +184,34 @@ def test_a_compiled_network_trains_as_an_uncompiled_one_and_keeps_its_names(monk
         torch.testing.assert_close(found, expected, rtol=1e-2, atol=1e-2 * expected.abs().max().item())
 
 
+def test_weights_lie_as_convolutions_are_fastest_and_are_changed_by_one_kernel(data_dir):
+    trained = own(data_dir, "improved")
+    weights = [module.weight for module in trained.model.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert weights and all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
+    assert trained.optimizer.defaults["fused"]
+    seen = []
+    trained.model.visual_net.layer1.register_forward_hook(lambda *arguments: seen.append(arguments[2]))
+    trained.step()
+    assert seen[0].is_contiguous(memory_format=torch.channels_last) and not seen[0].is_contiguous()
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_batches_for_a_gpu_lie_in_pinned_memory_and_their_colours_are_left_to_it(data_dir, device):
+    options = merge_options({"data_dir": str(data_dir), "batch_size": 6, "cache": 0}, {})
+    loader = location_dmc.build_pair_loader(options, "train", torch.device(device)).loader
+    assert loader.pin_memory == loader.dataset.colors_later == (device == "cuda")
+    assert location_dmc.build_test_loader(options, torch.device(device)).loader.pin_memory == (device == "cuda")
+
+
+def test_nothing_but_training_steps_has_more_samples_at_a_time_than_these(data_dir):
+    sizes = {"batch_size": 6, "accumulate": 3, "cache": 0, "num_threads": 0, "image_size": 32}
+    options = merge_options({"data_dir": str(data_dir), **sizes}, {})
+    pairs = [location_dmc.build_pair_loader(options, name, CPU) for name in ("train", "val")]
+    assert [max(len(batch["frame"]) for batch in loader) for loader in pairs] == [2, 2]
+    tests = location_dmc.build_test_loader(options, CPU)
+    assert {len(batch["keys"]) for batch in tests} == {4}  # of one second, which stays together
+
+
 @pytest.mark.parametrize("recipe", ["original", "improved"])
 def test_a_step_in_parts_is_the_step(data_dir, recipe):
     whole, parts = own(data_dir, recipe), own(data_dir, recipe)
