@@ -3,15 +3,20 @@
 from argparse import Namespace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torchvision.models import resnet18
 
 from models.backbone import Backbone
+from models.checkpoint import load_weights, read_checkpoint
 from models.clustering import soft_kmeans
-from models.dmc import DMC
+from models.dmc import DMC, build_dmc
+from models.locate import locate
+from models.options import merge_options, picture_size
 from models.precision import choose_precision, slow_training
+from tests.planted import plant_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -217,6 +222,30 @@ def test_bf16_centres_are_those_of_fp32_to_two_hundredths_and_clustered_in_float
             assert 0 < error.max() < 0.02
     assert seen == [torch.bfloat16]
     assert {weight.dtype for weight in rounded.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_the_maps_of_every_precision_are_those_of_float32_to_a_hundredth(tmp_path, precision):
+    red, grey = np.array([[220, 30, 30]]), np.array([[120, 120, 120]])
+    checkpoint = read_checkpoint(plant_checkpoint(tmp_path / "best.pth", red, grey))
+    options = merge_options({}, checkpoint.args)
+    size = picture_size(options)
+    torch.manual_seed(0)
+    frames = (120 + 20 * torch.randn(4, 3, size, size)).clamp(0, 255).to(torch.uint8)
+    for number, frame in enumerate(frames):  # a red square in noise, each time elsewhere
+        start = 20 * (number + 1)
+        frame[:, start : start + 60, 30:90] = torch.from_numpy(red).view(3, 1, 1)
+    batch = {"spectrogram": torch.randn(4, 1, 201, 64), "frames": frames, "second": torch.arange(4)}
+    located = []
+    for name in ("fp32", precision):
+        model = build_dmc(options, choose_precision(name, torch.device("cpu"))).eval()
+        load_weights(model, checkpoint)
+        model.set_testing(options)
+        located.append(locate(model, batch))
+    expected, found = located
+    assert (expected.maps.max((1, 2, 3)) > 0.9).all() and (found.maps != expected.maps).any()
+    np.testing.assert_allclose(found.maps, expected.maps, rtol=0, atol=0.01)
+    np.testing.assert_allclose(found.distances, expected.distances, rtol=0.01, atol=0.01)
 
 
 @pytest.mark.parametrize(("center_features", "expected"), [(False, 16 * 4), (True, 16 * 4 + 8)])
