@@ -36,7 +36,7 @@ from benchmarks.own_process import in_own_process
 from benchmarks.plain import PlainTraining
 from benchmarks.programs import run_program
 from benchmarks.results import machine_line, markdown_table, new_results, save_results
-from benchmarks.steps import OwnTraining, synchronize
+from benchmarks.steps import LOADED_AHEAD, OwnTraining, synchronize
 from benchmarks.training import CLUSTERS, PLAIN, peak_gigabytes
 from data.command_line import available_cores, new_parser, positive_float, positive_int
 from data.exit_status import exit_status
@@ -50,7 +50,6 @@ from models.device import choose_device
 from models.recipes import RECIPES
 
 SMALLEST_BATCH = 16
-LOADED_AHEAD = 2  # batches of each process that loads, as PyTorch has it
 LEAST_WARM_UP = 3  # steps: memory is allocated, kernels are chosen
 LEAST_STEPS = 20
 
@@ -183,7 +182,9 @@ def largest_batch(recipe: str, options: argparse.Namespace) -> int:
     while size <= options.most_batch:
         try:
             one_step_of(recipe, size, options)
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:  # also what cuBLAS and cuDNN say when there is no memory left for them
+            reason, *_ = str(error).splitlines() or [type(error).__name__]
+            print(f"{recipe}: a batch of {size} does not fit: {reason}", flush=True)
             break
         fits, size = size, size * 2
     return fits

@@ -30,6 +30,7 @@ from data.memory import memory_to_spend
 from data.samples import before_chance, load_frame
 from data.seconds import Seconds, find_seconds
 from data.video_lists import read_list
+from models.device import choose_device
 from models.recipes import RECIPES
 
 SEED = 10  # as of every program
@@ -47,6 +48,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--image_size", type=positive_int, default=224, help="pixels (default: %(default)s)")
     parser.add_argument("--batch_size", type=positive_int, default=32, help="sounds a batch (default: %(default)s)")
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda", "mps"),
+        default="auto",
+        help="that trains: a GPU changes the colours",
+    )
     parser.add_argument("--epochs", type=positive_int, default=3, help="timed ones of each (default: %(default)s)")
     parser.add_argument(
         "--json", type=Path, default=Path("runs/benchmark/loading.json"), help="file of all figures (%(default)s)"
@@ -98,10 +105,11 @@ def measure(seconds: Seconds, options: argparse.Namespace) -> dict[tuple[str, in
         UserError: there is not enough memory for full caches.
     """
     loads: dict[tuple[str, int, int], Callable[[], float]] = {}
+    colors_later = choose_device(options.device).type != "cpu"
     for recipe in options.recipes:
         values, size = RECIPES[recipe], options.image_size
         full = full_cache(seconds, size, values["augmentation"]) if 1 in options.cache else None
-        chances = (values["augmentation"], values["negatives"], bool(values["spec_augment"]))
+        chances = (values["augmentation"], values["negatives"], bool(values["spec_augment"]), colors_later)
         for workers, cached in itertools.product(options.workers, options.cache):
             dataset = PairDataset(seconds, size, SEED, *chances, cache=full if cached else None)
             loads[recipe, workers, cached] = epoch_of(dataset, workers, options.batch_size)

@@ -21,6 +21,7 @@ from models.precision import choose_precision
 from models.step_parts import StepPart
 
 PARTS = ("loading", "forward", "clustering", "loss", "backward", "optimizer")
+LOADED_AHEAD = 2  # batches of each process that loads, as PyTorch has it
 
 
 def synchronize(device: torch.device) -> None:

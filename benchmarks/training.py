@@ -3,6 +3,8 @@
 All are trained step by step in turns in one run, so that what slows the machine slows all of them. Medians of whole
 steps, loading included; then a step of each in its parts, and the peak memory of each in a process of its own. How
 threads wait, and that numbers below 1e-38 count as 0, location_dmc.py sets for its process, so here for all of them.
+While one trains, the others' next batches are loaded: where that takes longer than a step, as beside a GPU, the whole
+steps do not show it, and benchmarks/gpu.py is what measures.
 
   python3 benchmarks/training.py --data_dir datasets/demo
 """
@@ -26,7 +28,7 @@ from benchmarks.own_process import in_own_process
 from benchmarks.peak_memory import peak_of_process
 from benchmarks.plain import PlainTraining
 from benchmarks.results import machine_line, markdown_table, new_results, save_results
-from benchmarks.steps import PARTS, OwnTraining
+from benchmarks.steps import LOADED_AHEAD, PARTS, OwnTraining
 from data.command_line import available_cores, new_parser, positive_int
 from data.exit_status import exit_status
 from data.seconds import find_seconds
@@ -124,11 +126,14 @@ def timed(options: argparse.Namespace) -> tuple[dict[str, list[float]], dict[str
         seconds = interleaved(steps, options.steps, options.warm_up)
         own = {name: training for name, training in trainings.items() if isinstance(training, OwnTraining)}
         bar = tqdm(own.items(), desc="parts of a step", unit="loop")
-        return seconds, {name: parts_of(training, min(3, options.steps)) for name, training in bar}
+        ahead = LOADED_AHEAD * options.num_threads
+        return seconds, {name: parts_of(training, min(3, options.steps), ahead) for name, training in bar}
 
 
-def parts_of(training: OwnTraining, steps: int) -> dict[str, float]:
-    """Median seconds of each part of a step."""
+def parts_of(training: OwnTraining, steps: int, before: int) -> dict[str, float]:
+    """Median seconds of each part of a step, after those steps for which batches may be there already."""
+    for _ in range(before):
+        training.step()
     measured = [training.step_in_parts() for _ in range(steps)]
     return {part: median(step[part] for step in measured) for part in PARTS}
 

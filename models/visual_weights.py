@@ -9,6 +9,7 @@ from torchvision.models import ResNet18_Weights
 
 from data.errors import UserError
 from models.checkpoint import read_weights
+from models.processes import from_first
 
 IMAGENET = "imagenet"
 
@@ -26,7 +27,7 @@ def load_visual_weights(model: nn.Module, source: str) -> str:
     Raises:
         UserError: the weights cannot be had, or are those of another network.
     """
-    weights = _imagenet() if source == IMAGENET else read_weights(Path(source))
+    weights = from_first(_weights, source)  # so that of several processes one downloads
     wanted = model.visual_net.state_dict()
     unused = ("fc.",) if "layer4.0.conv1.weight" in wanted else ("fc.", "layer4.")
     found = {
@@ -49,7 +50,11 @@ def _middle(weight: torch.Tensor) -> torch.Tensor:
     return weight[:, :, 1:2, 1:2] if weight.shape[2:] == (3, 3) else weight
 
 
-def _imagenet() -> dict:
+def _weights(source: str) -> dict[str, torch.Tensor]:
+    return _imagenet() if source == IMAGENET else read_weights(Path(source))
+
+
+def _imagenet() -> dict[str, torch.Tensor]:
     try:
         return ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:

@@ -41,17 +41,22 @@ def test_what_is_loaded_ahead_goes_by_before_several_times_as_many_steps_are_tim
     assert gpu.parse(["--num_threads", str(processes), "--steps", "7"]).steps == 7
 
 
-def test_the_largest_batch_is_the_last_one_that_fits(options, monkeypatch):
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError(), RuntimeError("CUBLAS_STATUS_ALLOC_FAILED\nmore")])
+def test_the_largest_batch_is_the_last_one_that_fits_and_it_says_what_ended_the_search(
+    options, monkeypatch, capsys, error
+):
     tried = []
 
     def step(recipe: str, size: int, _: argparse.Namespace) -> None:
         tried.append(size)
         if size > 100:
-            raise torch.OutOfMemoryError
+            raise error
 
     monkeypatch.setattr(gpu, "one_step_of", step)
     assert gpu.largest_batch("original", options) == 64
     assert tried == [16, 32, 64, 128]
+    reason = (str(error) or type(error).__name__).split("\n")[0]
+    assert capsys.readouterr().out == f"original: a batch of 128 does not fit: {reason}\n"
     options.most_batch = 32
     assert gpu.largest_batch("original", options) == 32
 
