@@ -58,7 +58,7 @@ FROM_SCRATCH = RECIPES["improved"]["epoch"]
 # recipe -> data set -> epochs; where there are two stages, of each
 EPOCHS = {
     "original": {"solo": (100,), "distractor": (100,), "duet": (100, 100)},
-    "improved": {"solo": (FROM_SCRATCH,), "distractor": (FROM_SCRATCH,), "duet": (FROM_SCRATCH, 14)},
+    "improved": {"solo": (FROM_SCRATCH,), "distractor": (40,), "duet": (FROM_SCRATCH, 14)},
 }
 FIRST_SEED = 10  # as of every program
 

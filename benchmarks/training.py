@@ -127,7 +127,7 @@ def timed(options: argparse.Namespace) -> tuple[dict[str, list[float]], dict[str
         own = {name: training for name, training in trainings.items() if isinstance(training, OwnTraining)}
         bar = tqdm(own.items(), desc="parts of a step", unit="loop")
         ahead = LOADED_AHEAD * options.num_threads
-        return seconds, {name: parts_of(training, min(3, options.steps), ahead) for name, training in bar}
+        return seconds, {name: parts_of(training, options.steps, ahead) for name, training in bar}
 
 
 def parts_of(training: OwnTraining, steps: int, before: int) -> dict[str, float]:
