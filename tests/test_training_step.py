@@ -203,7 +203,7 @@ def test_batches_for_a_gpu_lie_in_pinned_memory_and_their_colours_are_left_to_it
     assert location_dmc.build_test_loader(options, torch.device(device)).loader.pin_memory == (device == "cuda")
 
 
-def test_nothing_but_training_steps_has_more_samples_at_a_time_than_these(data_dir):
+def test_accumulate_bounds_what_is_computed_at_a_time_in_validation_and_evaluation_too(data_dir):
     sizes = {"batch_size": 6, "accumulate": 3, "cache": 0, "num_threads": 0, "image_size": 32}
     options = merge_options({"data_dir": str(data_dir), **sizes}, {})
     pairs = [location_dmc.build_pair_loader(options, name, CPU) for name in ("train", "val")]
