@@ -18,7 +18,7 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 # Threads that wait for one another spin. By default they do so for so long that all of them stall as soon as anything
 # else wants a core, be it the processes that load data; without it a step takes a quarter longer. PyTorch reads this.
@@ -473,6 +473,11 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def is_stopped(error: RuntimeError) -> bool:
+    """Whether a plain kill, of the program and of what it had started, reached a process that loads data first."""
+    return "DataLoader worker" in str(error) and "Terminated" in str(error)
+
+
 def tell_inherited(options: Namespace, given: dict[str, Any], checkpoint: Checkpoint) -> None:
     """Print the options that come from the checkpoint, and say if its data set is not here."""
     if words := inherited_words(options, given):
@@ -533,7 +538,7 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     given: dict[str, Any] = {}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a plain kill ends it as Ctrl-C does
+    signal.signal(signal.SIGTERM, end_like_ctrl_c)
     try:
         with joined():
             parser, given = parse_options(__doc__, argv)
@@ -558,17 +563,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     except RuntimeError as error:
+        if is_stopped(error):
+            return stopped(given)
         if (explanation := explained(error)) is None:
             raise
         print(f"location_dmc.py: {explanation}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        left = (
-            "no maps were written" if given.get("evaluate") else f"--resume 1 goes on with a training from its {LAST}"
-        )
-        print(f"location_dmc.py: stopped; {left}", file=sys.stderr)
-        return INTERRUPTED
+        return stopped(given)
     return 0
+
+
+def end_like_ctrl_c(*_: object) -> NoReturn:
+    """What a plain kill does, of this process or of all that it has started too."""
+    let_loaders_die()
+    raise KeyboardInterrupt
+
+
+def let_loaders_die() -> None:
+    """From now on a process that loads data may die: else PyTorch raises an error, wherever this program is then."""
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # no SIG_DFL, which Python reports where one is already there
+
+
+def stopped(given: dict[str, Any]) -> int:
+    """Say that the program was stopped; returns its exit status."""
+    let_loaders_die()
+    left = "no maps were written" if given.get("evaluate") else f"--resume 1 goes on with a training from its {LAST}"
+    print(f"location_dmc.py: stopped; {left}", file=sys.stderr)
+    return INTERRUPTED
 
 
 if __name__ == "__main__":

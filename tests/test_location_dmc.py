@@ -212,8 +212,8 @@ def start_training(data_dir: Path, out: Path, *options: str) -> subprocess.Popen
 
 @pytest.mark.parametrize(
     ("sign", "status", "workers"),
-    [(signal.SIGINT, 130, "1"), (signal.SIGTERM, 130, "0"), (signal.SIGKILL, -9, "0")],
-    ids=["Ctrl-C", "kill", "kill -9"],
+    [(signal.SIGINT, 130, "1"), (signal.SIGTERM, 130, "0"), (signal.SIGTERM, 130, "2"), (signal.SIGKILL, -9, "0")],
+    ids=["Ctrl-C", "kill", "kill of all its processes", "kill -9"],
 )
 def test_a_stopped_training_resumes_to_the_same_end(trained, data_dir, tmp_path, sign, status, workers):
     out = tmp_path / "run"
@@ -304,14 +304,17 @@ def test_compile_without_a_compiler_is_a_sentence(data_dir, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("error", "remedy"),
+    ("error", "status", "remedy"),
     [
-        (torch.OutOfMemoryError("CUDA out of memory"), "--accumulate 2"),
-        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."), "--num_threads"),
-        (RuntimeError("a bug"), None),
+        (torch.OutOfMemoryError("CUDA out of memory"), 1, "--accumulate 2"),
+        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), 1, "--num_threads"),
+        (RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated. "), 130, "stopped; --resume 1"),
+        (RuntimeError("a bug"), None, None),
     ],
 )
-def test_what_pytorch_says_becomes_a_remedy_where_there_is_one(data_dir, tmp_path, monkeypatch, capsys, error, remedy):
+def test_what_pytorch_says_becomes_a_remedy_where_there_is_one(
+    data_dir, tmp_path, monkeypatch, capsys, error, status, remedy
+):
     def fail(*_: object) -> None:
         raise error
 
@@ -320,7 +323,7 @@ def test_what_pytorch_says_becomes_a_remedy_where_there_is_one(data_dir, tmp_pat
         with pytest.raises(RuntimeError, match="a bug"):
             run(data_dir, tmp_path, "--epoch", "1")
     else:
-        assert run(data_dir, tmp_path, "--epoch", "1") == 1
+        assert run(data_dir, tmp_path, "--epoch", "1") == status
         assert remedy in capsys.readouterr().err
 
 
