@@ -31,7 +31,7 @@ from tqdm import tqdm
 from data.command_line import INTERRUPTED, command
 from data.dataset import PairDataset, SecondDataset, colored, pair_loader, second_loader
 from data.dmc_pkl import csv_path, path_of_sound, write_dmc
-from data.errors import UserError
+from data.errors import UserError, first_line
 from data.frame_cache import FrameCache, frame_cache
 from data.memory import memory_to_spend
 from data.other_sounds import NoiseNegatives, choose_sound
@@ -465,12 +465,8 @@ def explained(error: RuntimeError) -> str | None:
             f"a process that loads data died, for want of memory? Give --cache 0 or a smaller --num_threads ({error})"
         )
     if any(kind.__name__ == "BackendCompilerFailed" for kind in type(error).__mro__):  # PyTorch has it in private
-        return f"--compile 1 failed ({_first_line(error)}): install a C++ compiler, as g++, or give --compile 0"
+        return f"--compile 1 failed ({first_line(error)}): install a C++ compiler, as g++, or give --compile 0"
     return explained_break(error)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def is_stopped(error: RuntimeError) -> bool:

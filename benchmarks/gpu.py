@@ -39,6 +39,7 @@ from benchmarks.results import machine_line, markdown_table, new_results, save_r
 from benchmarks.steps import LOADED_AHEAD, OwnTraining, synchronize
 from benchmarks.training import CLUSTERS, PLAIN, peak_gigabytes
 from data.command_line import available_cores, new_parser, positive_float, positive_int
+from data.errors import first_line
 from data.exit_status import exit_status
 from data.layout import boxes_file, list_path
 from data.seconds import find_seconds
@@ -183,8 +184,7 @@ def largest_batch(recipe: str, options: argparse.Namespace) -> int:
         try:
             one_step_of(recipe, size, options)
         except RuntimeError as error:  # also what cuBLAS and cuDNN say when there is no memory left for them
-            reason, *_ = str(error).splitlines() or [type(error).__name__]
-            print(f"{recipe}: a batch of {size} does not fit: {reason}", flush=True)
+            print(f"{recipe}: a batch of {size} does not fit: {first_line(error)}", flush=True)
             break
         fits, size = size, size * 2
     return fits

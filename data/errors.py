@@ -19,3 +19,8 @@ class SampleError(UserError):
     def __init__(self, message: str) -> None:
         # A DataLoader worker hands an error over as its whole traceback, which ends with our sentence.
         super().__init__(message.rsplit("SampleError: ", 1)[-1].strip())
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without what follows in further lines; the name of its class where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from data.errors import UserError
+from data.errors import UserError, first_line
 from data.whole_files import whole_file
 
 # What the published networks hold besides what they use: each has the first convolution of the other, and a classifier.
@@ -93,17 +93,13 @@ def _read(path: Path) -> object:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or hostile file can raise anything
         reason = "it is damaged, or holds more than weights, which could run code"
-        raise UserError(f"{path} was not loaded: {reason} ({_first_line(error)})") from error
+        raise UserError(f"{path} was not loaded: {reason} ({first_line(error)})") from error
 
 
 def _is_state_dict(content: object) -> bool:
     return isinstance(content, dict) and all(
         isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in content.items()
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _from_published(path: Path, weights: dict[str, torch.Tensor]) -> Checkpoint:
