@@ -28,26 +28,27 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from data.command_line import INTERRUPTED, command
+from common.cli import INTERRUPTED, command
+from common.errors import UserError, first_line
 from data.dataset import PairDataset, SecondDataset, colored, pair_loader, second_loader
-from data.dmc_pkl import csv_path, path_of_sound, write_dmc
-from data.errors import UserError, first_line
+from data.dmc_pkl import csv_path, path_for_audio, write_dmc
 from data.frame_cache import FrameCache, frame_cache
+from data.index import SecondIndex, index_seconds
+from data.lists import read_list
 from data.memory import memory_to_spend
-from data.other_sounds import NoiseNegatives, choose_sound
-from data.seconds import Seconds, find_seconds
-from data.settings import audio_command, n_fft_of
-from data.share import own_share
-from data.video_lists import read_list
-from models.checkpoint import Checkpoint, load_weights, read_checkpoint
-from models.comparison import Comparison, compare_in_batch, compare_with_one
-from models.device import OnDevice, choose_device, pinned, restore_random_states, seed_everything
-from models.distributed import average_statistics, gathered, own_part, shared
+from data.negative_audio import NoiseNegatives, choose_audio
+from data.preprocess.settings import audio_command, n_fft_of
+from data.sampler import own_share
 from models.dmc import DMC, build_dmc
-from models.locate import locate
+from models.localization import locate
 from models.losses import ContrastiveLoss, CrossEntropyLoss
-from models.optimizer import build_optimizer, build_scaler
-from models.options import (
+from models.pairs import Comparison, compare_in_batch, compare_with_one
+from training.checkpoint import Checkpoint, load_weights, read_checkpoint
+from training.device import OnDevice, choose_device, pinned, restore_random_states, seed_everything
+from training.distributed import average_statistics, gathered, own_part, shared
+from training.micro_batches import StepPart, count_steps, step_parts
+from training.optim import build_optimizer, build_scaler
+from training.options import (
     check_options,
     checkpoint_args,
     inherited_words,
@@ -56,8 +57,8 @@ from models.options import (
     picture_size,
     without_effect,
 )
-from models.precision import choose_precision, slow_training
-from models.processes import (
+from training.precision import choose_precision, slow_training
+from training.processes import (
     EndedByAnother,
     after_restart,
     explained_break,
@@ -66,11 +67,10 @@ from models.processes import (
     joined,
     joined_in_first,
 )
-from models.run_folder import BEST, LAST, RunFolder
-from models.schedule import learning_rate
-from models.step_parts import StepPart, count_steps, step_parts
-from models.visual_weights import load_visual_weights
-from vis.training_log import open_log, require_packages
+from training.run_folder import BEST, LAST, RunFolder
+from training.schedule import learning_rate
+from training.visual_weights import load_visual_weights
+from vis.tensorboard import open_log, require_packages
 
 BATCHES_BETWEEN_CHECKS = 20  # of the loss: to look at it, the program has to wait for the device
 
@@ -78,7 +78,7 @@ BATCHES_BETWEEN_CHECKS = 20  # of the loss: to look at it, the program has to wa
 # --- data ---------------------------------------------------------------------------------------------------------
 
 
-def find_list(options: Namespace, list_name: str) -> Seconds:
+def find_list(options: Namespace, list_name: str) -> SecondIndex:
     """The seconds of one of the lists; says how many there are.
 
     Raises:
@@ -91,7 +91,7 @@ def find_list(options: Namespace, list_name: str) -> Seconds:
     names = read_list(path)
     if not names:
         raise UserError(f"the list {path} is empty: draw it with {command('data/split.py', data_dir)} --force")
-    seconds = find_seconds(data_dir, names)
+    seconds = index_seconds(data_dir, names)
     cutting = f"{command('data/cut_video.py', data_dir)} and {audio_command(data_dir)}"
     if not len(seconds):
         raise UserError(f"no video of {path} has frames and spectrograms in {data_dir}: run {cutting}")
@@ -169,7 +169,7 @@ def build_pair_loader(options: Namespace, list_name: str, device: torch.device, 
 
 
 def build_cache(
-    options: Namespace, seconds: Seconds, augmentation: str | None, list_name: str, promised: int
+    options: Namespace, seconds: SecondIndex, augmentation: str | None, list_name: str, promised: int
 ) -> FrameCache | None:
     """Memory for a list's frames, if it is asked for and there is enough; says which.
 
@@ -188,7 +188,7 @@ def build_cache(
 def build_test_loader(options: Namespace, device: torch.device) -> OnDevice:
     """Batches of the test list's seconds, with their own sound or that of --audio."""
     seconds = from_first(find_list, options, "test")
-    sound = choose_sound(options.audio, seconds, options.seed)
+    sound = choose_audio(options.audio, seconds, options.seed)
     dataset = SecondDataset(seconds, picture_size(options), options.test_frames == "first", sound)
     frames = options.batch_size // options.accumulate  # at a time, as in training
     loader = second_loader(dataset, frames, options.num_threads, pinned(device), own_share())
@@ -491,7 +491,7 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     """
     device = choose_device(options.device)
     require_packages(options.log)
-    dmc_pkl = path_of_sound(options.dmc_pkl, options.audio)
+    dmc_pkl = path_for_audio(options.dmc_pkl, options.audio)
     require_writable(dmc_pkl)
     require_window(options, new=checkpoint is None)
     test_loader = build_test_loader(options, device)  # also before training: fail now, not after hours

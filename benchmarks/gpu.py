@@ -38,17 +38,17 @@ from benchmarks.programs import run_program
 from benchmarks.results import machine_line, markdown_table, new_results, save_results
 from benchmarks.steps import LOADED_AHEAD, OwnTraining, synchronize
 from benchmarks.training import CLUSTERS, PLAIN, peak_gigabytes
-from data.command_line import available_cores, new_parser, positive_float, positive_int
-from data.errors import first_line
-from data.exit_status import exit_status
+from common.cli import available_cores, new_parser, positive_float, positive_int
+from common.errors import first_line
+from common.exit_status import exit_status
+from data.index import index_seconds
 from data.layout import boxes_file, list_path
-from data.seconds import find_seconds
-from data.video_lists import read_list, write_list
+from data.lists import read_list, write_list
 from metrics.annotations import read_annotations
 from metrics.evaluate import score_run, summary
 from metrics.runs import read_run
-from models.device import choose_device
 from models.recipes import RECIPES
+from training.device import choose_device
 
 SMALLEST_BATCH = 16
 LEAST_WARM_UP = 3  # steps: memory is allocated, kernels are chosen
@@ -108,7 +108,7 @@ def own_training(recipe: str, batch_size: int, options: argparse.Namespace) -> O
 
 def plain_training(options: argparse.Namespace) -> PlainTraining:
     """The yardstick."""
-    seconds = find_seconds(options.data_dir, read_list(options.data_dir / "train.txt"))
+    seconds = index_seconds(options.data_dir, read_list(options.data_dir / "train.txt"))
     device = choose_device(options.device)
     return PlainTraining(seconds, options.image_size, options.batch_size, options.num_threads, device)
 

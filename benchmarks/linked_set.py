@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from data.errors import UserError
+from common.errors import UserError
+from data.index import SecondIndex, index_seconds
 from data.layout import (
     audio_frames_dir,
     list_path,
@@ -19,15 +20,14 @@ from data.layout import (
     spectrogram_file,
     video_frames_dir,
 )
-from data.seconds import Seconds, find_seconds
-from data.settings import SETTINGS_FILE
-from data.video_lists import write_list
+from data.lists import write_list
+from data.preprocess.settings import SETTINGS_FILE
 
 MOST_LINKS = 60_000  # of a file; ext4 has 65,000
 SHARES = {"val": 0.12, "test": 0.17}  # of the videos, as data/split.py has them; the rest is for training
 
 
-def all_seconds(data_dir: Path) -> Seconds:
+def all_seconds(data_dir: Path) -> SecondIndex:
     """The seconds of all videos of a data set.
 
     Raises:
@@ -35,7 +35,7 @@ def all_seconds(data_dir: Path) -> Seconds:
     """
     folder = video_frames_dir(data_dir)
     names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir()) if folder.is_dir() else []
-    seconds = find_seconds(data_dir, names)
+    seconds = index_seconds(data_dir, names)
     if not len(seconds):
         raise UserError(f"--data_dir {data_dir} has no frames and spectrograms to link: cut it first, or make demo")
     return seconds
@@ -61,7 +61,7 @@ def temporary_set(data_dir: Path, count: int) -> Iterator[tuple[Path, dict[str, 
         shutil.rmtree(folder)
 
 
-def link_set(source: Seconds, target: Path, count: int) -> dict[str, int]:
+def link_set(source: SecondIndex, target: Path, count: int) -> dict[str, int]:
     """Write a data set of `count` seconds, its videos those of `source` again and again, the last one cut off.
 
     Args:
@@ -100,7 +100,7 @@ def link_set(source: Seconds, target: Path, count: int) -> dict[str, int]:
     return written
 
 
-def _files(source: Seconds, video: int) -> list[tuple[int, str, list[tuple[str, str]]]]:
+def _files(source: SecondIndex, video: int) -> list[tuple[int, str, list[tuple[str, str]]]]:
     """Second, spectrogram, and paths and names of the frames, of each second of a video."""
     return [
         (

@@ -21,17 +21,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.clock import interleaved
 from benchmarks.results import machine_line, markdown_table, new_results, save_results
-from data.command_line import available_cores, new_parser, positive_int, whole_number
+from common.cli import available_cores, new_parser, positive_int, whole_number
+from common.errors import UserError
+from common.exit_status import exit_status
 from data.dataset import PairDataset, pair_loader
-from data.errors import UserError
-from data.exit_status import exit_status
 from data.frame_cache import FrameCache, frame_cache
+from data.index import SecondIndex, index_seconds
+from data.lists import read_list
 from data.memory import memory_to_spend
-from data.samples import before_chance, load_frame
-from data.seconds import Seconds, find_seconds
-from data.video_lists import read_list
-from models.device import choose_device
+from data.transforms import before_chance, load_frame
 from models.recipes import RECIPES
+from training.device import choose_device
 
 SEED = 10  # as of every program
 
@@ -61,7 +61,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def full_cache(seconds: Seconds, image_size: int, augmentation: str | None) -> FrameCache:
+def full_cache(seconds: SecondIndex, image_size: int, augmentation: str | None) -> FrameCache:
     """A cache that holds every frame, as training's does after some epochs.
 
     Raises:
@@ -98,7 +98,7 @@ def epoch_of(dataset: PairDataset, workers: int, batch_size: int) -> Callable[[]
     return load
 
 
-def measure(seconds: Seconds, options: argparse.Namespace) -> dict[tuple[str, int, int], list[float]]:
+def measure(seconds: SecondIndex, options: argparse.Namespace) -> dict[tuple[str, int, int], list[float]]:
     """Samples/s of each epoch, of all loaders in turns: recipe, workers, 1 from a full cache -> its epochs.
 
     Raises:
@@ -130,7 +130,7 @@ def benchmark(options: argparse.Namespace) -> None:
         UserError: there is no list, or not enough memory for full caches.
     """
     results: dict[str, Any] = {**new_results(options), "samples_per_second": []}
-    seconds = find_seconds(options.data_dir, read_list(options.data_dir / "train.txt"))
+    seconds = index_seconds(options.data_dir, read_list(options.data_dir / "train.txt"))
     rows = []
     for (recipe, workers, cached), epochs in measure(seconds, options).items():
         speed = median(epochs)

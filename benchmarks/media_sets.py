@@ -8,11 +8,11 @@ from pathlib import Path
 import av
 import numpy as np
 
-from data.decode_audio import decode_sound
-from data.demo_video import write_video
+from data.demo.encode import write_video
 from data.layout import video_dir, videos_by_name
 from data.make_demo import main as make_demo
-from data.media import decoded_frames, open_media, picture_stream
+from data.media.audio import decode_audio
+from data.media.container import decoded_frames, open_media, video_stream_of
 
 LONG_SIZE = (640, 360)
 
@@ -75,12 +75,12 @@ def enlarge(source: Path, target: Path, size: tuple[int, int]) -> None:
         MediaError: it cannot be read.
         OSError: the other one cannot be written.
     """
-    sound = decode_sound(source)
+    sound = decode_audio(source)
     with open_media(source) as container:
-        rate = picture_stream(container).average_rate
+        rate = video_stream_of(container).average_rate
         write_video(target, _resized(container, size), size, rate, sound.samples[None], sound.rate)
 
 
 def _resized(container: av.container.InputContainer, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    for frame in decoded_frames(container, picture_stream(container)):
+    for frame in decoded_frames(container, video_stream_of(container)):
         yield frame.to_ndarray(format="rgb24", width=size[0], height=size[1], interpolation="BICUBIC")

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.models import resnet18
 
-from data.seconds import Seconds
+from data.index import SecondIndex
 
 BETA, ROUNDS, MARGIN = 30.0, 4, 5.0
 
@@ -25,7 +25,7 @@ BETA, ROUNDS, MARGIN = 30.0, 4, 5.0
 class PlainDataset(Dataset):
     """A sound, its picture and one of another video."""
 
-    def __init__(self, seconds: Seconds, image_size: int) -> None:
+    def __init__(self, seconds: SecondIndex, image_size: int) -> None:
         self.seconds = seconds
         self.transform = transforms.Compose(
             [
@@ -108,7 +108,7 @@ class PlainTraining:
 
     def __init__(
         self,
-        seconds: Seconds,
+        seconds: SecondIndex,
         image_size: int,
         batch_size: int,
         num_threads: int,

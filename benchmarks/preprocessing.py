@@ -32,9 +32,9 @@ from benchmarks.media_sets import MediaSet, long_set, short_set
 from benchmarks.plain_loops import FPS, SHORT_SIDE
 from benchmarks.programs import ROOT
 from benchmarks.results import machine_line, markdown_table, new_results, save_results
-from data.command_line import available_cores, plain_parser, positive_int
-from data.errors import UserError
-from data.exit_status import exit_status
+from common.cli import available_cores, plain_parser, positive_int
+from common.errors import UserError
+from common.exit_status import exit_status
 from data.layout import audio_frames_dir, video_frames_dir
 
 KINDS = {"pictures": "cut_video.py", "sounds": "cut_audio.py"}  # what is cut, and the program of this project

@@ -29,19 +29,19 @@ if not __package__:  # run by path: imports start at the repository root
 from benchmarks.programs import run_program
 from benchmarks.results import machine, option_values
 from benchmarks.table import localization, table
-from data.command_line import plain_parser, positive_int
-from data.dmc_pkl import csv_path, path_of_sound
-from data.errors import UserError
-from data.exit_status import exit_status
+from common.cli import plain_parser, positive_int
+from common.errors import UserError
+from common.exit_status import exit_status
+from data.dmc_pkl import csv_path, path_for_audio
 from data.layout import LIST_NAMES, boxes_file, list_path
 from metrics.annotations import Annotations, read_annotations
 from metrics.evaluate import has_objects, score_baselines, score_run, summary
 from metrics.runs import NEGATIVES, read_run, roc_auc
 from metrics.score import write_json
-from models.options import DATA_OPTIONS, DEFAULTS, NOT_FROM_CHECKPOINT, checkpoint_args, merge_options
-from models.precision import PRECISIONS
 from models.recipes import RECIPES
-from models.run_folder import ARGS, BEST, LOG
+from training.options import DATA_OPTIONS, DEFAULTS, NOT_FROM_CHECKPOINT, checkpoint_args, merge_options
+from training.precision import PRECISIONS
+from training.run_folder import ARGS, BEST, LOG
 
 SETS = {
     "solo": ("--sources", 1, "--distractors", 0),
@@ -215,7 +215,7 @@ def evaluate(training: Training) -> None:
     """Write the maps with other sounds, where they are missing or older than those with the own ones."""
     own = training.dmc_pkl
     for audio in NEGATIVES:
-        path = path_of_sound(own, audio)
+        path = path_for_audio(own, audio)
         if path.exists() and csv_path(path).exists() and path.stat().st_mtime >= own.stat().st_mtime:
             continue
         words = ["--evaluate", 1, "--audio", audio, "--use_pretrain", 1, "--ckpt_file", training.out / BEST]
@@ -236,7 +236,7 @@ def run_figures(stages: Sequence[Training], set_name: str) -> dict[str, Any]:
     last = stages[-1]
     annotations = annotations_of(last)
     own = read_run(last.dmc_pkl)
-    others = {audio: read_run(path_of_sound(last.dmc_pkl, audio)) for audio in NEGATIVES}
+    others = {audio: read_run(path_for_audio(last.dmc_pkl, audio)) for audio in NEGATIVES}
     return {
         "set": set_name,
         "recipe": " ".join(last.options[name] for name in ("recipe", "precision") if name in last.options),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from data.command_line import available_cores
+from common.cli import available_cores
 from metrics.score import write_json
 
 

@@ -32,10 +32,10 @@ from benchmarks.clock import interleaved, medians
 from benchmarks.linked_set import temporary_set, write_lists
 from benchmarks.programs import ROOT
 from benchmarks.results import machine_line, markdown_table, new_results, save_results
-from data.command_line import new_parser, positive_int
-from data.errors import UserError
-from data.exit_status import exit_status
-from data.seconds import find_seconds
+from common.cli import new_parser, positive_int
+from common.errors import UserError
+from common.exit_status import exit_status
+from data.index import index_seconds
 
 COSTS = ("find_seconds", "start_up", "start_up_memory", "epoch")
 
@@ -80,7 +80,7 @@ def measure(data_dir: Path, written: dict[str, int], options: argparse.Namespace
         write_lists(lists[size], of_size)
     finding = medians(
         interleaved(
-            {str(size): lambda size=size: find_seconds(data_dir, names[size]) for size in options.sizes},
+            {str(size): lambda size=size: index_seconds(data_dir, names[size]) for size in options.sizes},
             options.repeats,
         )
     )

@@ -11,14 +11,14 @@ import torch
 
 import location_dmc
 import models.dmc
-from data.other_sounds import NoiseNegatives
+from data.negative_audio import NoiseNegatives
 from models.clustering import soft_kmeans
-from models.device import OnDevice
 from models.dmc import build_dmc
-from models.optimizer import build_optimizer, build_scaler
-from models.options import merge_options
-from models.precision import choose_precision
-from models.step_parts import StepPart
+from training.device import OnDevice
+from training.micro_batches import StepPart
+from training.optim import build_optimizer, build_scaler
+from training.options import merge_options
+from training.precision import choose_precision
 
 PARTS = ("loading", "forward", "clustering", "loss", "backward", "optimizer")
 LOADED_AHEAD = 2  # batches of each process that loads, as PyTorch has it

@@ -29,13 +29,13 @@ from benchmarks.peak_memory import peak_of_process
 from benchmarks.plain import PlainTraining
 from benchmarks.results import machine_line, markdown_table, new_results, save_results
 from benchmarks.steps import LOADED_AHEAD, PARTS, OwnTraining
-from data.command_line import available_cores, new_parser, positive_int
-from data.exit_status import exit_status
-from data.seconds import find_seconds
-from data.video_lists import read_list
-from models.device import choose_device
-from models.precision import PRECISIONS
+from common.cli import available_cores, new_parser, positive_int
+from common.exit_status import exit_status
+from data.index import index_seconds
+from data.lists import read_list
 from models.recipes import RECIPES
+from training.device import choose_device
+from training.precision import PRECISIONS
 
 PLAIN = "plain loop"
 CLUSTERS = {"original": 2, "improved": 3}  # of a picture
@@ -99,7 +99,7 @@ def build(name: str, options: argparse.Namespace) -> PlainTraining | OwnTraining
     device = choose_device(options.device)
     if given := contestants(options)[name]:
         return OwnTraining(given, device)
-    seconds = find_seconds(options.data_dir, read_list(options.data_dir / "train.txt"))
+    seconds = index_seconds(options.data_dir, read_list(options.data_dir / "train.txt"))
     return PlainTraining(seconds, options.image_size, options.batch_size, options.num_threads, device)
 
 

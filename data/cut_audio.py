@@ -19,20 +19,20 @@ if not __package__:  # run by path: imports start at the repository root
 
 import numpy as np
 
-from data.cut import cut_parser, cut_videos, parse_cut, single_video
-from data.decode_audio import Sound, separate_sound, sound_of_video, whole_seconds
-from data.errors import MediaError
+from common.atomic import atomic_file, atomic_folder
+from common.errors import MediaError
 from data.layout import (
+    audio_by_name,
     audio_frames_dir,
     noise_file,
     silence_file,
-    sounds_by_name,
     spectrogram_file,
     videos_by_name,
 )
-from data.settings import N_FFT
-from data.spectrogram import SAMPLE_RATE, log_mel, settings
-from data.whole_files import whole_file, whole_folder
+from data.media.audio import Audio, audio_of_file, audio_of_video, whole_seconds
+from data.media.spectrogram import SAMPLE_RATE, log_mel, settings
+from data.preprocess.program import cut_parser, cut_videos, parse_cut, single_video
+from data.preprocess.settings import N_FFT
 
 MOST_N_FFT = 4096  # a quarter of a second
 NOISE_SECONDS = 64
@@ -40,7 +40,7 @@ NOISE_RMS = 0.1  # of full scale
 NOISE_SEED = 10
 
 
-def cut_audio(sound: Sound, folder: Path, n_fft: int = N_FFT) -> None:
+def cut_audio(sound: Audio, folder: Path, n_fft: int = N_FFT) -> None:
     """Write the spectrogram of each whole second of a sound, all or none.
 
     Args:
@@ -58,28 +58,28 @@ def cut_audio(sound: Sound, folder: Path, n_fft: int = N_FFT) -> None:
         raise MediaError(
             f"its sound has no whole second: it lasts from {sound.start:.2f} to {end:.2f} s of the picture"
         )
-    with whole_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
         for second, spectrogram in enumerate(log_mel(seconds, n_fft), first_second):
             np.save(partial / spectrogram_file(second), spectrogram)
 
 
-def sound_of_name(videos: list[Path], sound_file: Path | None) -> Sound:
+def audio_of_name(videos: list[Path], sound_file: Path | None) -> Audio:
     """The sound of one NAME: of its separate sound file if it has one, else of its video.
 
     Raises:
         MediaError: it cannot be had.
     """
     if sound_file is None:
-        return sound_of_video(single_video(videos))
+        return audio_of_video(single_video(videos))
     try:
-        return separate_sound(sound_file)
+        return audio_of_file(sound_file)
     except MediaError as error:
         raise MediaError(f"{sound_file}: {error}") from error
 
 
 def cut_one(videos: list[Path], sound_file: Path | None, folder: Path, n_fft: int) -> None:
     """`cut_audio` for one NAME."""
-    cut_audio(sound_of_name(videos, sound_file), folder, n_fft)
+    cut_audio(audio_of_name(videos, sound_file), folder, n_fft)
 
 
 def write_negatives(data_dir: Path, n_fft: int) -> None:
@@ -93,7 +93,7 @@ def write_negatives(data_dir: Path, n_fft: int) -> None:
     noise = np.random.default_rng(NOISE_SEED).standard_normal((NOISE_SECONDS, SAMPLE_RATE), np.float32) * NOISE_RMS
     silence = np.zeros((1, SAMPLE_RATE), np.float32)
     for path, seconds in ((noise_file(data_dir), noise), (silence_file(data_dir), silence)):
-        with whole_file(path) as partial, partial.open("wb") as file:
+        with atomic_file(path) as partial, partial.open("wb") as file:
             np.save(file, log_mel(seconds, n_fft))
 
 
@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     options = parse(argv)
     out = audio_frames_dir(options.data_dir)
-    videos, sounds = videos_by_name(options.data_dir), sounds_by_name(options.data_dir)
+    videos, sounds = videos_by_name(options.data_dir), audio_by_name(options.data_dir)
     names = sorted(videos.keys() | sounds.keys())
     jobs = {name: (videos.get(name, []), sounds.get(name), out / name, options.n_fft) for name in names}
     return cut_videos(

@@ -15,11 +15,11 @@ if not __package__:  # run by path: imports start at the repository root
 
 from PIL import Image
 
-from data.command_line import positive_int, whole_number
-from data.cut import cut_parser, cut_videos, decoder_threads, parse_cut, single_video
-from data.decode_video import SHORT_SIDE, TimesDiffer, decoded_pts, promised_pts, sample_frames
+from common.atomic import atomic_folder
+from common.cli import positive_int, whole_number
 from data.layout import frame_file, video_frames_dir, videos_by_name
-from data.whole_files import whole_folder
+from data.media.video import SHORT_SIDE, TimesDiffer, decoded_pts, promised_pts, sample_frames
+from data.preprocess.program import cut_parser, cut_videos, decoder_threads, parse_cut, single_video
 
 JPEG_QUALITY = 95
 
@@ -38,7 +38,7 @@ def cut_video(video: Path, folder: Path, fps: int, short_side: int, threads: int
         MediaError: the video cannot be used.
         OSError: the frames cannot be written.
     """
-    with whole_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
         pts = promised_pts(video)
         try:
             if pts is None:

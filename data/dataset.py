@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from data.colors import change_colors
 from data.frame_cache import FrameCache
-from data.other_sounds import OwnSound, Sound
-from data.samples import before_chance, color_factors, cropped, load_frame, load_spectrogram, plain, spec_augmented
-from data.seconds import Seconds
-from data.share import WHOLE, Share, ShareSampler, run_of
+from data.index import SecondIndex
+from data.negative_audio import Audio, OwnAudio
+from data.sampler import WHOLE, Share, ShareSampler, run_of
+from data.transforms import before_chance, color_factors, cropped, load_frame, load_spectrogram, plain, spec_augmented
 
 NEGATIVES = ("one", "batch")
 COLORS = "_colors"  # ends the key of what is left to do to the pictures of the key before it
@@ -54,9 +54,9 @@ class PairDataset(Dataset):
         seconds: seconds of at least two videos.
         image_size: pixels of the square pictures.
         seed: of all random choices.
-        augmentation: how pictures are changed at random, one of `data.samples.AUGMENTATIONS`; None leaves them.
+        augmentation: how pictures are changed at random, one of `data.transforms.AUGMENTATIONS`; None leaves them.
         negatives: ``one`` adds a frame of another video, ``batch`` does not: the others of the batch serve.
-        spec_augment: whether sounds are changed at random too, see `data.samples.spec_augmented`.
+        spec_augment: whether sounds are changed at random too, see `data.transforms.spec_augmented`.
         colors_later: whether a sample has its pictures' colour factors, ``frame_colors``, in place of changed colours,
             for `colored` to apply to the batch.
         cache: keeps frames in memory; None does not.
@@ -68,7 +68,7 @@ class PairDataset(Dataset):
 
     def __init__(
         self,
-        seconds: Seconds,
+        seconds: SecondIndex,
         image_size: int,
         seed: int,
         augmentation: str | None = None,
@@ -193,11 +193,11 @@ class SecondDataset(Dataset):
         SampleError: on access, a file cannot be read.
     """
 
-    def __init__(self, seconds: Seconds, image_size: int, first_only: bool, sound: Sound | None = None) -> None:
+    def __init__(self, seconds: SecondIndex, image_size: int, first_only: bool, sound: Audio | None = None) -> None:
         self.seconds = seconds
         self.image_size = image_size
         self.first_only = first_only
-        self.sound = sound or OwnSound(seconds)
+        self.sound = sound or OwnAudio(seconds)
 
     def __len__(self) -> int:
         return len(self.seconds)

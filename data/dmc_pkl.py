@@ -14,8 +14,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from data.errors import UserError
-from data.whole_files import whole_file
+from common.atomic import atomic_file
+from common.errors import UserError
 
 FLOAT_CODES = ("f2", "f4", "f8")
 
@@ -25,7 +25,7 @@ def csv_path(path: Path) -> Path:
     return Path(path).with_suffix(".csv")
 
 
-def path_of_sound(path: Path, audio: str) -> Path:
+def path_for_audio(path: Path, audio: str) -> Path:
     """Where the maps with another sound go: ``dmc_noise.pkl`` beside ``dmc.pkl``; `path` itself for the own sound."""
     path = Path(path)
     return path if audio == "own" else path.with_stem(f"{path.stem}_{audio}")
@@ -41,12 +41,12 @@ def write_dmc(path: Path, maps: Mapping[str, np.ndarray], distances: Mapping[str
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(csv_path(path)) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with atomic_file(csv_path(path)) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         a_cluster = len(next(iter(distances.values()), ()))
         writer.writerow(["key", *(f"distance_{j}" for j in range(a_cluster))])
         writer.writerows([key, *(f"{distance:.6g}" for distance in row)] for key, row in distances.items())
-    with whole_file(path) as partial, partial.open("wb") as file:
+    with atomic_file(path) as partial, partial.open("wb") as file:
         pickle.dump({key: np.ascontiguousarray(value, np.float32) for key, value in maps.items()}, file, protocol=4)
 
 

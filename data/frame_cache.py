@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from data.errors import SampleError
-from data.samples import frame_shape, shape_before_chance
-from data.seconds import Seconds
+from common.errors import SampleError
+from data.index import SecondIndex
 from data.shared_zeros import SharedZeros
+from data.transforms import frame_shape, shape_before_chance
 
 MOST_FRAMES = 4  # that `cut_video.py` leaves of a second; if there are more, the others are read anew each time
 
@@ -61,13 +61,13 @@ class FrameCache:
         return self._pixels.bytes[start : start + size].view(shape)
 
 
-def frame_cache(seconds: Seconds, image_size: int, augmentation: str | None, most_bytes: int) -> FrameCache | None:
+def frame_cache(seconds: SecondIndex, image_size: int, augmentation: str | None, most_bytes: int) -> FrameCache | None:
     """A cache for the frames of `seconds`; None if they take more than `most_bytes`.
 
     Args:
         seconds: of a data set.
         image_size: pixels of the square pictures.
-        augmentation: what will be done to them, see `data.samples.before_chance`.
+        augmentation: what will be done to them, see `data.transforms.before_chance`.
         most_bytes: memory to spend.
     """
     frames = np.bincount(seconds.video, minlength=len(seconds.names)) * MOST_FRAMES
@@ -80,7 +80,7 @@ def frame_cache(seconds: Seconds, image_size: int, augmentation: str | None, mos
     return FrameCache(shapes, seconds.video)
 
 
-def _shape(seconds: Seconds, second: int, image_size: int, augmentation: str | None) -> tuple[int, ...]:
+def _shape(seconds: SecondIndex, second: int, image_size: int, augmentation: str | None) -> tuple[int, ...]:
     """Of a second's first frame as it is kept; of one that cannot be read, nothing: who wants it will say so.
 
     Nothing is decoded, as a large set has to start in seconds.

@@ -14,7 +14,6 @@ A data set is one folder, ``--data_dir``::
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-DEFAULT_DATA_DIR = Path("datasets/demo")
 LIST_NAMES = ("train", "val", "test")
 
 # By their ending, as a folder of downloads also holds subtitles, thumbnails and half-loaded files.
@@ -121,7 +120,7 @@ def videos_by_name(data_dir: Path) -> dict[str, list[Path]]:
     return files_by_name(video_dir(data_dir), VIDEO_SUFFIXES)
 
 
-def sounds_by_name(data_dir: Path) -> dict[str, Path]:
+def audio_by_name(data_dir: Path) -> dict[str, Path]:
     """Separate sound tracks by NAME, the preferred file type where a NAME has several."""
     found = files_by_name(audio_dir(data_dir), AUDIO_SUFFIXES)
     return {

@@ -25,12 +25,12 @@ import av
 import numpy as np
 from tqdm import tqdm
 
-from data.command_line import INTERRUPTED, available_cores, command, new_parser, positive_int, whole_number
-from data.demo_folder import ForeignDataError, FrameBoxes, prepare_folder, video_path, write_descriptions
-from data.demo_plan import SILENT_THINGS, DemoSettings, VideoPlan, plan_videos
-from data.demo_scene import HEIGHT, WIDTH, Scene, build_scene, render_frame, visible_boxes
-from data.demo_sound import render_sound
-from data.demo_video import write_video
+from common.cli import INTERRUPTED, available_cores, command, new_parser, positive_int, whole_number
+from data.demo.encode import write_video
+from data.demo.folder import ForeignDataError, FrameBoxes, prepare_folder, video_path, write_descriptions
+from data.demo.plan import SILENT_THINGS, DemoSettings, VideoPlan, plan_videos
+from data.demo.scene import HEIGHT, WIDTH, Scene, build_scene, render_frame, visible_boxes
+from data.demo.soundtrack import render_sound
 
 
 @dataclass(frozen=True)

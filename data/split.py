@@ -14,11 +14,10 @@ if not __package__:  # run by path: imports start at the repository root
 
 import numpy as np
 
-from data.command_line import command, new_parser, share, whole_number
-from data.errors import UserError
-from data.labels import identity_of, label_of, read_labels
+from common.cli import command, new_parser, share, whole_number
+from common.errors import UserError
 from data.layout import LIST_NAMES, labels_file, list_path, video_dir, videos_by_name
-from data.video_lists import parse_list_line, read_list, write_list
+from data.lists import identity_of, label_of, parse_list_line, read_labels, read_list, write_list
 
 PAIRABLE = 2  # videos that a list needs for a wrong pair of picture and sound: training and validation do
 

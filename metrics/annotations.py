@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import UserError
+from common.errors import UserError
 from metrics.frame_keys import FORM, Frame, parse_frame
 
 FORMATS = ("music", "vggss", "flickr")

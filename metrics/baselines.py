@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from metrics.localization import SIZE
+from metrics.scores import SIZE
 
 DISC_RADIUS = 65  # of SIZE pixels
 

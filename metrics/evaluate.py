@@ -14,11 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.errors import UserError
+from common.errors import UserError
 from metrics.annotations import NO_CLASS, Annotations, Boxes
 from metrics.baselines import CENTRED_DISC, RANDOM_MAP, WHOLE_FRAME, centred_disc, random_maps, whole_frame
 from metrics.frame_keys import parse_frame
-from metrics.localization import (
+from metrics.matching import Counts, match_frames
+from metrics.scores import (
     Prediction,
     area_under_curve,
     consensus_iou,
@@ -30,7 +31,6 @@ from metrics.localization import (
     share_at,
     union_mask,
 )
-from metrics.lookup import Counts, match_frames
 from metrics.sources import assign, of_assigned, quiet_share
 
 THRESHOLD = 0.5  # of a map's maximum

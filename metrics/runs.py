@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import sklearn.metrics
 
-from data.dmc_pkl import csv_path, path_of_sound, read_dmc
-from data.errors import UserError
-from data.other_sounds import SOUNDS
+from common.errors import UserError
+from data.dmc_pkl import csv_path, path_for_audio, read_dmc
+from data.negative_audio import AUDIO_CHOICES
 
-NEGATIVES = tuple(sound for sound in SOUNDS if sound != "own")  # what `location_dmc.py --audio` puts in its place
+NEGATIVES = tuple(
+    sound for sound in AUDIO_CHOICES if sound != "own"
+)  # what `location_dmc.py --audio` puts in its place
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def negatives(paths: Sequence[Path]) -> dict[Path, dict[str, Path]]:
     given = {Path(path).resolve(): Path(path) for path in paths}
     found: dict[Path, dict[str, Path]] = {}
     for path, own in given.items():
-        beside = {audio: path_of_sound(path, audio) for audio in NEGATIVES}
+        beside = {audio: path_for_audio(path, audio) for audio in NEGATIVES}
         if its := {audio: given[other] for audio, other in beside.items() if other in given}:
             found[own] = its
     return found

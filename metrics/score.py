@@ -34,12 +34,12 @@ from pathlib import Path
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from data.command_line import new_parser, seed_number
+from common.atomic import atomic_file
+from common.cli import new_parser, seed_number
+from common.errors import UserError
+from common.exit_status import exit_status
 from data.dmc_pkl import csv_path
-from data.errors import UserError
-from data.exit_status import exit_status
 from data.layout import boxes_file
-from data.whole_files import whole_file
 from metrics.annotations import FORMATS, Annotations, read_annotations
 from metrics.baselines import DISC_RADIUS
 from metrics.evaluate import (
@@ -52,9 +52,9 @@ from metrics.evaluate import (
     score_run,
     summary,
 )
-from metrics.localization import SIZE
-from metrics.lookup import Counts
+from metrics.matching import Counts
 from metrics.runs import Run, negatives, read_run, roc_auc
+from metrics.scores import SIZE
 from metrics.table import figures_table
 
 TRUTHS = {
@@ -233,7 +233,7 @@ def write_json(path: Path, content: dict) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror})") from error

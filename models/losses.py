@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.comparison import Comparison
+from models.pairs import Comparison
 
 SMALLEST_SQUARE = 1e-9  # the root's gradient is infinite at 0
 LOSSES = ("contrastive", "cross_entropy")

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from data.command_line import INSTALL, plain_parser
-from data.errors import UserError
-from data.exit_status import exit_status
-from data.whole_files import whole_file
+from common.atomic import atomic_file
+from common.cli import INSTALL, plain_parser
+from common.errors import UserError
+from common.exit_status import exit_status
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -144,7 +144,7 @@ def write_figure(figure: "Figure", path: Path) -> None:
     if kind not in figure.canvas.get_supported_filetypes():
         raise UserError(f"{path}: no kind of picture ends with {path.suffix!r}, use .png")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         figure.savefig(partial, format=kind, bbox_inches="tight")
 
 

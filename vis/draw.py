@@ -22,17 +22,17 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from data.command_line import command, new_parser, seed_number, values_of_option, whole_number
+from common.atomic import atomic_file
+from common.cli import command, new_parser, seed_number, values_of_option, whole_number
+from common.errors import SampleError, UserError
+from common.exit_status import exit_status
 from data.dmc_pkl import csv_path
-from data.errors import SampleError, UserError
-from data.exit_status import exit_status
 from data.layout import boxes_file, frame_file, video_frames_dir
-from data.samples import load_picture
-from data.whole_files import whole_file
+from data.transforms import load_picture
 from metrics.annotations import Annotations, Boxes, read_annotations
 from metrics.evaluate import score_run
 from metrics.frame_keys import FORM, Frame, parse_frame
-from metrics.lookup import match_frames
+from metrics.matching import match_frames
 from metrics.runs import Run, read_run
 from vis.overlay import heat_picture, overlay, relative, with_boxes
 from vis.sheet import MOST_ROWS, Row, cell, contact_sheet
@@ -133,7 +133,7 @@ def truth_of(run: Run, annotations: Annotations) -> Truth:
     return Truth(boxes, score_run(run.maps, run.a_cluster, annotations).by_frame())
 
 
-def choose_frames(frames: dict[str, Frame], truth: Truth, options: argparse.Namespace) -> list[str]:
+def select_frames(frames: dict[str, Frame], truth: Truth, options: argparse.Namespace) -> list[str]:
     """Keys of the frames to draw: best and worst in that order, others in the order of the maps.
 
     Raises:
@@ -258,7 +258,7 @@ def draw(options: argparse.Namespace) -> int:
         print(f"There is no {csv_path(run.path)}: {run.path} is taken as maps of one sound.")
     frames = frames_of(run)
     truth = read_truth(run, options)
-    keys = choose_frames(frames, truth, options)
+    keys = select_frames(frames, truth, options)
     if options.sheet:
         require_sheet(options.sheet, len(keys))
     out = options.out or options.dmc_pkl.with_name(f"{options.dmc_pkl.stem}_overlays")
@@ -302,7 +302,7 @@ def draw_frame(frame: Frame, key: str, run: Run, truth: Truth, out: Path, option
 
 def save_picture(picture: Image.Image, path: Path) -> None:
     """Write a picture, whole or not at all, in the format that its name ends with."""
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         picture.save(partial, format=Image.registered_extensions()[path.suffix.lower()], quality=QUALITY)
 
 

@@ -25,20 +25,20 @@ from dataclasses import dataclass
 import av
 from PIL import Image
 
-from data.command_line import available_cores, plain_parser
-from data.errors import UserError
-from data.exit_status import exit_status
-from data.labels import label_of, labels_of_set
+from common.atomic import atomic_file
+from common.cli import available_cores, plain_parser
+from common.errors import UserError
+from common.exit_status import exit_status
 from data.layout import boxes_file, videos_by_name
-from data.whole_files import whole_file
+from data.lists import label_of, labels_of_set
 from metrics.annotations import Boxes, read_annotations
 from metrics.frame_keys import Frame
-from metrics.lookup import match_frames
+from metrics.matching import match_frames
 from metrics.runs import Run, read_run
-from models.run_folder import ARGS, BEST
-from models.trained import Trained, load_trained
+from training.load import Trained, load_trained
+from training.run_folder import ARGS, BEST
 from vis.draw import frames_of, read_frame, save_picture
-from vis.heat_video import Style, write_heat_video
+from vis.heat_video.render import Style, write_heat_video
 from vis.localize import MAPS_A_SECOND, SILENCE
 from vis.overlay import overlay, relative, with_boxes
 from vis.sheet import LINE, Row, cell, contact_sheet
@@ -57,7 +57,7 @@ class Training:
         data_dir: the data set that it was trained on.
         trained: its network.
         run: its maps.
-        labels: the data set's, see `data.labels`.
+        labels: the data set's, see `data.lists`.
         shown: keys of the frames to show -> their frames, each of another video.
     """
 
@@ -209,7 +209,7 @@ def animation(solo: Training, duet: Training) -> list[Image.Image]:
 
 def save_animation(pictures: Sequence[Image.Image], path: Path) -> None:
     """Write pictures as an animation that plays for ever."""
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         pictures[0].save(
             partial, format="WEBP", save_all=True, append_images=pictures[1:], duration=1000 // FRAMES_A_SECOND,
             loop=0, quality=WEBP_QUALITY, method=4,

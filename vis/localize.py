@@ -26,13 +26,13 @@ from collections.abc import Sequence
 import av
 import torch
 
-from data.command_line import available_cores, plain_parser, positive_int, whole_number
-from data.errors import MediaError, MediaWarning, UserError
-from data.exit_status import exit_status
-from data.whole_files import whole_file
-from models.trained import Trained, load_trained
-from vis.heat_video import Style, Written, write_heat_video
-from vis.video_writer import kind_of
+from common.atomic import atomic_file
+from common.cli import available_cores, plain_parser, positive_int, whole_number
+from common.errors import MediaError, MediaWarning, UserError
+from common.exit_status import exit_status
+from training.load import Trained, load_trained
+from vis.heat_video.render import Style, Summary, write_heat_video
+from vis.heat_video.writer import kind_of
 
 SILENCE = -50.0  # decibels of full scale
 MAPS_A_SECOND = 8
@@ -159,15 +159,15 @@ def localize(options: argparse.Namespace) -> None:
     style = Style(clusters, bool(options.draw_box), options.side_by_side, options.silence, options.maps_per_second)
     begin = time.perf_counter()
     with contextlib.ExitStack() as files:
-        file = files.enter_context(files.enter_context(whole_file(out)).open("wb"))
+        file = files.enter_context(files.enter_context(atomic_file(out)).open("wb"))
         json = None
         if options.json:
-            json = files.enter_context(files.enter_context(whole_file(options.json)).open("w", encoding="utf-8"))
+            json = files.enter_context(files.enter_context(atomic_file(options.json)).open("w", encoding="utf-8"))
         written = write_heat_video(options.video, file, kind, trained, style, options.num_threads, json)
     report(written, time.perf_counter() - begin, out, options)
 
 
-def report(written: Written, seconds: float, out: Path, options: argparse.Namespace) -> None:
+def report(written: Summary, seconds: float, out: Path, options: argparse.Namespace) -> None:
     """Print what was written, how fast, and what to do if nothing is to be seen in it."""
     print(
         f"Wrote {out}: {written.pictures} frames, {written.with_heat} of them with heat, in {seconds:.1f} s, "

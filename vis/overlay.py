@@ -11,9 +11,9 @@ import functools
 
 import numpy as np
 
-from data.command_line import INSTALL
-from data.errors import UserError
-from metrics.localization import resized
+from common.cli import INSTALL
+from common.errors import UserError
+from metrics.scores import resized
 
 COLORMAP = "jet"  # whose hot and half-hot places stand out from photos, light and dark ones
 HOTTEST = 0.88  # part of the colours that is used: beyond it jet darkens again, so that the hottest would look less hot

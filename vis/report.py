@@ -23,25 +23,26 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from tqdm import tqdm
 
-from data.command_line import command, new_parser, seed_number, whole_number
-from data.errors import SampleError, UserError
-from data.exit_status import exit_status
-from data.labels import labels_of_set
+from common.atomic import atomic_file
+from common.cli import command, new_parser, seed_number, whole_number
+from common.errors import SampleError, UserError
+from common.exit_status import exit_status
 from data.layout import boxes_file
-from data.whole_files import whole_file
+from data.lists import labels_of_set
 from metrics.annotations import Annotations, Boxes, read_annotations
 from metrics.evaluate import THRESHOLD, has_objects, score_baselines, score_run, summary
 from metrics.frame_keys import Frame
-from metrics.lookup import match_frames
+from metrics.matching import match_frames
 from metrics.runs import Run, read_run
 from metrics.score import frames_text, protocol
 from metrics.table import figures_cells
-from models.run_folder import LOG
-from vis import curve_panels
-from vis.clips import MEDIA_TYPE
+from training.run_folder import LOG
+from vis import training_curves
 from vis.curves import read_log
 from vis.draw import frames_of, ranking, read_frame, require_drawable, titles_of_sheet, v_cluster
-from vis.gallery import (
+from vis.overlay import COLORMAP, STRENGTH, color_table
+from vis.page.clips import MEDIA_TYPE
+from vis.page.gallery import (
     Card,
     Second,
     class_of,
@@ -51,9 +52,8 @@ from vis.gallery import (
     small_jpeg,
     spread_over_videos,
 )
-from vis.overlay import COLORMAP, STRENGTH, color_table
 
-TEMPLATES = Path(__file__).resolve().parent / "templates"
+TEMPLATES = Path(__file__).resolve().parent / "page" / "templates"
 TEMPLATE = "report.html"
 
 
@@ -190,7 +190,7 @@ def make_card(key: str, run: Run, frame: Frame, scored: Scored, labels: dict[str
 def page_content(
     run: Run,
     scored: Scored,
-    panels: list[curve_panels.Panel],
+    panels: list[training_curves.Panel],
     cards: list[Card],
     clips: dict[Second, bytes],
     missing: dict[Second, str],
@@ -217,7 +217,7 @@ def page_content(
         "scored": scored,
         "score_name": "CIoU" if any("ciou" in scores for scores in scored.scores.values()) else "IoU",
         "panels": panels,
-        "drawing": curve_panels,
+        "drawing": training_curves,
         "cards": cards,
         "videos": videos,
         "labels": labels,
@@ -289,7 +289,7 @@ def write_report(options: argparse.Namespace) -> int:
         raise UserError(f"{out} is a folder: name a file for the page with --out")
     run = read_run(options.dmc_pkl)
     frames = frames_of(run)
-    panels = curve_panels.panels_of(read_log(options.run / LOG)) if options.run else []
+    panels = training_curves.panels_of(read_log(options.run / LOG)) if options.run else []
     scored = read_scores(run, options)
     keys = spread_over_videos(frames, options.count, options.seed)
     cards, failures = make_cards(keys, run, frames, scored, options)
@@ -298,7 +298,7 @@ def write_report(options: argparse.Namespace) -> int:
 
     page = render(page_content(run, scored, panels, cards, clips, missing, failures, options))
     out.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(out) as partial:
+    with atomic_file(out) as partial:
         # A name that is no text, as file systems admit, has letters that UTF-8 has not.
         partial.write_text(page, encoding="utf-8", errors="xmlcharrefreplace")
     report(cards, scored, failures, out, options)

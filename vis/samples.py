@@ -17,15 +17,15 @@ if not __package__:  # run by path: imports start at the repository root
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from data.command_line import command, new_parser, positive_int
-from data.errors import UserError
-from data.exit_status import exit_status
-from data.labels import label_of, labels_of_set
+from common.atomic import atomic_file
+from common.cli import command, new_parser, positive_int
+from common.errors import UserError
+from common.exit_status import exit_status
+from data.index import SecondIndex, index_seconds
 from data.layout import boxes_file, video_frames_dir
-from data.samples import load_picture, load_spectrogram
-from data.seconds import Seconds, find_seconds
-from data.settings import audio_command
-from data.whole_files import whole_file
+from data.lists import label_of, labels_of_set
+from data.preprocess.settings import audio_command
+from data.transforms import load_picture, load_spectrogram
 
 FRAME_SIZE = (240, 180)
 SOUND_SIZE = (240, 72)
@@ -47,7 +47,7 @@ def load_boxes(data_dir: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read ({error})") from error
 
 
-def one_of_each_class(seconds: Seconds, labels: dict[str, str], count: int) -> dict[str, int]:
+def one_of_each_class(seconds: SecondIndex, labels: dict[str, str], count: int) -> dict[str, int]:
     """Class -> index of its first video's middle second; the video's name stands for the class of unlabelled ones."""
     chosen: dict[str, int] = {}
     for number, name in enumerate(seconds.names):
@@ -76,7 +76,7 @@ def draw_spectrogram(path: Path) -> Image.Image:
     return Image.fromarray(grey).resize(SOUND_SIZE).convert("RGB")
 
 
-def draw_sheet(seconds: Seconds, chosen: dict[str, int], boxes: dict[str, Any]) -> Image.Image:
+def draw_sheet(seconds: SecondIndex, chosen: dict[str, int], boxes: dict[str, Any]) -> Image.Image:
     """The sheet, five samples a row."""
     columns = min(5, len(chosen))
     rows = -(-len(chosen) // columns)
@@ -100,7 +100,7 @@ def write_sheet(options: argparse.Namespace) -> None:
     data_dir = options.data_dir
     folder = video_frames_dir(data_dir)
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    seconds = find_seconds(data_dir, names)
+    seconds = index_seconds(data_dir, names)
     if not len(seconds):
         cutting = f"{command('data/cut_video.py', data_dir)} and {audio_command(data_dir)}"
         raise UserError(f"{data_dir} has no video with frames and spectrograms: run {cutting}")
@@ -110,7 +110,7 @@ def write_sheet(options: argparse.Namespace) -> None:
     if picture_format is None:
         raise UserError(f"{out}: no kind of picture ends with {out.suffix!r}, use .jpg or .png")
     sheet = draw_sheet(seconds, one_of_each_class(seconds, labels, options.count), load_boxes(data_dir))
-    with whole_file(out) as partial:
+    with atomic_file(out) as partial:
         sheet.save(partial, format=picture_format, quality=90)
     print(f"Wrote {out}. Next: {command('location_dmc.py', data_dir)}")
 

@@ -1,0 +1,94 @@
+"""The lists of videos and their classes: ``train.txt``, ``val.txt``, ``test.txt``, one NAME a line.
+
+The published lists have lines ``NAME.flac NAME.mp4``; they are read too.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from common.atomic import atomic_file
+from common.errors import UserError
+from data.layout import AUDIO_SUFFIXES, VIDEO_SUFFIXES, labels_file
+
+_MEDIA_SUFFIX = "|".join(re.escape(suffix) for suffix in sorted({*AUDIO_SUFFIXES, *VIDEO_SUFFIXES}))
+# The name itself may hold spaces, so only the second, equal name tells where the first one ends.
+_PUBLISHED_LINE = re.compile(rf"(?P<name>.+)(?:{_MEDIA_SUFFIX})\s+(?P=name)(?:{_MEDIA_SUFFIX})", re.IGNORECASE)
+_FILE_NAME = re.compile(rf"(?P<name>.+)(?:{_MEDIA_SUFFIX})", re.IGNORECASE)
+
+
+def parse_list_line(line: str) -> str:
+    """NAME of a line ``NAME``, ``NAME.mp4`` or ``NAME.flac NAME.mp4``; empty for an empty line."""
+    line = line.strip()
+    match = _PUBLISHED_LINE.fullmatch(line) or _FILE_NAME.fullmatch(line)
+    return match["name"] if match else line
+
+
+def read_list(path: Path) -> list[str]:
+    """Names of a list, each once, in the list's order.
+
+    Raises:
+        UserError: there is no such file, or it is no text.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise UserError(f"there is no list {path}; data/split.py writes the lists of a data set") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the list {path} cannot be read ({error}): it is one NAME a line, UTF-8") from error
+    return list(dict.fromkeys(filter(None, map(parse_list_line, lines))))
+
+
+def write_list(path: Path, names: Iterable[str]) -> None:
+    """Write names, one a line."""
+    with atomic_file(path) as partial:
+        partial.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+
+
+def read_labels(path: Path) -> dict[str, str]:
+    """Class of each ID in a file of the published MUSIC form, ``{"videos": {"flute": ["ID", ...]}}``.
+
+    An ID in several classes is of all of them, as ``flute violin``: the way in which the class of a duet is written.
+
+    Raises:
+        UserError: the file cannot be read or has another form.
+    """
+    try:
+        videos = json.loads(Path(path).read_text(encoding="utf-8"))["videos"]
+        classes: dict[str, list[str]] = {}
+        for label, identities in videos.items():
+            for identity in dict.fromkeys(identities):
+                classes.setdefault(identity, []).append(label)
+        return {identity: " ".join(labels) for identity, labels in classes.items()}
+    except OSError as error:
+        raise UserError(f"the labels {path} cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        form = '{"videos": {"flute": ["ID", ...]}}'
+        raise UserError(f"the labels {path} have not the form {form} ({type(error).__name__}: {error})") from error
+
+
+def labels_of_set(data_dir: Path) -> dict[str, str]:
+    """`read_labels` of the data set's own ``labels.json``; empty if it has none.
+
+    Raises:
+        UserError: the file cannot be read or has another form.
+    """
+    path = labels_file(data_dir)
+    return read_labels(path) if path.exists() else {}
+
+
+def label_of(name: str, labels: dict[str, str]) -> str:
+    """Class of the video NAME; empty if it has none. The 11-character ID of YouTube stands for ``ID_0_1000`` too."""
+    return labels.get(name) or labels.get(identity_of(name), "")
+
+
+def contents_of(name: str, labels: dict[str, str]) -> frozenset[str]:
+    """What a video's class says that it shows: ``flute violin`` is of two, ``acoustic_guitar`` of one; may be empty."""
+    return frozenset(label_of(name, labels).split())
+
+
+def identity_of(name: str) -> str:
+    """The YouTube ID of a name such as ``ID_0_1000``, else the name."""
+    parts = name[11:].split("_")
+    return name[:11] if len(parts) == 3 and not parts[0] and parts[1].isdigit() and parts[2].isdigit() else name

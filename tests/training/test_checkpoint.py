@@ -1,0 +1,177 @@
+"""Checkpoints: ours, those of the published code, and files that are neither."""
+
+import os
+import pickle
+
+import pytest
+import torch
+from torchvision.models import resnet18
+
+from common.errors import UserError
+from models.dmc import DMC
+from training.checkpoint import load_weights, read_checkpoint, save_checkpoint
+
+
+def published_state_dict() -> dict[str, torch.Tensor]:
+    """A state dict with the names of METHOD section 6, of random weights."""
+    torch.manual_seed(3)
+    weights = {}
+    for net in ("visual_net", "audio_net"):
+        for name, value in resnet18(weights=None).state_dict().items():
+            is_norm = value.is_floating_point() and value.dim() == 1  # away from the start, where many are equal
+            weights[f"{net}.{name}"] = value + 0.2 * torch.rand_like(value) if is_norm else value
+        weights[f"{net}.conv1_a.weight"] = torch.randn(64, 1, 7, 7) * 0.1
+    for name, size in (("fc_v_1", 512), ("fc_a_1", 512), ("fc_v_2", 128), ("fc_a_2", 128)):
+        weights[f"{name}.weight"], weights[f"{name}.bias"] = torch.randn(size, size) * 0.05, torch.randn(size) * 0.05
+    weights["fc_av.weight"], weights["fc_av.bias"] = torch.randn(2, 1), torch.randn(2)
+    return weights
+
+
+def set_by_hand(weights: dict[str, torch.Tensor]) -> DMC:
+    """Oracle: the same weights, each parameter copied to where METHOD says that it is used."""
+    model = DMC().eval()
+    with torch.no_grad():
+        for net_name in ("visual_net", "audio_net"):
+            for name, value in getattr(model, net_name).state_dict().items():
+                source = f"{net_name}.{name}"
+                if net_name == "audio_net" and name == "conv1.weight":
+                    source = "audio_net.conv1_a.weight"
+                value.copy_(weights[source])
+        for ours, published in ((model.visual_projection, "fc_v_1"), (model.audio_projection, "fc_a_1")):
+            ours.weight.copy_(weights[f"{published}.weight"])
+            ours.bias.copy_(weights[f"{published}.bias"])
+    return model
+
+
+@pytest.mark.parametrize("prefix", ["", "module."], ids=["plain", "DataParallel"])
+def test_a_published_state_dict_gives_the_output_of_the_same_weights_set_by_hand(tmp_path, prefix):
+    weights = published_state_dict()
+    torch.save({prefix + name: value for name, value in weights.items()}, tmp_path / "published.pth")
+    model = DMC().eval()
+    note = load_weights(model, read_checkpoint(tmp_path / "published.pth"))
+    assert "\n" not in note
+    for unused in ("visual_net.conv1_a", "audio_net.conv1", "visual_net.fc", "fc_v_2", "fc_a_2", "fc_av"):
+        assert unused in note
+    frames = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
+    spectrograms = torch.randn(1, 1, 201, 64)
+    reference = set_by_hand(weights)
+    with torch.no_grad():
+        torch.testing.assert_close(model.see(frames), reference.see(frames), rtol=0, atol=0)
+        torch.testing.assert_close(model.listen(spectrograms), reference.listen(spectrograms), rtol=0, atol=0)
+
+
+def test_what_a_published_file_lacks_is_said_in_one_line(tmp_path):
+    weights = {
+        name: value
+        for name, value in published_state_dict().items()
+        if not name.startswith("fc_a_1") and not name.endswith("num_batches_tracked")
+    }
+    torch.save(weights, tmp_path / "published.pth")
+    note = load_weights(DMC(), read_checkpoint(tmp_path / "published.pth"))
+    assert "missing num_batches_tracked, audio_projection" in note and "\n" not in note
+
+
+def test_ours_comes_back_as_it_was_and_other_numbers_of_clusters_are_no_obstacle(tmp_path):
+    saved = DMC(v_cluster=2)
+    save_checkpoint(tmp_path / "ours.pth", {"model": saved.state_dict(), "args": {"v_cluster": 2}})
+    checkpoint = read_checkpoint(tmp_path / "ours.pth")
+    loaded = DMC(v_cluster=5, a_cluster=3)
+    assert load_weights(loaded, checkpoint) is None
+    assert checkpoint.args == {"v_cluster": 2}
+    for name, value in saved.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value)
+
+
+def resnet34_weights() -> dict[str, torch.Tensor]:
+    weights = published_state_dict()
+    weights["visual_net.layer1.2.conv1.weight"] = torch.randn(64, 64, 3, 3)
+    return weights
+
+
+def vgg_weights() -> dict[str, torch.Tensor]:
+    return {"features.0.weight": torch.randn(64, 3, 3, 3)}
+
+
+def wide_weights() -> dict[str, torch.Tensor]:
+    return {**published_state_dict(), "fc_v_1.weight": torch.randn(128, 512)}
+
+
+def one_stream() -> dict[str, torch.Tensor]:
+    return {name: value for name, value in published_state_dict().items() if not name.startswith("audio_net.layer")}
+
+
+@pytest.mark.parametrize(
+    ("weights", "named"),
+    [
+        (resnet34_weights, "visual_net.layer1.2.conv1.weight"),
+        (vgg_weights, "features.0.weight"),
+        (wide_weights, r"visual_projection.weight has shape \(128, 512\), not \(512, 512\)"),
+        (one_stream, "audio_net.layer1.0.conv1.weight is missing"),
+    ],
+)
+def test_another_architecture_says_so(tmp_path, weights, named):
+    torch.save(weights(), tmp_path / "other.pth")
+    with pytest.raises(UserError, match=f"(?s)other.pth holds another architecture.*{named}"):
+        load_weights(DMC(), read_checkpoint(tmp_path / "other.pth"))
+
+
+class Payload:
+    def __reduce__(self):
+        return os.system, ("touch payload_ran",)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_checkpoint_cannot_run_code(tmp_path, monkeypatch, zipped):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"model": Payload(), "args": {}}, "bad.pth", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(UserError, match=r"bad.pth was not loaded"):
+        read_checkpoint("bad.pth")
+    assert not (tmp_path / "payload_ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "was not loaded"),
+        (b"no checkpoint at all", "was not loaded"),
+        (pickle.dumps({"a": 1}, protocol=2), "was not loaded"),
+    ],
+)
+def test_damaged_files_are_named(tmp_path, content, message):
+    (tmp_path / "bad.pth").write_bytes(content)
+    with pytest.raises(UserError, match=f"bad.pth.*({message})"):
+        read_checkpoint(tmp_path / "bad.pth")
+
+
+def test_a_truncated_checkpoint_is_named(tmp_path):
+    save_checkpoint(tmp_path / "a.pth", {"model": {"w": torch.randn(1000)}, "args": {}})
+    content = (tmp_path / "a.pth").read_bytes()
+    (tmp_path / "a.pth").write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match=r"a\.pth"):
+        read_checkpoint(tmp_path / "a.pth")
+
+
+def test_an_absent_checkpoint_names_the_remedy(tmp_path):
+    with pytest.raises(UserError, match=r"no checkpoint .*none.pth: train one first"):
+        read_checkpoint(tmp_path / "none.pth")
+
+
+def test_a_file_that_is_no_dict_of_weights(tmp_path):
+    torch.save(torch.zeros(3), tmp_path / "tensor.pth")
+    with pytest.raises(UserError, match="no checkpoint of DMC"):
+        read_checkpoint(tmp_path / "tensor.pth")
+    for number, content in enumerate(({"epoch": 3}, {1: torch.zeros(1)}, {"model": {"a": "x"}, "args": {}})):
+        torch.save(content, tmp_path / f"{number}.pth")
+        with pytest.raises(UserError, match="no checkpoint of DMC"):
+            read_checkpoint(tmp_path / f"{number}.pth")
+
+
+def test_a_first_convolution_is_only_set_aside_where_the_published_one_stands_for_it(tmp_path):
+    # Our names without our frame, as someone may save them: audio_net.conv1 is the one in use.
+    ours = DMC().state_dict()
+    torch.save(ours, tmp_path / "flat.pth")
+    checkpoint = read_checkpoint(tmp_path / "flat.pth")
+    assert checkpoint.ignored == [] and torch.equal(
+        checkpoint.model["audio_net.conv1.weight"], ours["audio_net.conv1.weight"]
+    )
+    load_weights(DMC(), checkpoint)

@@ -1,0 +1,135 @@
+"""The folder of one training, ``--out``: its checkpoints, its log, its options."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from common.atomic import atomic_file, clear_partial
+from common.errors import UserError
+from training.checkpoint import save_checkpoint
+from training.device import random_states
+from training.processes import is_first, launch
+
+LAST = "last.pth"  # everything, to resume from
+BEST = "best.pth"  # weights and options of the epoch with the highest validation accuracy
+LOG = "log.csv"
+ARGS = "args.json"
+EVENTS = "events.out.tfevents.*"  # what `--log tensorboard` writes
+
+
+class RunFolder:
+    """Writes what a training leaves behind; every file appears whole, so that a kill at any moment loses nothing.
+
+    Of several processes only the first writes; the others keep `epoch` and `history` too.
+
+    Args:
+        path: the folder.
+
+    Attributes:
+        epoch: epochs done.
+        history: a row of ``log.csv`` for each of them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.epoch = 0
+        self.history: list[dict[str, Any]] = []
+        self.writes = is_first()
+
+    def require_free(self, overwrite: bool) -> None:
+        """Make sure that the folder holds no training, or that the one it holds may be overwritten.
+
+        Raises:
+            UserError: there is one, and it is to be kept.
+        """
+        there = self._files()
+        if there and not overwrite:
+            resumable = (self.path / LAST).exists()
+            goes_on = "--resume 1 goes on with it" if resumable else f"there is no {LAST} to go on from"
+            remedy = f"{goes_on}, --overwrite 1 replaces it, --out names another folder"
+            raise UserError(f"{self.path} holds a training ({there[0].name}): {remedy}")
+
+    def start(self, model: nn.Module, optimizer: torch.optim.Optimizer, args: dict[str, Any]) -> None:
+        """Begin a training, in place of one that is there: from now on there is a checkpoint to resume from."""
+        if not self.writes:
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        clear_partial(self.path)
+        self._save_last(model, optimizer, args)  # first, so that at no moment there is none
+        for path in self._files():
+            if path.name != LAST:
+                path.unlink()
+        self._write_args(args)
+        self._save(BEST, {"model": model.state_dict(), "args": args, "epoch": 0})
+
+    def _files(self) -> list[Path]:
+        """The files of a training that are there."""
+        named = [path for name in (LAST, BEST, LOG, ARGS) if (path := self.path / name).exists()]
+        return named + sorted(self.path.glob("epoch_*.pth")) + sorted(self.path.glob(EVENTS))
+
+    def go_on(self, state: dict[str, Any], args: dict[str, Any]) -> None:
+        """Take up a training from the content of its last checkpoint."""
+        self.epoch = state["epoch"]
+        self.history = state["history"]
+        if not self.writes:
+            return
+        clear_partial(self.path)
+        self._write_args(args)
+        # The training may have been killed between one file and the next.
+        if self.history:
+            self._write_log()
+        if not (self.path / BEST).exists():
+            self._save(BEST, {"model": state["model"], "args": args, "epoch": self.epoch})
+
+    def save_epoch(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        args: dict[str, Any],
+        row: dict[str, Any],
+        save_every: int,
+    ) -> None:
+        """Save an epoch: `row` to the log, the weights to ``last.pth``, and to ``best.pth`` if they are the best.
+
+        The best epoch has the highest validation accuracy, the lowest validation loss among equals.
+        """
+        self.history.append(row)
+        self.epoch = row["epoch"]
+        if not self.writes:
+            return
+        weights = {"model": model.state_dict(), "args": args, "epoch": self.epoch}
+        if row is max(self.history, key=lambda row: (row["val_accuracy"], -row["val_loss"])):
+            self._save(BEST, weights)
+        if save_every and self.epoch % save_every == 0:
+            self._save(f"epoch_{self.epoch:03d}.pth", weights)
+        self._save_last(model, optimizer, args)
+        self._write_log()
+
+    def _save_last(self, model: nn.Module, optimizer: torch.optim.Optimizer, args: dict[str, Any]) -> None:
+        state = {
+            "model": model.state_dict(),
+            "args": args,
+            "epoch": self.epoch,
+            "optimizer": optimizer.state_dict(),
+            "history": self.history,
+            "random_states": random_states(),
+            "launch": launch(),
+        }
+        self._save(LAST, state)
+
+    def _save(self, name: str, state: dict[str, Any]) -> None:
+        save_checkpoint(self.path / name, state)
+
+    def _write_log(self) -> None:
+        with atomic_file(self.path / LOG) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, fieldnames=list(self.history[0]))
+            writer.writeheader()
+            writer.writerows(self.history)
+
+    def _write_args(self, args: dict[str, Any]) -> None:
+        with atomic_file(self.path / ARGS) as partial:
+            partial.write_text(json.dumps(args, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,136 @@
+"""A training in TensorBoard, beside its log.csv: the figures of each epoch, and where a few sounds are located.
+
+``tensorboard --logdir runs`` shows it. What this takes is imported only when it is asked for.
+"""
+
+from argparse import Namespace
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+
+from common.cli import INSTALL
+from common.errors import UserError
+from data.dataset import SecondDataset, collate_seconds
+from data.index import SecondIndex
+from data.transforms import load_picture
+from models.dmc import DMC
+from models.localization import locate
+from training.options import picture_size
+from training.run_folder import EVENTS, RunFolder
+
+TAGS = {  # column of log.csv -> tag; what stands before the slash is the group that it is shown in
+    "loss": "loss/train",
+    "val_loss": "loss/validation",
+    "train_accuracy": "matching_accuracy/train",
+    "val_accuracy": "matching_accuracy/validation",
+    "learning_rate": "training/learning_rate",
+    "samples_per_second": "training/samples_per_second",
+}
+IMAGE_TAG = "localization"  # localization/NAME/frame_013/00411
+EXAMPLES = 6  # frames that are shown
+LONGER_SIDE = 320  # pixels that they have at most
+
+
+def require_packages(log: str) -> None:
+    """Make sure that a log can be written, before a training begins.
+
+    Raises:
+        UserError: a package is missing.
+    """
+    if log == "tensorboard":
+        from vis.overlay import COLORMAP, color_table
+
+        _summary_writer()
+        color_table(COLORMAP)
+
+
+def open_log(
+    options: Namespace, folder: RunFolder, seconds: SecondIndex, device: torch.device
+) -> AbstractContextManager["TensorBoardLog | None"]:
+    """The log that ``--log`` asks for beside log.csv, None for none and in processes that do not write.
+
+    Args:
+        options: of the training.
+        folder: of the training, started or resumed.
+        seconds: of the validation videos.
+        device: of the network.
+    """
+    if options.log == "csv" or not folder.writes:
+        return nullcontext()
+    return closing(TensorBoardLog(options, folder, seconds, device))
+
+
+class TensorBoardLog:
+    """Writes event files into the folder of a training.
+
+    A resumed training takes back what was logged beyond the checkpoint that it goes on from (`purge_step`), so that no
+    epoch is there twice. Of epochs before, which ran without this log, it adds the figures.
+    """
+
+    def __init__(self, options: Namespace, folder: RunFolder, seconds: SecondIndex, device: torch.device) -> None:
+        unlogged = [] if any(folder.path.glob(EVENTS)) else folder.history
+        self.writer = _summary_writer()(str(folder.path), purge_step=folder.epoch + 1)
+        self.examples = Examples(options, seconds, device)
+        for row in unlogged:
+            self._add_figures(row)
+
+    def add_epoch(self, row: dict[str, Any], model: DMC) -> None:
+        """Add an epoch: its row of log.csv, and the localizations of the network, which is left in evaluation mode."""
+        self._add_figures(row)
+        for key, picture in self.examples.pictures(model).items():
+            self.writer.add_image(f"{IMAGE_TAG}/{key}", picture, row["epoch"], dataformats="HWC")
+        self.writer.flush()
+
+    def _add_figures(self, row: dict[str, Any]) -> None:
+        for column, tag in TAGS.items():
+            self.writer.add_scalar(tag, row[column], row["epoch"])
+
+    def close(self) -> None:
+        """Write what is left."""
+        self.writer.close()
+
+
+class Examples:
+    """Fixed validation frames, the first of the middle second of a few videos, with their sounds.
+
+    Raises:
+        SampleError: a file cannot be read.
+    """
+
+    def __init__(self, options: Namespace, seconds: SecondIndex, device: torch.device) -> None:
+        videos = np.linspace(0, len(seconds.names) - 1, min(EXAMPLES, len(seconds.names))).round().astype(int)
+        chosen = [int(seconds.first[video] + seconds.first[video + 1]) // 2 for video in videos]
+        dataset = SecondDataset(seconds, picture_size(options), first_only=True)
+        batch = collate_seconds([dataset[index] for index in chosen])
+        self.batch = {key: value.to(device) if key != "keys" else value for key, value in batch.items()}
+        self.frames = [load_picture(seconds.frame_paths(index)[0]) for index in chosen]
+        for frame in self.frames:
+            frame.thumbnail((LONGER_SIDE, LONGER_SIDE))
+        self.options = options
+
+    def pictures(self, model: DMC) -> dict[str, np.ndarray]:
+        """Key -> uint8 [H, W, 3], the frame with the map of the sound over it; of several sounds side by side."""
+        from vis.overlay import overlay, relative  # here, as it brings what scores take
+
+        model.eval()
+        with model.testing(self.options):
+            located = locate(model, self.batch)
+        return {
+            key: np.hstack([overlay(np.asarray(frame), relative(heat)) for heat in maps[: self.options.a_cluster]])
+            for key, frame, maps in zip(self.batch["keys"], self.frames, located.maps, strict=True)
+        }
+
+
+def _summary_writer() -> type:
+    """TensorBoard's writer.
+
+    Raises:
+        UserError: its package is missing.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise UserError(f"--log tensorboard needs the package tensorboard: {INSTALL}; or use --log csv") from error
+    return SummaryWriter
