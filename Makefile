@@ -1,7 +1,7 @@
 # make demo   the whole pipeline on a generated data set
 # make test   lint and all tests
-# make examples   the README's pictures in vis/ again, from the demo and a training on duets after it
-# Each makes .venv and installs what it needs first. PYTHON=python3.12 chooses the interpreter.
+# make examples   generates the figures in vis/ again, from the demo and a training on duets after it
+# Each installs into .venv first. PYTHON=python3.12 chooses the interpreter.
 
 PYTHON ?= python3
 VENV := .venv
@@ -25,18 +25,18 @@ demo: install
 	$(RUN) vis/localize.py datasets/demo/video/$$(head -n 1 datasets/demo/test.txt).mp4 --ckpt_file $(DEMO_RUN)/best.pth \
 		--out $(DEMO_RUN)/heat.mp4 --overwrite 1
 	@echo
-	@echo "The demo is done. What it wrote, and what to look at:"
-	@echo "  $(DEMO_RUN)/dmc.html         what was found, to look at and to listen to: open this first, in a browser"
-	@echo "  $(DEMO_RUN)/heat.mp4         a test video with the heat of what sounds over it"
+	@echo "The demo is done. It wrote:"
+	@echo "  $(DEMO_RUN)/dmc.html         the report: open this first, in a browser; it also plays the audio"
+	@echo "  $(DEMO_RUN)/heat.mp4         a test video with a heat map"
 	@echo "  $(DEMO_RUN)/sheet.jpg        20 test frames with their maps and scores"
-	@echo "  $(DEMO_RUN)/dmc.pkl          the maps of the test frames; README.md shows how to read them"
-	@echo "  $(DEMO_RUN)/dmc.csv          how far each sound is from the part of the picture it was matched to"
+	@echo "  $(DEMO_RUN)/dmc.pkl          the maps of the test frames; docs/formats.md shows how to read them"
+	@echo "  $(DEMO_RUN)/dmc.csv          the distance of each audio cluster to its matched visual cluster"
 	@echo "  $(DEMO_RUN)/log.csv          loss and matching accuracy of each epoch"
-	@echo "  datasets/demo/samples.jpg  what the network is given"
-	@echo "  datasets/demo/video        the videos, with sound"
+	@echo "  datasets/demo/samples.jpg  the input of the network"
+	@echo "  datasets/demo/video        the videos, with audio"
 	@echo "Next: a video of your own, $(RUN) vis/localize.py my_video.mp4 --ckpt_file $(DEMO_RUN)/best.pth"
 	@echo
-	@echo "How well the maps show what sounds, beside what needs no learning:"
+	@echo "The scores of the maps, beside baselines that learn nothing:"
 	$(RUN) metrics/score.py $(DEMO_RUN)/dmc.pkl
 
 examples: demo
@@ -60,7 +60,7 @@ install: $(VENV)/.installed
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt requirements-cluster.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 10) else 0)'
-	@echo "Installing into $(VENV): PyTorch is large (on Linux about 5 GB with CUDA), this takes some minutes"
+	@echo "Installing into $(VENV): PyTorch is large (on Linux about 5 GB with CUDA), which takes some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install -r requirements.txt -r requirements-dev.txt -r requirements-cluster.txt
 	@touch $@
