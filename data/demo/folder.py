@@ -21,7 +21,7 @@ from data.layout import (
     video_dir,
     video_frames_dir,
 )
-from data.media.frame_selection import choose_at_constant_rate
+from data.media.frame_selection import select_at_constant_rate
 
 SETTINGS_FILE = "demo.json"
 EXTRACTED_FPS = 4  # frames a second that the extraction takes: they decide in which second's folder a frame lies
@@ -87,7 +87,7 @@ def write_descriptions(
 
 def box_entries(plan: VideoPlan, frame_boxes: FrameBoxes) -> dict[str, dict[str, list]]:
     """A video's entries of boxes.json, one for every frame of the video."""
-    chosen = {index: second for second, index in choose_at_constant_rate(plan.frames, plan.frame_rate, EXTRACTED_FPS)}
+    chosen = {index: second for second, index in select_at_constant_rate(plan.frames, plan.frame_rate, EXTRACTED_FPS)}
     entries = {}
     for index, boxes in enumerate(frame_boxes):
         second = chosen.get(index, int(index / plan.frame_rate))

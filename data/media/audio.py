@@ -1,6 +1,6 @@
-"""The sound of a video or sound file, decoded with PyAV, mixed to mono and aligned to the picture by time stamps."""
+"""Decodes the audio of a video or audio file to mono and aligns it to the video by time stamps."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,20 +9,28 @@ import librosa
 import numpy as np
 
 from common.errors import MediaError
-from data.media.container import LONGEST_GAP_SECONDS, audio_stream_of, decoded_frames, open_media, scan, video_stream_of
+from data.media.container import (
+    LONGEST_GAP_SECONDS,
+    audio_stream_of,
+    decoded_frames,
+    open_media,
+    packet_pts,
+    single_file,
+    video_stream_of,
+)
 from data.media.notes import note
 
-GAP_SECONDS = 0.05  # time stamps stray less than this by rounding; beyond, sound is really missing or doubled
+GAP_SECONDS = 0.05  # time stamps stray less by rounding; beyond, audio is really missing or doubled
 
 
 @dataclass(frozen=True)
 class Audio:
-    """Mono sound.
+    """Mono audio.
 
     Attributes:
-        samples: float32 (n,), full scale is 1.
+        samples: float32 [n], full scale is 1.
         rate: samples a second.
-        start: seconds from the first picture to the first sample; negative if the sound starts earlier.
+        start: seconds from the first frame of the video to the first sample; negative if the audio starts earlier.
     """
 
     samples: np.ndarray
@@ -30,27 +38,57 @@ class Audio:
     start: float
 
 
-def decode_audio(path: Path, picture_start: float | None = None) -> Audio:
+def audio_of_name(videos: Sequence[Path], audio_file: Path | None) -> Audio:
+    """Decode the audio of one NAME: its separate audio file if it has one, else the audio track of its video."""
+    if audio_file is None:
+        return audio_of_video(single_file(videos))
+    try:
+        return audio_of_file(audio_file)
+    except MediaError as error:
+        raise MediaError(f"{audio_file}: {error}") from error
+
+
+def audio_of_video(path: Path) -> Audio:
+    """Decode the audio track of a video, aligned to its first frame."""
+    return decode_audio(path, _video_start(path))
+
+
+def audio_of_file(path: Path) -> Audio:
+    """Decode an audio file; its start is the first frame of the video."""
+    packet_pts(path)  # finds a file that is cut short
+    return decode_audio(path)
+
+
+def _video_start(path: Path) -> float | None:
+    """Return the time stamp of the first frame in seconds; None without video or time stamps.
+
+    The first packets of a video that was cut out of a stream may not decode, so the first frame has to be decoded.
+    """
+    if packet_pts(path) is None:
+        return None
+    with open_media(path) as container:
+        first = next(iter(decoded_frames(container, video_stream_of(container))), None)
+        return None if first is None else first.time
+
+
+def decode_audio(path: Path, video_start: float | None = None) -> Audio:
     """Decode a file's first audio stream to mono, the mean of its channels.
 
-    Where time stamps leave a gap there is silence, where they overlap the later sound is dropped.
+    A gap in the time stamps becomes silence. Where time stamps overlap, the later audio is dropped.
 
     Args:
-        path: any file with sound.
-        picture_start: time stamp of the first picture in seconds; None aligns the first sample to it.
-
-    Raises:
-        MediaError: the file cannot be read, has no sound or none that can be decoded.
+        path: any file with audio.
+        video_start: time stamp of the first frame in seconds; None aligns the first sample to the first frame.
     """
-    pieces = list(stream_audio(path, picture_start))
+    pieces = list(stream_audio(path, video_start))
     return Audio(np.concatenate([piece.samples for piece in pieces]), pieces[0].rate, pieces[0].start)
 
 
-def stream_audio(path: Path, picture_start: float | None = None) -> Iterator[Audio]:
-    """The sound of `decode_audio` as pieces that follow one another, for files that are longer than the memory.
+def stream_audio(path: Path, video_start: float | None = None) -> Iterator[Audio]:
+    """Yield the audio of `decode_audio` in consecutive pieces, for files that do not fit into memory.
 
     Raises:
-        MediaError: as `decode_audio`, as soon as it is found.
+        MediaError: the file cannot be read, or has no audio that can be decoded.
     """
     with open_media(path) as container:
         stream = audio_stream_of(container)
@@ -59,7 +97,7 @@ def stream_audio(path: Path, picture_start: float | None = None) -> Iterator[Aud
         for frame in decoded_frames(container, stream):
             if rate is None:
                 rate, count = frame.sample_rate, 0
-                start = frame.time - picture_start if None not in (picture_start, frame.time) else 0.0
+                start = frame.time - video_start if None not in (video_start, frame.time) else 0.0
                 first_time = frame.time
                 layout = frame.layout.name
             if frame.sample_rate != rate:
@@ -68,71 +106,36 @@ def stream_audio(path: Path, picture_start: float | None = None) -> Iterator[Aud
                 to_float, layout = av.AudioResampler(format="fltp"), frame.layout.name
             missing = round((frame.time - first_time) * rate) - count if None not in (frame.time, first_time) else 0
             for converted in to_float.resample(frame):
-                piece = _placed(librosa.to_mono(converted.to_ndarray()), missing, rate)
-                yield Audio(piece, rate, start + count / rate)
-                count += len(piece)
+                samples = _fill_or_trim(librosa.to_mono(converted.to_ndarray()), missing, rate)
+                yield Audio(samples, rate, start + count / rate)
+                count += len(samples)
         if not count:
-            raise MediaError("no sound of it can be decoded")
+            raise MediaError("none of its audio can be decoded")
 
 
-def _placed(samples: np.ndarray, missing: int, rate: int) -> np.ndarray:
-    """Samples with silence before them, or shortened at their head, where `missing` says by more than rounding."""
+def _fill_or_trim(samples: np.ndarray, missing: int, rate: int) -> np.ndarray:
+    """Put `missing` samples of silence before the samples; a negative number drops their first ones."""
     if missing > LONGEST_GAP_SECONDS * rate:
-        raise MediaError(f"its sound's time stamps leap by {missing / rate:.0f} seconds; re-encode it")
+        raise MediaError(f"the time stamps of its audio leap by {missing / rate:.0f} seconds; re-encode it")
     if missing > GAP_SECONDS * rate:
-        note("its sound has gaps, which became silence")
+        note("its audio has gaps, which became silence")
         return np.concatenate([np.zeros(missing, np.float32), samples])
     if missing < -GAP_SECONDS * rate:
-        note("its sound's time stamps overlap; the later sound was dropped")
+        note("the time stamps of its audio overlap; the later audio was dropped")
         return samples[-missing:]
     return samples
 
 
-def audio_of_video(path: Path) -> Audio:
-    """Decode the sound inside a video, aligned to its first picture.
+def whole_seconds(audio: Audio, rate: int) -> tuple[int, np.ndarray]:
+    """Resample audio to `rate` by soxr_hq and cut it into the whole seconds of the video.
 
-    Raises:
-        MediaError: the file cannot be read, is cut short, or has no sound.
-    """
-    return decode_audio(path, _picture_start(path))
-
-
-def audio_of_file(path: Path) -> Audio:
-    """Decode a sound file, its start aligned to the first picture.
-
-    Raises:
-        MediaError: the file cannot be read, is cut short, or has no sound.
-    """
-    scan(path)
-    return decode_audio(path)
-
-
-def _picture_start(path: Path) -> float | None:
-    """When the first picture is shown that decodes, in seconds; None without pictures or time stamps.
-
-    A video cut out of a stream may begin with packets that refer to what was cut away.
-    """
-    if scan(path) is None:
-        return None
-    with open_media(path) as container:
-        first = next(iter(decoded_frames(container, video_stream_of(container))), None)
-        return None if first is None else first.time
-
-
-def whole_seconds(sound: Audio, rate: int) -> tuple[int, np.ndarray]:
-    """Resample a sound and cut it into the whole seconds of the picture.
-
-    The second in which the sound sets in is filled up with silence, the one in which it ends is dropped.
-
-    Args:
-        sound: mono sound.
-        rate: samples a second to resample to, by soxr_hq.
+    Silence completes the second in which the audio starts. The second in which it ends is dropped.
 
     Returns:
-        The first second, and float32 (seconds, rate): the sound of it and of those that follow.
+        The first second, and the samples of it and the following seconds, float32 [seconds, rate].
     """
-    samples = librosa.resample(sound.samples, orig_sr=sound.rate, target_sr=rate, res_type="soxr_hq")
-    start = round(sound.start * rate)
+    samples = librosa.resample(audio.samples, orig_sr=audio.rate, target_sr=rate, res_type="soxr_hq")
+    start = round(audio.start * rate)
     if start < 0:
         samples, start = samples[-start:], 0
     first_second, silence = divmod(start, rate)

@@ -1,6 +1,6 @@
-"""The sound around one instant after the other, read as it is needed: of a file of any length, a few seconds are kept.
+"""Windows of a file's audio around advancing instants; only a few seconds are kept in memory.
 
-The samples are those of `data.media.audio.whole_seconds`, by the same decoder and the same resampler.
+The samples equal those of `data.media.audio.whole_seconds`: same decoder, same resampler.
 """
 
 import itertools
@@ -11,17 +11,15 @@ import soxr
 
 from data.media.audio import Audio
 
-LEVEL_SECONDS = 0.25  # over which a level is taken: shorter than that, a rest between two notes is no silence
+LEVEL_SECONDS = 0.25  # a level is taken over this time; over less, a rest between two notes would be silence
 FLOOR_DECIBELS = -120.0  # the level of digital silence
 
 
 class AudioWindow:
-    """The sound around instants of the picture that only move on.
-
-    Where a file has no sound, before it sets in or after it has ended, there is silence.
+    """The audio around instants of the video, which must not go back. There is silence outside the audio.
 
     Args:
-        pieces: see `data.media.audio.stream_audio`.
+        pieces: of `data.media.audio.stream_audio`.
         rate: samples a second to resample to, by soxr_hq.
     """
 
@@ -32,12 +30,9 @@ class AudioWindow:
         self._ended = False
 
     def second(self, time: float) -> np.ndarray:
-        """The second whose middle is `time`, in seconds of the picture: float32 [rate].
+        """Return the second centered at `time`, in seconds of the video: float32 [rate].
 
-        At both ends of the file it is the whole second there instead: its first one, and the last of its sound.
-
-        Raises:
-            MediaError: the sound cannot be decoded.
+        Near the start and the end of the audio, return its first or last whole second.
         """
         start = max(0, round(time * self._rate) - self._rate // 2)
         self._read(start, start + self._rate)
@@ -46,11 +41,7 @@ class AudioWindow:
         return self._between(start, start + self._rate)
 
     def level(self, time: float) -> float:
-        """How loud it is around `time`: root mean square in decibels of full scale, at least -120.
-
-        Raises:
-            MediaError: the sound cannot be decoded.
-        """
+        """Return the root mean square around `time` in decibels of full scale, at least -120."""
         start, stop = (round((time + side * LEVEL_SECONDS / 2) * self._rate) for side in (-1, 1))
         start = max(0, start)
         self._read(start, stop)
@@ -62,7 +53,7 @@ class AudioWindow:
         return self._first + len(self._samples)
 
     def _read(self, start: int, stop: int) -> None:
-        """Read on until sample `stop`, forgetting what is more than a second before `start`: nobody asks for it."""
+        """Read up to sample `stop`; samples more than a second before `start` are not needed any more."""
         while self._end < stop and not self._ended:
             first, chunk = next(self._chunks, (0, None))
             if chunk is None:
@@ -70,12 +61,12 @@ class AudioWindow:
                 return
             if not len(self._samples):
                 self._first = first
-            forgotten = max(0, min(len(self._samples), start - self._rate - self._first))
-            self._samples = np.concatenate([self._samples[forgotten:], chunk])
-            self._first += forgotten
+            dropped = max(0, min(len(self._samples), start - self._rate - self._first))
+            self._samples = np.concatenate([self._samples[dropped:], chunk])
+            self._first += dropped
 
     def _between(self, start: int, stop: int) -> np.ndarray:
-        """Samples [start, stop), silence where there are none."""
+        """Return samples [start, stop), with silence outside the audio."""
         samples = np.zeros(stop - start, np.float32)
         first, end = max(start, self._first), min(stop, self._end)
         if first < end:
@@ -84,17 +75,17 @@ class AudioWindow:
 
 
 def _resampled(pieces: Iterable[Audio], rate: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Pieces of sound at `rate`, float32, each with the number of its first sample; none lies before the picture."""
+    """Yield the index of the first sample and the samples of each piece at `rate`, from the start of the video on."""
     pieces = iter(pieces)
     head = next(pieces, None)
     if head is None:
         return
-    number = round(head.start * rate)
+    index = round(head.start * rate)
     for samples in _at_rate(itertools.chain([head], pieces), rate):
-        before = max(0, -number)
+        before = max(0, -index)
         if before < len(samples):
-            yield number + before, samples[before:]
-        number += len(samples)
+            yield index + before, samples[before:]
+        index += len(samples)
 
 
 def _at_rate(pieces: Iterable[Audio], rate: int) -> Iterator[np.ndarray]:

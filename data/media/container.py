@@ -1,4 +1,4 @@
-"""Opening a video or sound file with PyAV, and what its packets tell before anything is decoded."""
+"""Opens video and audio files with PyAV and reads their packets."""
 
 import contextlib
 import os
@@ -12,10 +12,18 @@ from av.stream import Disposition, Stream
 from common.errors import MediaError
 from data.media.notes import note
 
-# Formats whose header states a duration that can be relied on; elsewhere FFmpeg guesses it from the bit rate.
+# Formats whose header states a reliable duration. For others FFmpeg guesses it from the bit rate.
 FORMATS_WITH_DURATION = frozenset({"mov", "mp4", "matroska", "webm", "flac"})
-LONGEST_GAP_SECONDS = 600.0  # a longer leap of the time stamps is a broken file
-CUT_SHORT_SECONDS = 0.5  # a shorter tail than promised is a matter of rounding, not of a broken download
+LONGEST_GAP_SECONDS = 600.0  # time stamps that leap further come from a broken file
+CUT_SHORT_SECONDS = 0.5  # less may be missing at the end because of rounding
+
+
+def single_file(paths: Sequence[Path]) -> Path:
+    """Return the only file of a NAME; several, such as ``a.mp4`` and ``a.webm``, are an error."""
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths)
+        raise MediaError(f"several videos have this name: {names}; keep one of them")
+    return paths[0]
 
 
 @contextlib.contextmanager
@@ -23,9 +31,9 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     """Open a media file for reading.
 
     Raises:
-        MediaError: the file is absent, empty or nothing that FFmpeg reads.
+        MediaError: the file is absent or empty, or FFmpeg cannot read it.
     """
-    path = Path(os.path.abspath(path))  # FFmpeg takes "a:b.mp4" for a protocol, but no absolute path
+    path = Path(os.path.abspath(path))  # FFmpeg takes "a:b.mp4" for a protocol unless the path is absolute
     if not path.is_file():
         raise MediaError("there is no such file")
     if path.stat().st_size == 0:
@@ -44,25 +52,17 @@ def _reason(error: Exception) -> str:
 
 
 def video_stream_of(container: InputContainer) -> Stream:
-    """The video stream of a file; a cover picture of a sound file is none.
-
-    Raises:
-        MediaError: there is none.
-    """
+    """Return the first video stream; the cover of an audio file does not count."""
     streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
-    return _decodable(streams, "video")
+    return _first_decodable(streams, "video")
 
 
 def audio_stream_of(container: InputContainer) -> Stream:
-    """The first audio stream of a file.
-
-    Raises:
-        MediaError: there is none.
-    """
-    return _decodable(container.streams.audio, "audio")
+    """Return the first audio stream."""
+    return _first_decodable(container.streams.audio, "audio")
 
 
-def _decodable(streams: Sequence[Stream], kind: str) -> Stream:
+def _first_decodable(streams: Sequence[Stream], kind: str) -> Stream:
     if not streams:
         raise MediaError(f"it has no {kind} stream")
     for stream in streams:
@@ -72,7 +72,7 @@ def _decodable(streams: Sequence[Stream], kind: str) -> Stream:
 
 
 def packets(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
-    """The packets of some streams, or of all if none is given, each stream's last one empty.
+    """Yield the packets of some streams, by default of all; the last packet of each stream is empty.
 
     Raises:
         MediaError: the file cannot be read to its end.
@@ -86,12 +86,9 @@ def packets(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
 
 
 def decoded_frames(container: InputContainer, stream: Stream) -> Iterator[av.VideoFrame | av.AudioFrame]:
-    """The decoded frames of one stream, in order of presentation.
+    """Yield the decoded frames of one stream in presentation order.
 
-    A packet that does not decode is passed over, as players do, and told of by a note.
-
-    Raises:
-        MediaError: the file cannot be read to its end.
+    Packets that cannot be decoded are skipped, as players do, and counted in a note.
     """
     damaged = 0
     for packet in packets(container, stream):
@@ -102,55 +99,44 @@ def decoded_frames(container: InputContainer, stream: Stream) -> Iterator[av.Vid
             continue
         yield from frames
     if damaged:
-        note(f"{damaged} damaged packets of its {stream.type} were passed over")
+        note(f"{damaged} damaged packets of its {stream.type} were skipped")
 
 
-def scan(path: Path) -> list[int] | None:
-    """Read through a file's packets: cheap, as nothing is decoded.
-
-    Returns:
-        The presentation time stamps that its pictures promise to have, ascending, in ticks; None without pictures or
-        time stamps.
+def packet_timestamps(path: Path) -> Iterator[int | None]:
+    """Yield the presentation time stamp of each video packet in ticks, in file order, without decoding anything.
 
     Raises:
-        MediaError: the file cannot be read, or ends before the duration that it states.
-    """
-    pts = list(promised_stamps(path))
-    if not pts or None in pts:
-        return None
-    return sorted(pts)
-
-
-def promised_stamps(path: Path) -> Iterator[int | None]:
-    """The presentation time stamp that each packet of pictures promises, in ticks, as they come: none are kept.
-
-    Raises:
-        MediaError: the file cannot be read; after the last one also if it ends before the duration that it states.
+        MediaError: the file cannot be read, or ends before the duration in its header.
     """
     with open_media(path) as container:
         try:
-            picture = video_stream_of(container)
+            video = video_stream_of(container)
         except MediaError:
-            picture = None
-        ends: dict[int, int] = {}  # stream -> tick it ends at; a fraction for each packet would take most of the time
+            video = None
+        ends: dict[int, int] = {}  # stream index -> end in ticks; one fraction a packet would take most of the time
         for packet in packets(container):
             if packet.size == 0:
                 continue
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            if stamp is not None:
+            timestamp = packet.pts if packet.pts is not None else packet.dts
+            if timestamp is not None:
                 index = packet.stream_index
-                ends[index] = max(ends.get(index, 0), stamp + (packet.duration or 0))
-            if picture is not None and packet.stream_index == picture.index and not packet.is_discard:
+                ends[index] = max(ends.get(index, 0), timestamp + (packet.duration or 0))
+            if video is not None and packet.stream_index == video.index and not packet.is_discard:
                 yield packet.pts
         end = max((float(tick * container.streams[index].time_base) for index, tick in ends.items()), default=0.0)
         _check_not_cut_short(container, end)
 
 
+def packet_pts(path: Path) -> list[int] | None:
+    """Return the time stamps of `packet_timestamps`, ascending; None if there are none or one is missing."""
+    pts = list(packet_timestamps(path))
+    return None if not pts or None in pts else sorted(pts)
+
+
 def _check_not_cut_short(container: InputContainer, end: float) -> None:
-    """Raise MediaError if the packets end well before the duration that the header states."""
     if container.duration is None or not FORMATS_WITH_DURATION & set(container.format.name.split(",")):
         return
-    # Matroska states when it ends, the others how long they last.
+    # Matroska states the end time, the others state the duration.
     start = 0 if "matroska" in container.format.name else container.start_time or 0
     stated_end = (start + container.duration) / av.time_base
     if stated_end - end > CUT_SHORT_SECONDS:

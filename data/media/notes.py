@@ -1,6 +1,6 @@
-"""What a user may want to know about a media file that could be used anyway, collected for each thread by itself.
+"""Notes on media files that are usable but not perfect, collected per thread.
 
-Python's own way to catch warnings is one for all threads, but a Dask worker cuts a video in each of its threads.
+`warnings.catch_warnings` is shared by all threads, and a Dask worker processes a video in each of its threads.
 """
 
 import contextlib
@@ -10,24 +10,24 @@ from contextvars import ContextVar
 
 from common.errors import MediaWarning
 
-_collecting: ContextVar[list[str] | None] = ContextVar("collecting", default=None)
+_collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
 
 
 def note(text: str) -> None:
-    """Tell something about the media file at hand: within `collected_notes` to that, else by a MediaWarning."""
-    collecting = _collecting.get()
-    if collecting is None:
+    """Add a note to those of `collected_notes`; outside of it, issue a MediaWarning."""
+    notes = _collected.get()
+    if notes is None:
         warnings.warn(text, MediaWarning, stacklevel=3)
-    elif text not in collecting:
-        collecting.append(text)
+    elif text not in notes:
+        notes.append(text)
 
 
 @contextlib.contextmanager
 def collected_notes() -> Iterator[list[str]]:
-    """Yield a list which fills with this thread's notes, each text once."""
+    """Yield a list that receives this thread's notes, each text once."""
     notes: list[str] = []
-    token = _collecting.set(notes)
+    token = _collected.set(notes)
     try:
         yield notes
     finally:
-        _collecting.reset(token)
+        _collected.reset(token)

@@ -1,4 +1,4 @@
-"""Every picture of a video in the order in which they are shown, each with a time stamp that lies after the last."""
+"""Yields all frames of a video in presentation order, with strictly ascending time stamps."""
 
 import warnings
 from collections.abc import Iterator
@@ -10,20 +10,20 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from common.errors import MediaError, MediaWarning
-from data.media.container import decoded_frames, open_media, promised_stamps, video_stream_of
+from data.media.container import decoded_frames, open_media, packet_timestamps, video_stream_of
 
-USUAL_RATE = 25  # frames a second, of a file that does not tell
+USUAL_RATE = 25  # frames a second of a file that states no rate
 
 
 @dataclass(frozen=True)
 class StreamFrame:
-    """A decoded picture.
+    """A decoded frame.
 
     Attributes:
-        index: number of the picture in the video.
-        pts: when it is shown, in ticks of its stream.
-        time: the same in seconds since the first picture.
-        frame: as decoded, to be turned by `frame.rotation` to be upright.
+        index: of the frame in the video.
+        pts: presentation time in ticks of the stream.
+        time: seconds since the first frame.
+        frame: as decoded; turned by `frame.rotation` it is upright.
     """
 
     index: int
@@ -33,30 +33,25 @@ class StreamFrame:
 
 
 def count_frames(path: Path) -> int:
-    """How many pictures a video promises to have, from its packets: cheap, and says what is wrong with the file.
+    """Count the video packets of a file without decoding.
 
     Raises:
-        MediaError: the file cannot be read, is cut short, or has no pictures.
+        MediaError: the file cannot be read, is cut short, or has no video.
     """
     with open_media(path) as container:
         video_stream_of(container)
-    return sum(1 for _ in promised_stamps(path))
+    return sum(1 for _ in packet_timestamps(path))
 
 
 def stream_frames(container: InputContainer, stream: VideoStream) -> Iterator[StreamFrame]:
     """Decode a video from its start.
 
-    A picture whose time stamp is missing, or does not lie after that of the one before, is taken to be shown one
-    frame's duration after it.
-
-    Raises:
-        MediaError: the file cannot be read to its end, or none of its pictures can be decoded.
+    A frame without a time stamp, or with one that does not ascend, is shown one frame duration after the last.
     """
     rate = stream.average_rate or stream.guessed_rate or USUAL_RATE
     duration = max(1, round(1 / (rate * stream.time_base)))
     first = last = None
     repaired = 0
-    index = -1
     for index, frame in enumerate(decoded_frames(container, stream)):
         pts = frame.pts
         if pts is None or (last is not None and pts <= last):
@@ -64,8 +59,8 @@ def stream_frames(container: InputContainer, stream: VideoStream) -> Iterator[St
             repaired += 1
         first, last = pts if first is None else first, pts
         yield StreamFrame(index, pts, float((pts - first) * stream.time_base), frame)
-    if index < 0:
-        raise MediaError("no frame of it can be decoded")
+    if first is None:
+        raise MediaError("none of its frames can be decoded")
     if repaired:
-        told = f"{repaired} of its pictures have no time stamp of their own; they follow at {float(rate):.2f} frames/s"
-        warnings.warn(told, MediaWarning, stacklevel=2)
+        message = f"{repaired} of its frames have no time stamp of their own; they follow at {float(rate):.2f} frames/s"
+        warnings.warn(message, MediaWarning, stacklevel=2)

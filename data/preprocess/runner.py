@@ -1,4 +1,4 @@
-"""Runs one function over many videos in worker processes: progress bar, failures by name, an exit status."""
+"""Runs one function over many videos in worker processes: a progress bar, failures by name, an exit status."""
 
 import contextlib
 import os
@@ -7,12 +7,12 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 from tqdm import tqdm
 
@@ -21,25 +21,150 @@ from common.errors import MediaError
 from data.media.notes import collected_notes
 
 CRASHED = "the process died over it: it is damaged (re-encode it), or memory ran out (use fewer --num_threads)"
-AHEAD = 1  # jobs that a pool is given beyond its processes, so that none of these waits; each is a suspect more
+AHEAD = 1  # jobs submitted beyond the number of processes, so that no process waits; each is one more suspect
+
+Job = tuple[str, tuple]  # NAME, arguments
 
 
 @dataclass(frozen=True)
 class VideoResult:
-    """What became of one video: `failure` is the reason, None if it went well; `note` something to tell anyway."""
+    """The result of one video: `failure` is the reason if it failed, `note` is worth telling anyway."""
 
     name: str
     failure: str | None = None
     note: str | None = None
 
 
-Job = tuple[str, tuple]  # NAME, arguments
-# Calls a function for every job, NAME -> arguments, and yields the outcomes as they come.
-Source = Callable[[Callable[..., None], dict[str, tuple]], Generator[VideoResult, None, None]]
+@dataclass(frozen=True)
+class Workers:
+    """Worker processes, of this machine or of a cluster.
+
+    Attributes:
+        open_executor: opens an executor with the given number of processes.
+        count: processes, at most.
+        death: exception of a job whose process died.
+        crashed: failure of a job that killed its process.
+    """
+
+    open_executor: Callable[[int], contextlib.AbstractContextManager[Executor]]
+    count: int
+    death: type[Exception]
+    crashed: str
 
 
-def attempt(work: Callable[..., None], name: str, *args: object) -> VideoResult:
-    """Call `work(*args)` and turn what is wrong with one video into its outcome, so that the others go on."""
+def local_workers(num_threads: int) -> Workers:
+    """Return workers that are processes of this machine."""
+    return Workers(_process_pool, num_threads, BrokenProcessPool, CRASHED)
+
+
+@contextlib.contextmanager
+def _process_pool(count: int) -> Iterator[Executor]:
+    pool = ProcessPoolExecutor(count, initializer=_leave_with_parent)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_with_parent() -> None:
+    """In a worker process: end silently on Ctrl-C, and end if the parent was killed."""
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    parent = os.getppid()
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """Within this context SIGTERM raises KeyboardInterrupt."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def map_videos(
+    work: Callable[..., None], jobs: dict[str, tuple], workers: Workers, description: str
+) -> list[VideoResult]:
+    """Call `work(*arguments)` for every job, with a progress bar.
+
+    Args:
+        work: function of a module; raises MediaError or OSError, and reports lesser problems by `data.media.notes`.
+        jobs: NAME -> arguments.
+        workers: where the jobs run.
+        description: of the progress bar.
+
+    Returns:
+        One result a job, in the order of `jobs`.
+    """
+    results: dict[str, VideoResult] = {}
+    with (
+        tqdm(total=len(jobs), desc=description, unit="video", disable=not jobs) as bar,
+        contextlib.closing(iterate_results(work, jobs, workers)) as found,
+    ):
+        for result in found:
+            results[result.name] = result
+            bar.update()
+    return [results[name] for name in jobs]
+
+
+def iterate_results(
+    work: Callable[..., None], jobs: dict[str, tuple], workers: Workers
+) -> Generator[VideoResult, None, None]:
+    """Yield results as they come.
+
+    A job that kills its process takes the jobs beside it with it. All of them are suspects, retried one by one.
+    """
+    left = deque(jobs.items())
+    while left:
+        suspects = yield from _run_until_death(work, left, workers)
+        for job in suspects:
+            died = yield from _run_until_death(work, deque([job]), workers)
+            if died:
+                yield VideoResult(job[0], failure=workers.crashed)
+
+
+def _run_until_death(
+    work: Callable[..., None], left: deque[Job], workers: Workers
+) -> Generator[VideoResult, None, list[Job]]:
+    """Take jobs from `left` until it is empty or a process died; return the jobs that got no result by that."""
+    count = min(workers.count, len(left))
+    running: dict[Future, Job] = {}
+    suspects: list[Job] = []
+    done: SimpleQueue[Future] = SimpleQueue()
+    with workers.open_executor(count) as executor:
+        while True:
+            with contextlib.suppress(workers.death):  # a broken pool takes no jobs
+                while left and not suspects and len(running) < count + AHEAD:
+                    future = executor.submit(run_one, work, left[0][0], *left[0][1])
+                    running[future] = left.popleft()
+                    future.add_done_callback(done.put)
+            if not running:
+                return suspects
+            future = done.get()
+            job = running.pop(future)
+            try:
+                result = future.result()
+            except workers.death:
+                suspects.append(job)
+                continue
+            except CancelledError:
+                raise
+            except Exception as error:  # the job did not reach `run_one`, or its result did not come back
+                result = _failed(job[0], error)
+            del future  # a cluster would repeat the job if its worker died while we hold the result
+            yield result
+
+
+def run_one(work: Callable[..., None], name: str, *args: object) -> VideoResult:
+    """Call `work(*args)` and turn an exception into a result, so that the other videos go on."""
     try:
         with collected_notes() as notes:
             work(*args)
@@ -49,126 +174,24 @@ def attempt(work: Callable[..., None], name: str, *args: object) -> VideoResult:
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
         return VideoResult(name, failure=f"{error.strerror or error}{where}")
-    except Exception as error:  # a trap nobody foresaw must not cost the other videos; it is listed and counted
-        return VideoResult(name, failure=f"{type(error).__name__}: {error}")
+    except Exception as error:
+        return _failed(name, error)
 
 
-@contextlib.contextmanager
-def ended_like_ctrl_c() -> Iterator[None]:
-    """As long as this lasts, a plain kill (SIGTERM) raises KeyboardInterrupt."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _failed(name: str, error: Exception) -> VideoResult:
+    return VideoResult(name, failure=f"{type(error).__name__}: {error}")
 
 
-def map_videos(
-    work: Callable[..., None], jobs: dict[str, tuple], source: Source, description: str
-) -> list[VideoResult]:
-    """Call `work(*arguments)` for every job, with a progress bar.
-
-    Args:
-        work: a function of a module; raises MediaError or OSError, and tells of what is not as bad by `data.media.notes`.
-        jobs: NAME -> arguments.
-        source: where that happens, `processes` or `data.preprocess.dask_executor`.
-        description: what the progress bar says.
-
-    Returns:
-        One outcome a job, in the order of `jobs`.
-    """
-    outcomes: dict[str, VideoResult] = {}
-    with (
-        tqdm(total=len(jobs), desc=description, unit="video", disable=not jobs) as bar,
-        contextlib.closing(source(work, jobs)) as found,
-    ):
-        for outcome in found:
-            outcomes[outcome.name] = outcome
-            bar.update()
-    return [outcomes[name] for name in jobs]
-
-
-def processes(num_threads: int) -> Source:
-    """Has videos cut by so many processes on this machine."""
-    return partial(_outcomes, num_threads)
-
-
-def _outcomes(
-    num_threads: int, work: Callable[..., None], jobs: dict[str, tuple]
-) -> Generator[VideoResult, None, None]:
-    """Outcomes as they come.
-
-    A job that kills its process breaks the pool, and takes those with it that run beside it. So these are tried one by
-    one, and then the rest goes on in a new pool.
-    """
-    call, left = partial(attempt, work), deque(jobs.items())
-    while left:
-        suspects = yield from _in_pool(call, left, num_threads)
-        for job in suspects:
-            died = yield from _in_pool(call, deque([job]), 1)
-            if died:
-                yield VideoResult(job[0], failure=CRASHED)
-
-
-def _in_pool(
-    call: Callable[..., VideoResult], left: deque[Job], num_threads: int
-) -> Generator[VideoResult, None, list[Job]]:
-    """Take jobs from `left` and yield their outcomes as they come, until none is left or one has killed its process.
-
-    Returns:
-        Jobs that were taken but have no outcome: one of them killed its process. Empty if all went well.
-    """
-    count = min(num_threads, len(left))
-    pool = ProcessPoolExecutor(count, initializer=_leave_with_parent)
-    begun: dict[Future, Job] = {}
-    try:
-        while left or begun:
-            while left and len(begun) < count + AHEAD:
-                future = pool.submit(call, left[0][0], *left[0][1])
-                begun[future] = left.popleft()  # only now: a broken pool refuses jobs
-            for future in wait(begun, return_when=FIRST_COMPLETED).done:
-                outcome = future.result()
-                del begun[future]
-                yield outcome
-    except BrokenProcessPool:
-        pass
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-    for future in [future for future in begun if future.done() and future.exception() is None]:
-        del begun[future]
-        yield future.result()  # it had ended before the pool broke
-    return list(begun.values())
-
-
-def _leave_with_parent() -> None:
-    """In a worker: end without a traceback on Ctrl-C, and do not outlive a killed parent."""
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    def watch() -> None:
-        while os.getppid() == direct_parent:
-            time.sleep(1)
-        os._exit(1)
-
-    direct_parent = os.getppid()
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def report(outcomes: Iterable[VideoResult], done_before: int, verb: str, where: Path, next_step: str) -> int:
-    """Print what was done, every failure with its reason, and what to run next.
-
-    Returns:
-        The exit status: 1 if any video failed.
-    """
-    outcomes = list(outcomes)
-    failures = [outcome for outcome in outcomes if outcome.failure]
-    for outcome in outcomes:
-        if outcome.note:
-            print(f"note: {outcome.name}: {outcome.note}")
-    print(f"{len(outcomes) - len(failures)} {verb}, {done_before} there already, {len(failures)} failed.")
+def report(results: list[VideoResult], finished_before: int, where: Path, next_step: str) -> int:
+    """Print the counts, the notes, every failure with its reason, and the next command; return the exit status."""
+    failures = [result for result in results if result.failure]
+    for result in results:
+        if result.note:
+            print(f"note: {result.name}: {result.note}")
+    print(f"{len(results) - len(failures)} cut, {finished_before} there already, {len(failures)} failed.")
     if failures:
         print(f"{len(failures)} failed:", file=sys.stderr)
-        for outcome in failures:
-            print(f"  {outcome.name}: {outcome.failure}", file=sys.stderr)
+        for result in failures:
+            print(f"  {result.name}: {result.failure}", file=sys.stderr)
     print(f"They are in {where}. Next: {next_step}")
     return 1 if failures else 0

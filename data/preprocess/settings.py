@@ -1,4 +1,4 @@
-"""The settings that frames or spectrograms were cut with, recorded beside them, so that two kinds never mix."""
+"""Records the settings of frames or spectrograms beside them, so that files of different settings never mix."""
 
 import json
 from pathlib import Path
@@ -9,15 +9,15 @@ from common.errors import UserError
 from data.layout import audio_frames_dir
 
 SETTINGS_FILE = "settings.json"
-N_FFT = 160  # samples of the window of a spectrogram, 10 ms at 16 kHz, as published
-OPTIONS = ("fps", "short_side", "n_fft")  # settings that can be given to the programs; the others are constants
+N_FFT = 160  # samples of the published window of a spectrogram, 10 ms at 16 kHz
+OPTIONS = ("fps", "short_side", "n_fft")  # settings that are options of the programs; the others are constants
 
 
 def read_settings(folder: Path) -> dict[str, object] | None:
-    """Settings recorded in `folder`; None if none are, as where others cut the files.
+    """Read the settings recorded in `folder`; None if there are none, as in a data set cut by other tools.
 
     Raises:
-        UserError: the record cannot be read.
+        UserError: the record is damaged.
     """
     path = Path(folder) / SETTINGS_FILE
     try:
@@ -32,11 +32,7 @@ def read_settings(folder: Path) -> dict[str, object] | None:
 
 
 def n_fft_of(data_dir: Path) -> int | None:
-    """Samples of the window that a data set's spectrograms were cut with; None if that is not recorded.
-
-    Raises:
-        UserError: the record cannot be read.
-    """
+    """Return the window of a data set's spectrograms in samples; None if it is not recorded."""
     return _n_fft_in(audio_frames_dir(data_dir))
 
 
@@ -46,21 +42,13 @@ def _n_fft_in(folder: Path) -> int | None:
 
 
 def window_option(folder: Path) -> str:
-    """The option that `cut_audio.py` takes to go on in a folder of spectrograms: `` --n_fft 512``; empty by default.
-
-    Raises:
-        UserError: the record cannot be read.
-    """
+    """Return the option with which `cut_audio.py` continues a folder: `` --n_fft 512``, or nothing for the default."""
     n_fft = _n_fft_in(folder)
     return "" if n_fft in (None, N_FFT) else f" --n_fft {n_fft}"
 
 
 def audio_command(data_dir: Path) -> str:
-    """The command line that cuts what is missing of a data set's sound, with the window that the rest was cut with.
-
-    Raises:
-        UserError: the record of the window cannot be read.
-    """
+    """Return the command that cuts the missing audio of a data set, with the window of its other spectrograms."""
     return command("data/cut_audio.py", data_dir) + window_option(audio_frames_dir(data_dir))
 
 
@@ -68,7 +56,7 @@ def record_settings(folder: Path, settings: dict[str, object], overwrite: bool) 
     """Record `settings` in `folder`.
 
     Raises:
-        UserError: what is in there was cut with other settings and `overwrite` is not set.
+        UserError: its files were cut with other settings, and `overwrite` is not set.
     """
     recorded = None if overwrite else read_settings(folder)
     if recorded is not None and recorded != settings:
@@ -78,11 +66,10 @@ def record_settings(folder: Path, settings: dict[str, object], overwrite: bool) 
 
 
 def _difference(recorded: dict[str, object], settings: dict[str, object]) -> str:
-    """What was cut differently, and what to do."""
     names = [name for name in {**recorded, **settings} if recorded.get(name) != settings.get(name)]
-    there, wanted = (
+    before, wanted = (
         " ".join(f"--{name} {values.get(name)}" if name in OPTIONS else f"{name} {values.get(name)}" for name in names)
         for values in (recorded, settings)
     )
-    go_on = f"{there} goes on with it, " if all(name in OPTIONS and name in recorded for name in names) else ""
-    return f"was cut with {there}, not {wanted}: {go_on}--overwrite 1 cuts anew"
+    keep = f"{before} goes on with it, " if all(name in OPTIONS and name in recorded for name in names) else ""
+    return f"was cut with {before}, not {wanted}: {keep}--overwrite 1 cuts anew"

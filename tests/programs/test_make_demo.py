@@ -26,7 +26,7 @@ from data.demo.plan import CATEGORY_IDS, INSTRUMENTS, SILENT_THINGS, DemoSetting
 from data.demo.scene import HEIGHT, WIDTH, build_scene, render_background, render_frame
 from data.demo.soundtrack import render_sound
 from data.layout import frame_file
-from data.media.frame_selection import choose_at_constant_rate
+from data.media.frame_selection import select_at_constant_rate
 
 PROGRAM = Path(make_demo.__file__).resolve()
 SECONDS = 2
@@ -207,7 +207,7 @@ def test_boxes_have_one_entry_for_every_frame_under_the_name_that_the_extraction
     frames = Counter(key.split("/")[0] for key in boxes)
     assert frames == {plan.name: plan.frames for plan in plans}
     for plan in plans:
-        for second, index in choose_at_constant_rate(plan.frames, plan.frame_rate, 4):
+        for second, index in select_at_constant_rate(plan.frames, plan.frame_rate, 4):
             assert f"{plan.name}/{frame_file(second, index)}" in boxes
         assert len({key.rsplit("/")[-1] for key in boxes if key.startswith(f"{plan.name}/")}) == plan.frames
 

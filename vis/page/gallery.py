@@ -12,7 +12,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from common.errors import MediaError, MediaWarning
-from data.cut_audio import audio_of_name
+from data.media.audio import audio_of_name
 from data.layout import audio_by_name, audio_dir, video_dir, videos_by_name
 from data.lists import label_of
 from metrics.annotations import Boxes

@@ -1,4 +1,4 @@
-"""Every picture has a time stamp after the last, whatever the file says."""
+"""Frames have strictly ascending time stamps, whatever the file states."""
 
 from fractions import Fraction
 from types import SimpleNamespace
@@ -12,8 +12,8 @@ from data.media.video_stream import count_frames, stream_frames
 from tests.fixtures.media import write_media
 
 
-def pictures(monkeypatch: pytest.MonkeyPatch, stamps: list[int | None]) -> list[module.StreamFrame]:
-    """The pictures of a stream of 25 frames a second in milliseconds, whose frames have these time stamps."""
+def frames_of(monkeypatch: pytest.MonkeyPatch, stamps: list[int | None]) -> list[module.StreamFrame]:
+    """The frames of a stream of 25 frames a second whose time stamps are these, in milliseconds."""
     frames = [SimpleNamespace(pts=stamp) for stamp in stamps]
     monkeypatch.setattr(module, "decoded_frames", lambda container, stream: iter(frames))
     stream = SimpleNamespace(average_rate=Fraction(25), guessed_rate=None, time_base=Fraction(1, 1000))
@@ -21,7 +21,7 @@ def pictures(monkeypatch: pytest.MonkeyPatch, stamps: list[int | None]) -> list[
 
 
 def test_time_stamps_are_kept_and_times_count_from_the_first(monkeypatch, recwarn):
-    found = pictures(monkeypatch, [400, 433, 500, 1500])
+    found = frames_of(monkeypatch, [400, 433, 500, 1500])
     assert [one.pts for one in found] == [400, 433, 500, 1500]
     assert [one.time for one in found] == pytest.approx([0, 0.033, 0.1, 1.1])
     assert [one.index for one in found] == [0, 1, 2, 3] and not recwarn.list
@@ -37,17 +37,17 @@ def test_time_stamps_are_kept_and_times_count_from_the_first(monkeypatch, recwar
     ],
     ids=["none", "one missing", "one twice", "two recordings in one file"],
 )
-def test_what_does_not_ascend_follows_at_the_frame_rate(monkeypatch, stamps, expected):
+def test_frames_without_an_ascending_time_stamp_follow_at_the_frame_rate(monkeypatch, stamps, expected):
     with pytest.warns(MediaWarning, match="no time stamp of their own"):
-        assert [one.pts for one in pictures(monkeypatch, stamps)] == expected
+        assert [one.pts for one in frames_of(monkeypatch, stamps)] == expected
 
 
-def test_no_picture_at_all_is_told_of(monkeypatch):
-    with pytest.raises(MediaError, match="no frame"):
-        pictures(monkeypatch, [])
+def test_a_video_without_decodable_frames_is_an_error(monkeypatch):
+    with pytest.raises(MediaError, match="none of its frames"):
+        frames_of(monkeypatch, [])
 
 
-def test_pictures_are_counted_without_being_decoded(tmp_path, monkeypatch):
+def test_frames_are_counted_without_being_decoded(tmp_path, monkeypatch):
     path = write_media(tmp_path / "a.mp4", frames=33)
     with open_media(path) as container:
         assert len(list(stream_frames(container, video_stream_of(container)))) == 33

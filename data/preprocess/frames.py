@@ -1,0 +1,49 @@
+"""Writes the sample frames of a video: ``frame_013/00411.jpg`` is frame 411, in second 13."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image
+
+from common.atomic import atomic_folder
+from data.layout import frame_file
+from data.media.container import packet_pts, single_file
+from data.media.video import TimesDiffer, decoded_pts, sample_frames
+
+JPEG_QUALITY = 95
+
+
+def cut_video(videos: list[Path], folder: Path, fps: int, short_side: int, threads: int) -> None:
+    """Write the sample frames of one video, all or none.
+
+    Args:
+        videos: the files of one NAME, which must be one.
+        folder: of the frames; replaced if it exists.
+        fps: frames a second.
+        short_side: pixels of the shorter side; 0 keeps the size.
+        threads: of the decoder.
+
+    Raises:
+        MediaError: the video cannot be used.
+        OSError: the frames cannot be written.
+    """
+    video = single_file(videos)
+    with atomic_folder(folder) as partial:
+        pts = packet_pts(video)
+        try:
+            if pts is None:
+                raise TimesDiffer
+            _write(sample_frames(video, pts, fps, short_side, threads), partial)
+        except TimesDiffer:  # a frame is lost or has no time stamp: count the frames that decode
+            shutil.rmtree(partial)
+            partial.mkdir()
+            pts = decoded_pts(video, threads)
+            _write(sample_frames(video, pts, fps, short_side, threads, check_pts=False), partial)
+
+
+def _write(frames: Iterable[tuple[int, int, Image.Image]], folder: Path) -> None:
+    for second, index, frame in frames:
+        path = folder / frame_file(second, index)
+        path.parent.mkdir(exist_ok=True)
+        frame.save(path, quality=JPEG_QUALITY)

@@ -1,0 +1,136 @@
+"""The audio of files of many kinds: what librosa loads, and aligned to the video."""
+
+from pathlib import Path
+
+import av
+import librosa
+import numpy as np
+import pytest
+from scipy.io import wavfile
+
+from common.errors import MediaError, MediaWarning
+from data.media.audio import audio_of_file, audio_of_name, audio_of_video, whole_seconds
+from tests.fixtures.media import click, noise, remux, write_media
+
+RATE = 16_000
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:audioread")
+
+
+def loudest_time(path: Path) -> float:
+    """Time of the loudest sample, in seconds of the video."""
+    first_second, seconds = whole_seconds(audio_of_video(path), RATE)
+    return first_second + int(np.abs(seconds).argmax()) / RATE
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("kind", ["flac", "wav"])
+def test_an_audio_file_of_any_rate_is_what_librosa_loads(tmp_path, rate, kind):
+    channels = np.stack([noise(2, rate, seed=1), 0.5 * noise(2, rate, seed=2)])
+    path = tmp_path / f"a.{kind}"
+    if kind == "wav":
+        wavfile.write(path, rate, (channels.T * 32767).clip(-32768, 32767).astype(np.int16))
+    else:
+        write_media(path, sound=channels, sound_rate=rate, layout="stereo", audio_codec="flac")
+    loaded, _ = librosa.load(path, sr=RATE, res_type="soxr_hq")
+    first_second, seconds = whole_seconds(audio_of_file(path), RATE)
+    assert first_second == 0 and seconds.shape == (2, RATE)
+    np.testing.assert_allclose(seconds.ravel(), loaded[: 2 * RATE], rtol=0, atol=1e-5)
+
+
+def test_mono_is_the_mean_of_all_channels(tmp_path):
+    channels = np.stack([noise(1, 48_000, seed=seed) for seed in range(6)])
+    path = write_media(
+        tmp_path / "a.mkv", frames=25, sound=channels, sound_rate=48_000, layout="5.1", audio_codec="pcm_f32le"
+    )
+    np.testing.assert_allclose(audio_of_video(path).samples, channels.mean(0), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "layout"),
+    [
+        ("a.mp4", "aac", 44_100, "stereo"),
+        ("a.mp4", "aac", 96_000, "mono"),
+        ("a.mp4", "aac", 48_000, "5.1"),
+        ("a.mkv", "libopus", 48_000, "stereo"),
+        ("a.webm", "libopus", 48_000, "mono"),
+        ("a.mkv", "libmp3lame", 44_100, "stereo"),
+        ("a.mov", "aac", 22_050, "mono"),
+        ("a.ts", "aac", 48_000, "stereo"),
+        ("a.mkv", "flac", 96_000, "stereo"),
+    ],
+)
+def test_a_click_keeps_its_time_in_every_codec(tmp_path, name, codec, rate, layout):
+    path = write_media(
+        tmp_path / name,
+        frames=75, video_codec="libvpx-vp9" if name.endswith("webm") else "libx264",
+        sound=click(1.25, 3, rate), sound_rate=rate, layout=layout, audio_codec=codec,
+    )  # fmt: skip
+    assert loudest_time(path) == pytest.approx(1.25, abs=0.011)
+    assert len(whole_seconds(audio_of_video(path), RATE)[1]) in (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("video_start", "sound_start", "expected"),
+    [(0, 0.5, 1.75), (0.4, 0, 0.85), (0.4, 0.4, 1.25), (0, 1.5, 2.75)],
+    ids=["late audio", "late video", "both late", "audio later than a second"],
+)
+def test_audio_is_aligned_to_the_video_by_time_stamps(tmp_path, video_start, sound_start, expected):
+    path = write_media(
+        tmp_path / "a.mkv",
+        frames=100, video_start=video_start, sound=click(1.25, 3), sound_start=sound_start, audio_codec="flac",
+    )  # fmt: skip
+    assert loudest_time(path) == pytest.approx(expected, abs=0.005)
+    assert whole_seconds(audio_of_video(path), RATE)[0] == max(0, int(sound_start - video_start))
+
+
+def test_audio_that_ends_before_the_video_gives_only_its_whole_seconds(tmp_path):
+    path = write_media(tmp_path / "a.mkv", frames=100, sound=noise(2.6), audio_codec="flac")
+    assert whole_seconds(audio_of_video(path), RATE)[1].shape == (2, RATE)
+
+
+def test_a_gap_in_the_audio_becomes_silence_of_the_same_length(tmp_path):
+    def keep(packet: av.Packet) -> bool:
+        return packet.stream.type == "video" or not 0.5 <= packet.pts * packet.time_base < 1.5
+
+    whole = write_media(tmp_path / "whole.mkv", frames=100, sound=click(2.25, 4), audio_codec="pcm_s16le")
+    remux(whole, tmp_path / "a.mkv", keep)
+    with pytest.warns(MediaWarning, match="its audio has gaps"):
+        assert loudest_time(tmp_path / "a.mkv") == pytest.approx(2.25, abs=0.011)
+
+
+def test_a_second_recording_in_the_same_file_is_dropped_with_a_note(tmp_path):
+    parts = [
+        write_media(tmp_path / f"{seed}.ts", frames=50, sound=noise(2, 48_000, seed=seed), sound_rate=48_000)
+        for seed in (0, 1)
+    ]
+    path = tmp_path / "a.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.warns(MediaWarning, match="time stamps of its audio overlap; the later audio was dropped"):
+        assert len(audio_of_video(path).samples) < 2.2 * 48_000
+
+
+def test_time_stamps_that_leap_are_an_error(tmp_path):
+    def leap(packet: av.Packet) -> bool:
+        if packet.stream.type == "audio" and packet.pts * packet.time_base >= 1:
+            packet.pts = packet.dts = packet.pts + 3_600_000  # ms
+        return True
+
+    whole = write_media(tmp_path / "whole.mkv", frames=50, sound=noise(2), audio_codec="pcm_s16le")
+    remux(whole, tmp_path / "a.mkv", leap)
+    with pytest.raises(MediaError, match="leap by 3600 seconds"):
+        audio_of_video(tmp_path / "a.mkv")
+
+
+@pytest.mark.parametrize(("kind", "codec"), [("flac", "flac"), ("m4a", "aac")])
+def test_an_audio_file_that_is_cut_short_is_named(tmp_path, kind, codec):
+    options = {"movflags": "faststart"} if kind == "m4a" else {}
+    path = write_media(tmp_path / f"a.{kind}", sound=noise(6), audio_codec=codec, options=options)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(MediaError, match=f"a.{kind}: the file is cut short"):
+        audio_of_name([], path)
+
+
+def test_a_separate_audio_file_is_preferred_to_the_audio_of_the_video(tmp_path):
+    video = write_media(tmp_path / "a.mkv", frames=50, sound=noise(2, seed=1), audio_codec="flac")
+    separate = write_media(tmp_path / "a.flac", sound=click(0.5, 2), audio_codec="flac")
+    assert not audio_of_name([video], separate).samples[: RATE // 4].any()
