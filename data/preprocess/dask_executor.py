@@ -25,11 +25,7 @@ KILLED = (
 
 @contextlib.contextmanager
 def dask_workers(address: str, out: Path) -> Iterator[Workers]:
-    """Connect to the scheduler at ``tcp://HOST:PORT`` and yield its workers.
-
-    Args:
-        address: of the scheduler.
-        out: folder of the results, absolute; workers must see it.
+    """Connect to a scheduler and yield its workers, which must see the folder of the results, `out`.
 
     Raises:
         UserError: no scheduler answers, or it stops while jobs are left.

@@ -15,19 +15,7 @@ JPEG_QUALITY = 95
 
 
 def cut_video(videos: list[Path], folder: Path, fps: int, short_side: int, threads: int) -> None:
-    """Write the sample frames of one video, all or none.
-
-    Args:
-        videos: the files of one NAME, which must be one.
-        folder: of the frames; replaced if it exists.
-        fps: frames a second.
-        short_side: pixels of the shorter side; 0 keeps the size.
-        threads: of the decoder.
-
-    Raises:
-        MediaError: the video cannot be used.
-        OSError: the frames cannot be written.
-    """
+    """Write the sample frames of one NAME into `folder`, all or none; for the arguments see `sample_frames`."""
     video = single_file(videos)
     with atomic_folder(folder) as partial:
         pts = packet_pts(video)

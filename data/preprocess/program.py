@@ -68,6 +68,12 @@ def is_finished(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
+def cut_unless_finished(work: Callable[..., None], folder: Path, arguments: tuple) -> None:
+    """Call `work`; a cluster repeats a finished job if its worker dies before the result arrives."""
+    if not is_finished(folder):
+        work(*arguments)
+
+
 def open_workers(options: argparse.Namespace, out: Path) -> contextlib.AbstractContextManager[Workers]:
     """Open the workers that the options ask for.
 
@@ -139,8 +145,8 @@ def cut_videos(
         with sigterm_as_ctrl_c(), open_workers(options, out) as workers:
             prepare_folder(out, settings, jobs, bool(options.overwrite), beside)
             gc.freeze()  # librosa's objects: else each worker process would search and thereby copy them
-            left = {name: arguments for name, arguments in jobs.items() if not is_finished(out / name)}
-            results = map_videos(work, left, workers, program)
+            left = {name: (work, out / name, jobs[name]) for name in jobs if not is_finished(out / name)}
+            results = map_videos(cut_unless_finished, left, workers, program)
         return report(results, len(jobs) - len(left), out, command(next_script, options.data_dir))
 
     return exit_status(program, run, stopped="stopped; finished videos are kept, run it again to go on")

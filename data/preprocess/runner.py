@@ -93,13 +93,10 @@ def sigterm_as_ctrl_c() -> Iterator[None]:
 def map_videos(
     work: Callable[..., None], jobs: dict[str, tuple], workers: Workers, description: str
 ) -> list[VideoResult]:
-    """Call `work(*arguments)` for every job, with a progress bar.
+    """Call `work(*arguments)` for every job, NAME -> arguments, with a progress bar.
 
     Args:
         work: function of a module; raises MediaError or OSError, and reports lesser problems by `data.media.notes`.
-        jobs: NAME -> arguments.
-        workers: where the jobs run.
-        description: of the progress bar.
 
     Returns:
         One result a job, in the order of `jobs`.
@@ -120,7 +117,7 @@ def iterate_results(
 ) -> Generator[VideoResult, None, None]:
     """Yield results as they come.
 
-    A job that kills its process takes the jobs beside it with it. All of them are suspects, retried one by one.
+    A job that kills its process takes those beside it along. All of them are suspects, which are retried one by one.
     """
     left = deque(jobs.items())
     while left:

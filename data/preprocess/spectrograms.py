@@ -16,17 +16,13 @@ NOISE_SEED = 10
 
 
 def cut_audio(videos: list[Path], audio_file: Path | None, folder: Path, n_fft: int) -> None:
-    """Write the spectrogram of each whole second of one NAME, all or none.
+    """Write the spectrogram of each whole second of one NAME into `folder`, all or none.
 
     Args:
         videos: the video files of the NAME.
         audio_file: its separate audio file, if it has one.
         folder: of the spectrograms; replaced if it exists.
         n_fft: samples of the window.
-
-    Raises:
-        MediaError: the audio cannot be used, or is shorter than a second.
-        OSError: the spectrograms cannot be written.
     """
     audio = audio_of_name(videos, audio_file)
     first_second, seconds = whole_seconds(audio, SAMPLE_RATE)

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 
 from data import cut_audio, cut_video
+from data.preprocess.program import cut_unless_finished
+from data.preprocess.runner import map_videos
 from tests.fixtures.media import click, remux, write_media
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -167,11 +169,11 @@ def test_the_videos_of_a_killed_worker_are_cut_by_others_and_finished_ones_are_n
 @pytest.mark.slow
 def test_a_video_that_kills_every_worker_is_named_and_the_others_are_done_once(cluster, tmp_path):
     from data.preprocess.dask_executor import KILLED, dask_workers
-    from data.preprocess.runner import map_videos
 
     names = ["a", "die", "b", "c", "d"]
+    jobs = {name: (_write_or_die, tmp_path / name, (tmp_path / name,)) for name in names}
     with dask_workers(cluster, tmp_path) as workers:
-        results = map_videos(_write_or_die, {name: (tmp_path / name,) for name in names}, workers, "test")
+        results = map_videos(cut_unless_finished, jobs, workers, "test")
     assert [(result.name, result.failure) for result in results] == [
         (name, KILLED if name == "die" else None) for name in names
     ]
