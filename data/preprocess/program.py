@@ -6,6 +6,7 @@ import gc
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from common.atomic import clear_partial
 from common.cli import available_cores, command, new_parser, positive_int
@@ -14,6 +15,8 @@ from common.exit_status import exit_status
 from data.layout import video_dir
 from data.preprocess.runner import Workers, local_workers, map_videos, report, sigterm_as_ctrl_c
 from data.preprocess.settings import record_settings
+
+SCHEMES = ("tcp", "tls")  # of Dask schedulers
 
 
 def cut_parser(description: str) -> argparse.ArgumentParser:
@@ -27,6 +30,7 @@ def cut_parser(description: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--dask",
+        type=scheduler_address,
         metavar="tcp://HOST:PORT",
         help="let the workers of this Dask scheduler cut the videos; they need the same folders as this machine, on a "
         "shared file system (requirements-cluster.txt; default: this machine alone)",
@@ -35,6 +39,15 @@ def cut_parser(description: str) -> argparse.ArgumentParser:
         "--overwrite", type=int, choices=(0, 1), default=0, help="1 cuts finished videos again (default: 0)"
     )
     return parser
+
+
+def scheduler_address(text: str) -> str:
+    """Check an option's value that is the address of a Dask scheduler."""
+    with contextlib.suppress(ValueError):  # the port is no number
+        parts = urlsplit(text)
+        if parts.scheme in SCHEMES and parts.hostname and parts.port:
+            return text
+    raise argparse.ArgumentTypeError(f"{text} is no tcp://HOST:PORT")
 
 
 def parse_cut(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:

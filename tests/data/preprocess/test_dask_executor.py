@@ -246,14 +246,13 @@ def test_waiting_for_a_first_worker_ends_by_a_signal_or_with_the_scheduler_or_wi
     assert errors.splitlines()[-1].startswith(f"cut_video: the scheduler at {address} is gone")
 
 
-@pytest.mark.parametrize("address", [None, "somewhere", "tcp://host", "tcp://host:port", "http://host:80"])
-def test_a_scheduler_that_cannot_be_reached_leaves_the_results_unchanged(tmp_path, capfd, monkeypatch, address):
+def test_a_scheduler_that_cannot_be_reached_leaves_the_results_unchanged(tmp_path, capfd, monkeypatch):
     pytest.importorskip("distributed", reason=NEEDS)
     write_media(tmp_path / "video/a.mp4", frames=50)
     assert cut_video.main(["--data_dir", str(tmp_path)]) == 0
     before = files(tmp_path)
     monkeypatch.setattr("data.preprocess.dask_executor.CONNECT_SECONDS", 1)
-    address = address or free_address()
+    address = free_address()
     assert cut_video.main(["--data_dir", str(tmp_path), "--overwrite", "1", "--dask", address]) == 1
     errors = capfd.readouterr().err
     assert f"--dask {address}: no scheduler answers there" in errors and "Traceback" not in errors
@@ -267,3 +266,10 @@ def test_missing_packages_are_named(tmp_path, capfd, monkeypatch):
     assert cut_video.main(["--data_dir", str(tmp_path), "--dask", "tcp://127.0.0.1:1"]) == 1
     assert "-r requirements-cluster.txt" in capfd.readouterr().err
     assert not (tmp_path / "video_frames").exists()
+
+
+@pytest.mark.parametrize("address", ["somewhere", "tcp://host", "tcp://host:port", "host:8786", "http://host:80"])
+def test_a_value_that_is_no_scheduler_address_is_refused(address, capfd):
+    with pytest.raises(SystemExit) as stopped:
+        cut_audio.parse(["--dask", address])
+    assert stopped.value.code == 2 and "--dask" in capfd.readouterr().err
