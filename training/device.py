@@ -1,4 +1,4 @@
-"""Where the network runs and what chance it has: device and random states, set up once, here."""
+"""Device, precision and random states of a training, set up once."""
 
 import os
 import random
@@ -10,8 +10,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from common.errors import UserError
-from data.sampler import ShareSampler
-from training.processes import world_size
+from training.distributed import world_size
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 
 
 def choose_device(name: str) -> torch.device:
@@ -31,11 +32,11 @@ def choose_device(name: str) -> torch.device:
         # Gradients through hard clusters are full of numbers below 1e-38, each of which takes a CPU a hundred times as
         # long. The threads that PyTorch has not started yet will take them for 0 as well.
         torch.set_flush_denormal(True)
-    return _of_process(name) if world_size() > 1 else torch.device(name)
+    return _device_of_process(name) if world_size() > 1 else torch.device(name)
 
 
-def _of_process(name: str) -> torch.device:
-    """The device of one of several processes: of this machine's GPUs each has one."""
+def _device_of_process(name: str) -> torch.device:
+    """The device of one of several processes: each has a GPU of its own."""
     if name == "mps":
         raise UserError("--device mps: several processes compute on CPUs or on CUDA GPUs, this one on one process only")
     if name == "cpu":
@@ -47,9 +48,36 @@ def _of_process(name: str) -> torch.device:
     return torch.device(name, number)
 
 
-def pinned(device: torch.device) -> bool:
-    """Whether batches are to lie in pinned memory, whose copying to a GPU the program does not wait for."""
-    return device.type == "cuda"
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """The type that ``--precision`` names; ``auto`` is bfloat16 where the hardware computes in it, else float32.
+
+    Only the backbones compute in it. Clustering, distances and losses always have float32.
+    """
+    if name == "auto":
+        return torch.bfloat16 if _computes_bfloat16(device) else torch.float32
+    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
+
+
+def _computes_bfloat16(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16: without them it is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":  # of x86; whether ARM's instructions make training faster has not been seen
+        if get_capabilities := getattr(torch.cpu, "get_capabilities", None):
+            return bool(get_capabilities().get("avx512_bf16"))
+        return getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()  # older PyTorch has no public one
+    return False
+
+
+def slow_training(precision: torch.dtype, device: torch.device) -> str | None:
+    """A warning for a training that would take hundreds of times as long as need be."""
+    if precision == torch.float16 and device.type == "cpu":
+        # PyTorch has no fast gradients of convolutions in float16 there: 4.4 s against 5 ms in bfloat16 (2.14).
+        return (
+            "--precision fp16 trains hundreds of times slower on a CPU than fp32: stop (Ctrl-C) and take "
+            "--precision auto, unless you want just that"
+        )
+    return None
 
 
 def seed_everything(seed: int) -> None:
@@ -60,7 +88,7 @@ def seed_everything(seed: int) -> None:
 
 
 def random_states() -> dict[str, Any]:
-    """All random states, as plain values and tensors, for a checkpoint; of the GPUs that of the one in use."""
+    """All random states as plain values and tensors, for a checkpoint; of several GPUs that of the one in use."""
     kind, keys, *rest = np.random.get_state()
     return {
         "python": random.getstate(),
@@ -72,7 +100,7 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any]) -> None:
-    """Set all random states to what `random_states` gave, in each of several processes to the first one's."""
+    """Set all random states to those of `random_states`."""
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
     kind, keys, *rest = states["numpy"]
@@ -84,15 +112,18 @@ def restore_random_states(states: dict[str, Any]) -> None:
         torch.mps.set_rng_state(states["mps"])
 
 
-class OnDevice:
-    """A loader whose batches' tensors are on a device.
+def uses_pinned_memory(device: torch.device) -> bool:
+    """Whether batches lie in pinned memory: the program does not wait for its copy to a GPU."""
+    return device.type == "cuda"
 
-    Batches that several processes share say under ``whole`` how many samples all parts have together.
+
+class DeviceLoader:
+    """A loader whose batches' tensors are on a device.
 
     Args:
         loader: yields dicts of tensors and other values.
         device: where the tensors go.
-        finish: what is left to do to a batch there.
+        finish: the transforms that run there, on a whole batch.
     """
 
     def __init__(
@@ -105,25 +136,15 @@ class OnDevice:
         self.device = device
         self.finish = finish
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the loader's sampler."""
-        self.loader.sampler.set_epoch(epoch)
-
-    def sizes(self) -> list[int]:
-        """Samples of each batch of an epoch, in all processes together; of a `PairDataset`'s."""
-        return self.loader.sampler.sizes()
-
     def __len__(self) -> int:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        sampler = self.loader.sampler
-        for number, batch in enumerate(self.loader):
-            whole = {"whole": sampler.size(number)} if isinstance(sampler, ShareSampler) else {}
-            moved = whole | {
-                key: value.to(self.device, non_blocking=pinned(self.device))
-                if isinstance(value, torch.Tensor)
-                else value
-                for key, value in batch.items()
-            }
-            yield self.finish(moved)
+        non_blocking = uses_pinned_memory(self.device)
+        for batch in self.loader:
+            yield self.finish(
+                {
+                    key: value.to(self.device, non_blocking=non_blocking) if isinstance(value, torch.Tensor) else value
+                    for key, value in batch.items()
+                }
+            )

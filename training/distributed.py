@@ -1,31 +1,158 @@
-"""Training in several processes, each with its part of every batch, as one process with the whole batch would train.
+"""Training in several processes that torchrun started, each with its part of every batch.
 
 Each process computes the centers of its part. They are gathered with their gradients, and every process computes the
-loss of the whole batch: N losses, each with a share of 1 / N, as gradients are averaged over the processes.
+loss of the whole batch. Gradients are averaged over the processes, so the result is that of one process with the whole
+batch. In a single process everything here does nothing.
 """
 
+import contextlib
 import inspect
-from typing import Any
+import os
+import socket
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-# What BatchNorm keeps is not to be the first process's in each step; PyTorch 2.15 renamed the option.
-_OWN_BUFFERS = next(
+from common.errors import UserError
+
+T = TypeVar("T")
+FAILED, TOLD = "dmc_failed", "dmc_told"  # keys of the processes' store
+LONGEST_MESSAGE = timedelta(seconds=30)  # that rank 0 may take to say what is wrong with the command line
+# Each process keeps its own BatchNorm statistics in a step; PyTorch 2.15 renamed the option.
+_SYNC_BUFFERS = next(
     name
     for name in ("forward_sync_buffers", "broadcast_buffers")
     if name in inspect.signature(DistributedDataParallel).parameters
 )
 
 
-def shared(model: nn.Module, device: torch.device) -> tuple[nn.Module, str | None]:
-    """A network whose gradients are averaged over all processes, on one process the network itself.
+class EndedByAnother(Exception):
+    """Another process failed and says why; this one ends in silence."""
 
-    On GPUs its BatchNorm takes the statistics of the whole batch.
+
+def world_size() -> int:
+    """Processes that torchrun started, on all machines."""
+    return int(os.environ.get("WORLD_SIZE") or 1)
+
+
+def is_main_process() -> bool:
+    """Whether this is rank 0, which prints and writes."""
+    return not distributed.is_initialized() or distributed.get_rank() == 0
+
+
+@contextlib.contextmanager
+def process_group() -> Iterator[None]:
+    """Join the processes. All but rank 0 are silent, except for the error that ends them.
+
+    When one process fails, its connections break, so that the others end too instead of waiting.
+
+    Raises:
+        UserError: torchrun's environment variables are incomplete.
+        EndedByAnother: another process failed first.
+    """
+    if world_size() == 1:
+        yield
+        return
+    with _silent_unless_rank0():
+        store = _join()
+        try:
+            yield
+        except SystemExit:  # a wrong command line, in all processes: torchrun may end the others before rank 0 spoke
+            if is_main_process():
+                store.set(TOLD, "")
+            else:
+                with contextlib.suppress(RuntimeError):
+                    store.wait([TOLD], LONGEST_MESSAGE)
+            raise
+        except BaseException as error:
+            if _is_first_failure(store):
+                raise
+            raise EndedByAnother from error
+        distributed.destroy_process_group()
+
+
+def _join() -> distributed.Store:
+    """Make the process group, for CPUs and for CUDA GPUs where there are any; returns its store.
+
+    torchrun keeps its store over restarts (PyTorch issue 135712), and entries of dead processes must not be read. On
+    one machine the count of restarts tells one start from another. Over several machines it may differ; the store is a
+    new one if TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 is set.
+    """
+    try:
+        store, rank, size = next(distributed.rendezvous("env://"))
+    except ValueError as error:
+        raise UserError(f"WORLD_SIZE is {world_size()}, but {error}: start with torchrun") from error
+    if os.environ.get("LOCAL_WORLD_SIZE") == str(size):
+        store = distributed.PrefixStore(f"start_{os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    on_gpus = torch.cuda.is_available() and distributed.is_nccl_available()
+    backend = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
+    distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
+    return store
+
+
+@contextlib.contextmanager
+def _silent_unless_rank0() -> Iterator[None]:
+    if os.environ.get("RANK") == "0":
+        yield
+        return
+    with open(os.devnull, "w") as null, contextlib.redirect_stdout(null), contextlib.redirect_stderr(null):
+        yield
+
+
+def _is_first_failure(store: distributed.Store) -> bool:
+    """Whether no other process has failed before; also if nobody is left to ask."""
+    try:
+        return store.add(FAILED, 1) == 1
+    except RuntimeError:
+        return True
+
+
+def broadcast_from_rank0(function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401
+    """The result of a function that rank 0 calls, in all processes.
+
+    All go on with the same, even if a shared disk shows some of them an older file.
+    """
+    if not distributed.is_initialized():
+        return function(*arguments)
+    box = [function(*arguments) if is_main_process() else None]
+    distributed.broadcast_object_list(box)
+    return box[0]
+
+
+def gather_to_rank0(entries: dict[str, Any]) -> dict[str, Any]:
+    """In rank 0 the entries of all processes, in the order of the ranks; in the others their own."""
+    if not distributed.is_initialized():
+        return entries
+    parts = [None] * distributed.get_world_size() if is_main_process() else None
+    distributed.gather_object(entries, parts)
+    return {key: value for part in parts for key, value in part.items()} if parts else entries
+
+
+def explain_break(error: RuntimeError) -> str | None:
+    """A sentence on an error that broke the connection between the processes; None for other errors."""
+    if distributed.is_initialized() and (isinstance(error, distributed.DistError) or "gloo" in str(error).lower()):
+        return f"another of the {world_size()} processes died, or does not answer ({str(error).splitlines()[0]})"
+    return None
+
+
+def launch_id() -> str | None:
+    """Names the torchrun that started this process, the same after each restart; None without torchrun."""
+    if (name := os.environ.get("TORCHELASTIC_RUN_ID")) is None:
+        return None
+    return f"{name} {socket.gethostname()} {os.getppid()}"
+
+
+def parallelize(model: nn.Module, device: torch.device) -> tuple[nn.Module, str | None]:
+    """The network with gradients averaged over all processes; in a single process the network itself.
+
+    On GPUs BatchNorm takes the statistics of the whole batch.
 
     Returns:
-        The network, with the same weights, and a line on what is not as in one process; None if all is.
+        The network, with the same weights, and a line on the difference to one process; None if there is none.
     """
     if not distributed.is_initialized():
         return model, None
@@ -34,29 +161,29 @@ def shared(model: nn.Module, device: torch.device) -> tuple[nn.Module, str | Non
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     else:
         note = (
-            f"{distributed.get_world_size()} processes: BatchNorm takes the statistics of each one's part of a batch; "
-            "those that tests use are averaged over the processes after each epoch"
+            f"{distributed.get_world_size()} processes: in training, BatchNorm takes the statistics of each process's "
+            "part of a batch; its running statistics are averaged over the processes after each epoch"
         )
-    return DistributedDataParallel(model, gradient_as_bucket_view=True, **{_OWN_BUFFERS: False}), note
+    return DistributedDataParallel(model, gradient_as_bucket_view=True, **{_SYNC_BUFFERS: False}), note
 
 
-def gathered(part: torch.Tensor, count: int | None = None) -> torch.Tensor:
-    """The parts of all processes, in their order; gradients flow back into each of them.
+def all_gather_with_grad(part: torch.Tensor, count: int | None = None) -> torch.Tensor:
+    """The rows of all processes in the order of the ranks; gradients flow back into each of them.
 
     Args:
-        part: [n, ...], as many rows in each process.
-        count: how many rows to take of all; what follows are repetitions, see `data.sampler.ShareSampler`.
+        part: [n, ...], the same n in each process.
+        count: rows to keep; the rows after them are repetitions, see `data.sampler.RankSampler`.
 
     Returns:
-        [count, ...]; with one process the part itself.
+        [count, ...]; in a single process `part`.
     """
-    return _Gather.apply(part)[:count] if distributed.is_initialized() and len(part) else part
+    return _AllGather.apply(part)[:count] if distributed.is_initialized() and len(part) else part
 
 
-def own_part(rows: torch.Tensor) -> torch.Tensor:
-    """This process's part of rows that all processes have; `gathered`, with their number, puts them together again.
+def shard_rows(rows: torch.Tensor) -> torch.Tensor:
+    """This process's part of rows that all processes have; `all_gather_with_grad` puts them together again.
 
-    All parts are of one length: where the rows do not go round, the first one is repeated behind the last.
+    All parts have the same length: the first row is repeated behind the last one where that is needed.
     """
     if not distributed.is_initialized():
         return rows
@@ -65,12 +192,12 @@ def own_part(rows: torch.Tensor) -> torch.Tensor:
     return torch.cat([rows, repeated]).chunk(size)[distributed.get_rank()]
 
 
-class _Gather(torch.autograd.Function):
-    """The rows of all processes; PyTorch's own form of it changes its place from version to version."""
+class _AllGather(torch.autograd.Function):
+    """PyTorch's own all_gather with gradients needs a backend with all_to_all, which gloo has not in all versions."""
 
     @staticmethod
     def forward(ctx: Any, part: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
-        """[n, ...] -> [N n, ...], in the order of the processes."""
+        """[n, ...] -> [N n, ...]."""
         part = part.contiguous()
         parts = [torch.empty_like(part) for _ in range(distributed.get_world_size())]
         distributed.all_gather(parts, part)
@@ -78,7 +205,7 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
-        """What all processes' losses say of this process's rows, summed."""
+        """The gradients of all processes' losses for this process's rows, summed."""
         gradient = gradient.clone(memory_format=torch.contiguous_format)
         distributed.all_reduce(gradient)
         return gradient.chunk(distributed.get_world_size())[distributed.get_rank()]
@@ -86,7 +213,7 @@ class _Gather(torch.autograd.Function):
 
 @torch.no_grad()
 def average_statistics(model: nn.Module) -> None:
-    """Average over the processes what BatchNorm keeps for testing; where they share it already, nothing changes."""
+    """Average the running statistics of BatchNorm over the processes."""
     if not distributed.is_initialized():
         return
     for name, buffer in model.named_buffers():

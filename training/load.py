@@ -1,43 +1,65 @@
-"""A trained network, as its checkpoint says that it is to be tested."""
+"""A trained network, ready for testing, and the weights that a training can start from."""
 
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.error import URLError
 
 import torch
+from torch import nn
+from torchvision.models import ResNet18_Weights
 
 from common.errors import UserError
-from models.dmc import DMC, build_dmc
-from training.checkpoint import load_weights, read_checkpoint
-from training.device import choose_device
-from training.options import check_options, merge_options, picture_size
-from training.precision import choose_precision
+from models.dmc import DMC
+from models.localization import Localizer
+from training.checkpoint import load_weights, read_checkpoint, read_weights
+from training.device import choose_device, choose_precision
+from training.distributed import broadcast_from_rank0
+from training.option_checks import check_options
+from training.options import merge_options
+
+IMAGENET = "imagenet"
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A network ready for testing.
+class TrainedNetwork:
+    """A network from a checkpoint.
 
     Attributes:
-        model: in evaluation mode, with the hardness that its maps are tested with.
-        options: those of its training, as `location_dmc.py --evaluate 1` would have them.
-        device: where it is.
+        localizer: makes its maps, as its recipe says.
+        options: as `location_dmc.py --evaluate 1` would have them.
+        device: of the network.
         note: what was ignored or missing in the checkpoint; None if nothing was.
     """
 
-    model: DMC
+    localizer: Localizer
     options: Namespace
     device: torch.device
     note: str | None = None
 
     @property
-    def picture_size(self) -> int:
-        """Pixels of the square pictures that it is tested with."""
-        return picture_size(self.options)
+    def frame_size(self) -> int:
+        """Pixels of a side of test frames."""
+        return self.options.recipe.test_size
+
+    @property
+    def n_fft(self) -> int:
+        """Window of the spectrograms, in samples."""
+        return self.options.n_fft
+
+    @property
+    def v_cluster(self) -> int:
+        """Clusters of a frame."""
+        return self.options.v_cluster
+
+    @property
+    def a_cluster(self) -> int:
+        """Clusters of the audio."""
+        return self.options.a_cluster
 
 
-def load_trained(ckpt_file: Path, device: str = "auto") -> Trained:
-    """Load a checkpoint, ours or the published code's, with its own options.
+def load_trained(ckpt_file: Path, device: str = "auto") -> TrainedNetwork:
+    """Load a checkpoint, ours or the published code's, with the options that it holds.
 
     Args:
         ckpt_file: the checkpoint.
@@ -50,8 +72,56 @@ def load_trained(ckpt_file: Path, device: str = "auto") -> Trained:
     options = merge_options({"evaluate": 1, "ckpt_file": str(ckpt_file)}, checkpoint.args)
     if problem := check_options(options):
         raise UserError(f"the options in {ckpt_file} do not fit together: {problem}")
-    where = choose_device(device)
-    model = build_dmc(options, choose_precision(options.precision, where)).to(where)
+    chosen = choose_device(device)
+    precision = choose_precision(options.precision, chosen)
+    model = DMC(options.recipe, options.v_cluster, options.a_cluster, precision).to(chosen)
     note = load_weights(model, checkpoint)
-    model.set_testing(options)
-    return Trained(model.eval(), options, where, note)
+    return TrainedNetwork(Localizer(model.eval(), options.recipe), options, chosen, note)
+
+
+def load_visual_weights(model: DMC, source: str) -> str:
+    """Start the visual backbone from the weights of a ResNet-18 that was trained to classify images.
+
+    Args:
+        model: its projection and its audio stream stay as they are.
+        source: ``imagenet``, torchvision's weights, which are downloaded once; or a file of such weights.
+
+    Returns:
+        One line on what was done.
+
+    Raises:
+        UserError: the weights cannot be had, or are those of another network.
+    """
+    weights = broadcast_from_rank0(_read_or_download, source)  # so that only one of several processes downloads
+    wanted = model.visual_net.state_dict()
+    unused = ("fc.",) if "layer4.0.conv1.weight" in wanted else ("fc.", "layer4.")
+    found = {
+        name: _middle(weight) if name in wanted and wanted[name].shape[2:] == (1, 1) else weight
+        for name, weight in weights.items()
+        if not name.startswith(unused)
+    }
+    # BatchNorm's counters came with PyTorch 0.4.1: older files have none.
+    missing = [name for name in wanted if name not in found and not name.endswith("num_batches_tracked")]
+    wrong = missing + [name for name in found if name in wanted and found[name].shape != wanted[name].shape]
+    if wrong or found.keys() - wanted.keys():
+        problem = f"{wrong[0]} is missing or of another shape" if wrong else "it holds more than a ResNet-18"
+        raise UserError(f"--visual_weights {source} holds no weights of torchvision's ResNet-18: {problem}")
+    model.visual_net.load_state_dict(found, strict=False)
+    return f"The visual network starts from the weights of {source}."
+
+
+def _middle(weight: nn.Parameter) -> torch.Tensor:
+    """The middle of 3 x 3 kernels, for a network with pointwise ones; other weights stay."""
+    return weight[:, :, 1:2, 1:2] if weight.shape[2:] == (3, 3) else weight
+
+
+def _read_or_download(source: str) -> dict[str, torch.Tensor]:
+    if source != IMAGENET:
+        return read_weights(Path(source))
+    try:
+        return ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+    except (URLError, OSError, RuntimeError) as error:
+        raise UserError(
+            f"--visual_weights imagenet: the weights cannot be downloaded ({error}). Where there is internet, download "
+            "torchvision's resnet18 and give its file: --visual_weights FILE"
+        ) from error

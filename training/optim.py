@@ -1,28 +1,29 @@
-"""Adam, and what float16 needs beside it: its smallest number is so large that small gradients would be 0."""
+"""Adam, its learning rate, and the micro-batches whose gradients add up to one step."""
 
-from argparse import Namespace
-from collections.abc import Iterable
-from typing import Any
+import contextlib
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 WEIGHT_DECAY = 1e-4
 SCALER = "scaler"  # key in the optimizer's state
 
 
-def build_optimizer(parameters: Iterable[nn.Parameter], options: Namespace) -> torch.optim.Adam:
+def build_optimizer(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
     """Adam as published, its step a single kernel."""
-    return torch.optim.Adam(parameters, lr=options.learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
+    return torch.optim.Adam(parameters, lr=learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
 
 
 def build_scaler(
     optimizer: torch.optim.Optimizer, precision: torch.dtype, device: torch.device
 ) -> torch.amp.GradScaler:
-    """Scales the loss, and with it all gradients, up to where float16 can tell them from 0; else does nothing.
+    """Scales the loss for float16, whose smallest number is so large that small gradients would be 0.
 
-    A step whose gradients overflow is left out, and the scale halved. From now on the scale is part of the optimizer's
-    state, so that a checkpoint has it.
+    From now on the scale is part of the optimizer's state, so that a checkpoint has it.
     """
     scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
 
@@ -37,3 +38,65 @@ def build_scaler(
     optimizer.register_state_dict_post_hook(add_scale)
     optimizer.register_load_state_dict_pre_hook(take_scale)
     return scaler
+
+
+def scheduled_rate(highest: float, schedule: str, warmup: int, step: int, steps: int) -> float:
+    """Learning rate of a step.
+
+    It rises in proportion over the first `warmup` steps. ``constant`` then stays, ``cosine`` falls to 0 after the last
+    step.
+
+    Args:
+        highest: what it rises to.
+        schedule: ``constant`` or ``cosine``.
+        warmup: steps.
+        step: from 0, counted over all epochs.
+        steps: of the whole training.
+    """
+    rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
+    fall = 0.5 * (1 + math.cos(math.pi * step / steps)) if schedule == "cosine" else 1.0
+    return highest * rise * fall
+
+
+class MicroBatch(NamedTuple):
+    """A part of a batch.
+
+    Attributes:
+        batch: its samples.
+        step: of the epoch, from 0.
+        weight: its share of the samples of the step, by which its loss counts.
+        first: whether it is the first of its step.
+        last: whether it is the last of its step.
+    """
+
+    batch: Mapping[str, Any]
+    step: int
+    weight: float
+    first: bool
+    last: bool
+
+
+def count_steps(micro_batches: int, accumulate: int) -> int:
+    """Steps of an epoch of so many micro-batches."""
+    return -(-micro_batches // accumulate)
+
+
+def split_into_steps(
+    model: nn.Module, batches: Iterable[Mapping[str, Any]], sizes: Sequence[int], accumulate: int
+) -> Iterator[MicroBatch]:
+    """Group the micro-batches of an epoch into steps.
+
+    Several processes average their gradients at the last micro-batch of each step only.
+
+    Args:
+        model: perhaps a DistributedDataParallel.
+        batches: all micro-batches. The last step may have fewer of them.
+        sizes: samples of each micro-batch.
+        accumulate: micro-batches of a step.
+    """
+    for number, batch in enumerate(batches):
+        step, place = divmod(number, accumulate)
+        of_step = sizes[step * accumulate : (step + 1) * accumulate]
+        last = place + 1 == len(of_step)
+        with contextlib.nullcontext() if last or not isinstance(model, DistributedDataParallel) else model.no_sync():
+            yield MicroBatch(batch, step, of_step[place] / sum(of_step), place == 0, last)

@@ -12,7 +12,7 @@ from common.atomic import atomic_file, clear_partial
 from common.errors import UserError
 from training.checkpoint import save_checkpoint
 from training.device import random_states
-from training.processes import is_first, launch
+from training.distributed import is_main_process, launch_id
 
 LAST = "last.pth"  # everything, to resume from
 BEST = "best.pth"  # weights and options of the epoch with the highest validation accuracy
@@ -38,7 +38,7 @@ class RunFolder:
         self.path = path
         self.epoch = 0
         self.history: list[dict[str, Any]] = []
-        self.writes = is_first()
+        self.writes = is_main_process()
 
     def require_free(self, overwrite: bool) -> None:
         """Make sure that the folder holds no training, or that the one it holds may be overwritten.
@@ -117,7 +117,7 @@ class RunFolder:
             "optimizer": optimizer.state_dict(),
             "history": self.history,
             "random_states": random_states(),
-            "launch": launch(),
+            "launch": launch_id(),
         }
         self._save(LAST, state)
 
