@@ -21,8 +21,8 @@ def exit_status(program: str, work: Callable[[], int | None], stopped: str = "st
         message = str(error)
     except OSError as error:
         message = f"cannot read or write {error.filename or 'a file'} ({error.strerror or error})"
-    except KeyboardInterrupt:
-        print(f"{program}: {stopped}", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"{program}: {interrupt}" if str(interrupt) else f"{program}: {stopped}", file=sys.stderr)
         return INTERRUPTED
     print(f"{program}: {message}", file=sys.stderr)
     return 1

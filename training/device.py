@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from common.errors import UserError
+from data.sampler import RankSampler
 from training.distributed import world_size
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -120,6 +121,8 @@ def uses_pinned_memory(device: torch.device) -> bool:
 class DeviceLoader:
     """A loader whose batches' tensors are on a device.
 
+    Batches of a `RankSampler` say under ``whole`` how many samples all processes have together.
+
     Args:
         loader: yields dicts of tensors and other values.
         device: where the tensors go.
@@ -141,9 +144,12 @@ class DeviceLoader:
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
         non_blocking = uses_pinned_memory(self.device)
-        for batch in self.loader:
+        sampler = self.loader.sampler
+        for number, batch in enumerate(self.loader):
+            whole = {"whole": sampler.size(number)} if isinstance(sampler, RankSampler) else {}
             yield self.finish(
-                {
+                whole
+                | {
                     key: value.to(self.device, non_blocking=non_blocking) if isinstance(value, torch.Tensor) else value
                     for key, value in batch.items()
                 }

@@ -10,7 +10,7 @@ from torch import nn
 
 from common.atomic import atomic_file, clear_partial
 from common.errors import UserError
-from training.checkpoint import save_checkpoint
+from training.checkpoint import read_checkpoint, save_checkpoint
 from training.device import random_states
 from training.distributed import is_main_process, launch_id
 
@@ -49,7 +49,7 @@ class RunFolder:
         there = self._files()
         if there and not overwrite:
             resumable = (self.path / LAST).exists()
-            goes_on = "--resume 1 goes on with it" if resumable else f"there is no {LAST} to go on from"
+            goes_on = "--resume 1 resumes it" if resumable else f"there is no {LAST} to resume from"
             remedy = f"{goes_on}, --overwrite 1 replaces it, --out names another folder"
             raise UserError(f"{self.path} holds a training ({there[0].name}): {remedy}")
 
@@ -71,8 +71,8 @@ class RunFolder:
         named = [path for name in (LAST, BEST, LOG, ARGS) if (path := self.path / name).exists()]
         return named + sorted(self.path.glob("epoch_*.pth")) + sorted(self.path.glob(EVENTS))
 
-    def go_on(self, state: dict[str, Any], args: dict[str, Any]) -> None:
-        """Take up a training from the content of its last checkpoint."""
+    def resume(self, state: dict[str, Any], args: dict[str, Any]) -> None:
+        """Resume a training from the content of its last checkpoint."""
         self.epoch = state["epoch"]
         self.history = state["history"]
         if not self.writes:
@@ -133,3 +133,21 @@ class RunFolder:
     def _write_args(self, args: dict[str, Any]) -> None:
         with atomic_file(self.path / ARGS) as partial:
             partial.write_text(json.dumps(args, indent=2) + "\n", encoding="utf-8")
+
+
+def resume_after_restart(given: dict[str, Any], last: Path) -> dict[str, Any]:
+    """The given options, with `--resume 1` if torchrun restarts a training that it started, on the same machine.
+
+    Over several machines rank 0 may move to another one: give `--resume 1` there.
+
+    Args:
+        given: options of the command line.
+        last: the checkpoint to resume from. One of an earlier training stays as it is.
+    """
+    launch = launch_id()
+    if launch is None or given.get("evaluate") or given.get("resume") or not last.exists():
+        return given
+    if read_checkpoint(last).state.get("launch") != launch:
+        return given
+    print(f"Restarted by torchrun: resuming from {last}, as with --resume 1")
+    return {**given, "resume": 1}

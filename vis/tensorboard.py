@@ -1,6 +1,6 @@
-"""A training in TensorBoard, beside its log.csv: the figures of each epoch, and where a few sounds are located.
+"""Logs a training to TensorBoard: the figures of each epoch and the maps of a few validation frames.
 
-``tensorboard --logdir runs`` shows it. What this takes is imported only when it is asked for.
+``tensorboard --logdir runs`` shows it. Its packages are imported only when it is asked for.
 """
 
 from argparse import Namespace
@@ -12,12 +12,12 @@ import torch
 
 from common.cli import INSTALL
 from common.errors import UserError
-from data.dataset import SecondDataset, collate_seconds
+from data.dataset import SecondDataset
 from data.index import SecondIndex
-from data.transforms import load_picture
+from data.loaders import collate_seconds
+from data.transforms import open_frame
 from models.dmc import DMC
-from models.localization import locate
-from training.options import picture_size
+from models.localization import Localizer
 from training.run_folder import EVENTS, RunFolder
 
 TAGS = {  # column of log.csv -> tag; what stands before the slash is the group that it is shown in
@@ -79,7 +79,7 @@ class TensorBoardLog:
     def add_epoch(self, row: dict[str, Any], model: DMC) -> None:
         """Add an epoch: its row of log.csv, and the localizations of the network, which is left in evaluation mode."""
         self._add_figures(row)
-        for key, picture in self.examples.pictures(model).items():
+        for key, picture in self.examples.images(model).items():
             self.writer.add_image(f"{IMAGE_TAG}/{key}", picture, row["epoch"], dataformats="HWC")
         self.writer.flush()
 
@@ -102,24 +102,24 @@ class Examples:
     def __init__(self, options: Namespace, seconds: SecondIndex, device: torch.device) -> None:
         videos = np.linspace(0, len(seconds.names) - 1, min(EXAMPLES, len(seconds.names))).round().astype(int)
         chosen = [int(seconds.first[video] + seconds.first[video + 1]) // 2 for video in videos]
-        dataset = SecondDataset(seconds, picture_size(options), first_only=True)
+        dataset = SecondDataset(seconds, options.recipe.test_size, first_only=True)
         batch = collate_seconds([dataset[index] for index in chosen])
         self.batch = {key: value.to(device) if key != "keys" else value for key, value in batch.items()}
-        self.frames = [load_picture(seconds.frame_paths(index)[0]) for index in chosen]
+        self.frames = [open_frame(seconds.frame_paths(index)[0]) for index in chosen]
         for frame in self.frames:
             frame.thumbnail((LONGER_SIDE, LONGER_SIDE))
         self.options = options
 
-    def pictures(self, model: DMC) -> dict[str, np.ndarray]:
-        """Key -> uint8 [H, W, 3], the frame with the map of the sound over it; of several sounds side by side."""
+    def images(self, model: DMC) -> dict[str, np.ndarray]:
+        """Key -> uint8 [H, W, 3], the frame with the map of each audio cluster over it, side by side."""
         from vis.overlay import overlay, relative  # here, as it brings what scores take
 
         model.eval()
-        with model.testing(self.options):
-            located = locate(model, self.batch)
+        batch = self.batch
+        localized = Localizer(model, self.options.recipe)(batch["spectrogram"], batch["frames"], batch["second"])
         return {
             key: np.hstack([overlay(np.asarray(frame), relative(heat)) for heat in maps[: self.options.a_cluster]])
-            for key, frame, maps in zip(self.batch["keys"], self.frames, located.maps, strict=True)
+            for key, frame, maps in zip(self.batch["keys"], self.frames, localized.maps, strict=True)
         }
 
 

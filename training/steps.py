@@ -1,0 +1,120 @@
+"""A training step: distances of positive and negative pairs, the loss, its gradients."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from data.negative_audio import NoiseNegatives
+from models.dmc import DMC
+from models.losses import ContrastiveLoss, CrossEntropyLoss
+from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
+from models.recipes import Recipe
+from training.distributed import all_gather_with_grad, parallelize, shard_rows
+from training.optim import MicroBatch, build_optimizer, build_scaler
+
+
+def build_loss(recipe: Recipe) -> nn.Module:
+    """The loss of a recipe."""
+    if recipe.loss == "contrastive":
+        return ContrastiveLoss(recipe.margin, recipe.background_negatives)
+    return CrossEntropyLoss(recipe.temperature, recipe.background_negatives)
+
+
+def pair_distances(
+    model: nn.Module, batch: Mapping[str, Any], recipe: Recipe, noise: NoiseNegatives | None = None
+) -> PairDistances:
+    """Distances of the pairs of a batch. All audio and all frames go through the network once.
+
+    Positive and negative frames go through it together, so that BatchNorm has the statistics of both. Of several
+    processes each encodes its part, and all have the distances of the whole batch.
+    """
+    spectrograms, part, whole = batch["spectrogram"], len(batch["frame"]), batch.get("whole")
+    noise_spectrograms = noise.draw(spectrograms) if noise else spectrograms[:0]  # [N, 1, 201, 64]
+    in_batch = recipe.negatives == "batch"
+    frames = batch["frame"] if in_batch else torch.cat([batch["frame"], batch["negative_frame"]])
+    # [B + N, A, 512], [B or 2 B, V, 512]
+    audio, visual = model(torch.cat([spectrograms, shard_rows(noise_spectrograms)]), frames)
+    noise_audio = all_gather_with_grad(audio[part:], len(noise_spectrograms))
+    audio = torch.cat([all_gather_with_grad(audio[:part], whole), noise_audio])
+    visuals = [all_gather_with_grad(centers, whole) for centers in visual.split(part)]
+    if in_batch:
+        return in_batch_pairs(audio, *visuals, all_gather_with_grad(batch["video"], whole), recipe.matching)
+    return single_negative_pairs(audio, *visuals, recipe.matching)
+
+
+@dataclass
+class Stepper:
+    """All that a step changes, and all that it needs beside its batch.
+
+    Attributes:
+        model: the network.
+        parallel: the same network, perhaps with gradients averaged over several processes.
+        note: a line on what several processes change; None if nothing is changed.
+    """
+
+    recipe: Recipe
+    model: DMC
+    parallel: nn.Module
+    criterion: nn.Module
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    noise: NoiseNegatives
+    note: str | None
+
+    def step(self, part: MicroBatch) -> tuple[torch.Tensor, PairDistances]:
+        """Train on a micro-batch; the last one of a step changes the weights. Returns its loss and distances."""
+        if part.first:
+            self.optimizer.zero_grad()
+        pairs = pair_distances(self.parallel, part.batch, self.recipe, self.noise)
+        loss = self.criterion(pairs)
+        self.scaler.scale(loss * part.weight).backward()
+        if part.last:
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        return loss, pairs
+
+
+def build_stepper(options: Namespace, model: DMC, noise: NoiseNegatives, device: torch.device) -> Stepper:
+    """Build loss, optimizer and scaler; make the network parallel, and compile it if that is asked for."""
+    parallel, note = parallelize(model, device)
+    optimizer = build_optimizer(model.parameters(), options.recipe.learning_rate)
+    scaler = build_scaler(optimizer, model.precision, device)
+    if options.compile:
+        model.visual_net.compile()
+        model.audio_net.compile()
+    return Stepper(options.recipe, model, parallel, build_loss(options.recipe), optimizer, scaler, noise, note)
+
+
+class AverageMeter:
+    """Averages of loss and matching accuracy over the batches of an epoch.
+
+    Matching accuracy: how often audio is nearer to its own frame than to a frame of another video.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._sums: list[torch.Tensor] = []  # stay on the device, so that no step waits for it
+
+    def add(self, loss: torch.Tensor, pairs: PairDistances) -> None:
+        """Add a batch: its loss and its distances."""
+        self.count += len(pairs.positive)
+        compared = pairs.negative_frames.isfinite().any(1).sum()  # none in a batch of a single video
+        self._sums.append(torch.stack([loss.detach() * len(pairs.positive), pairs.accuracy() * compared, compared]))
+
+    def _sum(self) -> list[float]:
+        return torch.stack(self._sums).cpu().double().sum(0).tolist()
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of a sample."""
+        return self._sum()[0] / self.count
+
+    @property
+    def accuracy(self) -> float:
+        """Mean share of negative frames that are farther than the own frame."""
+        _, farther, compared = self._sum()
+        return farther / max(1.0, compared)
