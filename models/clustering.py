@@ -112,7 +112,7 @@ def soft_kmeans(
             features = features.float()
         # Distances do not change when a constant is subtracted; with the mean they are rounded least.
         around_mean = features - features.detach().mean(1, keepdim=True)
-        products = _AllProducts.apply(around_mean)  # [B, N, N]
+        products = around_mean @ around_mean.transpose(1, 2)  # [B, N, N]
         squares = products.diagonal(dim1=1, dim2=2)  # [B, N]
         weights = one_hot(CENTER_INITS[init](products, num_clusters), products)  # [B, K, N]
         for _ in range(rounds):
@@ -121,20 +121,3 @@ def soft_kmeans(
             weights = normalize_over_features(assignment)
         centers = weights @ features  # [B, K, D]
     return centers, assignment
-
-
-# temporary, until the golden results have been compared
-from torch.autograd.function import once_differentiable
-
-
-class _AllProducts(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, vectors):
-        ctx.save_for_backward(vectors)
-        return vectors @ vectors.transpose(1, 2)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, gradient):
-        (vectors,) = ctx.saved_tensors
-        return (gradient + gradient.transpose(1, 2)) @ vectors
