@@ -1,5 +1,7 @@
 # make demo   the whole pipeline on a generated data set
 # make test   lint and all tests
+# make test-fast   the tests that start no program and train nothing
+# make docs   docs/options.md again
 # make examples   generates the figures in vis/ again, from the demo and a training on duets after it
 # Each installs into .venv first. PYTHON=python3.12 chooses the interpreter.
 
@@ -10,7 +12,7 @@ DEMO_RUN := runs/demo
 DUET_SET := datasets/demo_duet
 DUET_RUN := runs/demo_duet
 
-.PHONY: demo examples test lint install
+.PHONY: demo examples test test-fast docs lint install
 
 demo: install
 	$(RUN) data/make_demo.py
@@ -48,6 +50,12 @@ examples: demo
 		--use_pretrain 1 --ckpt_file $(DEMO_RUN)/best.pth --out $(DUET_RUN) --dmc_pkl $(DUET_RUN)/dmc.pkl
 	$(RUN) vis/samples.py --out vis/samples.jpg
 	$(RUN) vis/examples.py --solo $(DEMO_RUN) --duet $(DUET_RUN)
+
+test-fast: install
+	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
+
+docs: install
+	$(RUN) training/options_page.py
 
 test: install lint
 	$(RUN) -m pytest -n 2 --dist loadfile

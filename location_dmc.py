@@ -32,14 +32,7 @@ from models.dmc import DMC
 from models.localization import Localizer
 from training.batches import set_window, test_loader, train_and_val_loaders
 from training.checkpoint import Checkpoint, load_weights, read_checkpoint
-from training.device import (
-    DeviceLoader,
-    choose_device,
-    choose_precision,
-    restore_random_states,
-    seed_everything,
-    slow_training,
-)
+from training.device import DeviceLoader, choose_device, choose_precision, seed_everything, slow_training
 from training.distributed import (
     EndedByAnother,
     average_statistics,
@@ -53,7 +46,7 @@ from training.load import load_visual_weights
 from training.optim import count_steps, scheduled_rate, split_into_steps
 from training.option_checks import check_options, without_effect
 from training.options import checkpoint_args, inherited_words, merge_options, parse_options
-from training.run_folder import BEST, LAST, RunFolder, resume_after_restart
+from training.run_folder import BEST, LAST, open_run_folder, resume_after_restart
 from training.steps import AverageMeter, Stepper, build_stepper, pair_distances
 from vis.tensorboard import open_log, require_packages
 
@@ -182,8 +175,8 @@ def train(options: Namespace, model: DMC, checkpoint: Checkpoint | None, device:
     stepper = build_stepper(options, model, noise, device)
     if stepper.note:
         print(stepper.note)
-    folder = open_folder(options, stepper, checkpoint)
     epochs, args = options.recipe.epoch, checkpoint_args(options)
+    folder = open_run_folder(options, model, stepper.optimizer, args, checkpoint)
     with open_log(options, folder, val_loader.loader.dataset.seconds, device) as log:
         for epoch in range(folder.epoch + 1, epochs + 1):
             start = time.perf_counter()
@@ -206,26 +199,6 @@ def train(options: Namespace, model: DMC, checkpoint: Checkpoint | None, device:
             print(epoch_line(row, epochs), flush=True)
     load_weights(model, broadcast_from_rank0(read_checkpoint, folder.path / BEST))
     print(f"Trained {folder.epoch} epochs: {folder.path} holds {BEST}, {LAST}, log.csv, args.json.")
-
-
-def open_folder(options: Namespace, stepper: Stepper, checkpoint: Checkpoint | None) -> RunFolder:
-    """Start the folder of a training, or resume the training that it holds.
-
-    Raises:
-        UserError: it holds a training that is to be kept, or a checkpoint that cannot be resumed from.
-    """
-    folder, args = RunFolder(Path(options.out)), checkpoint_args(options)
-    if checkpoint is None or checkpoint.path != folder.path / LAST or not options.resume:
-        broadcast_from_rank0(folder.require_free, bool(options.overwrite))
-        folder.start(stepper.model, stepper.optimizer, args)
-        return folder
-    state = checkpoint.state
-    if "optimizer" not in state:
-        raise UserError(f"{checkpoint.path} holds weights only: start from it with --use_pretrain 1 --ckpt_file")
-    stepper.optimizer.load_state_dict(state["optimizer"])
-    folder.resume(state, args)
-    restore_random_states(state["random_states"])
-    return folder
 
 
 def epoch_line(row: dict[str, Any], epochs: int) -> str:

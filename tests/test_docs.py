@@ -14,6 +14,7 @@ import pytest
 
 from data.dmc_pkl import write_dmc
 from models.recipes import Recipe
+from training.options_page import PAGE, options_page
 
 ROOT = Path(__file__).resolve().parents[1]
 PATHS = [Path("README.md"), *sorted(path.relative_to(ROOT) for path in (ROOT / "docs").glob("*.md"))]
@@ -114,3 +115,7 @@ def test_published_commands_are_unchanged():
 def test_program_runs_from_any_folder(script, tmp_path):
     done = subprocess.run([sys.executable, ROOT / script, "--help"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_page_of_options_is_current():
+    assert PAGE.read_text(encoding="utf-8") == options_page(), "run make docs"

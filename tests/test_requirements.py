@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PROGRAMS = ("data", "models", "metrics", "vis", "location_dmc.py")
-CLUSTER = "data/dask_cluster.py"  # only imported when --dask is given
+PROGRAMS = ("common", "data", "models", "training", "metrics", "vis", "location_dmc.py")
+CLUSTER = "data/preprocess/dask_executor.py"  # only imported when --dask is given
 DISTRIBUTIONS = {"cv2": "opencv-python-headless"}  # of packages that need not be installed here
-OWN = {"data", "models", "metrics", "vis", "benchmarks", "tests", "location_dmc"}
+OWN = {"common", "data", "models", "training", "metrics", "vis", "benchmarks", "tests", "location_dmc"}
 
 
 def sources(names: tuple[str, ...]) -> list[Path]:

@@ -1,8 +1,8 @@
 """Checkpoints: ours, and the flat state dicts of the published code.
 
-Ours is a dict with ``model`` (state dict) and ``args`` (options it was trained with), and, to resume from,
-``optimizer``, ``epoch``, ``history`` and ``random_states``. It is read with ``weights_only=True``, so that a
-file cannot run code.
+Ours is a dict with ``model`` (state dict) and ``args`` (the options of its training). To resume, it also has
+``optimizer``, ``epoch``, ``history`` and ``random_states``. It is read with ``weights_only=True``, so that a file cannot
+run code.
 """
 
 import re
@@ -16,7 +16,7 @@ from torch import nn
 from common.atomic import atomic_file
 from common.errors import UserError, first_line
 
-# What the published networks hold besides what they use: each has the first convolution of the other, and a classifier.
+# Unused weights of the published networks: each has the first convolution of the other one, and a classifier.
 _PUBLISHED_UNUSED = re.compile(
     r"visual_net\.conv1_a\..*|audio_net\.conv1\..*|(visual|audio)_net\.fc\..*|fc_[va]_2\..*|fc_av\..*"
 )
@@ -36,7 +36,7 @@ class Checkpoint:
         path: the file it came from.
         model: state dict with our names.
         args: the options it was trained with; empty for the published code's files.
-        state: the whole file's dict, for resuming.
+        state: the whole dict of the file, to resume.
         ignored: names of weights that the network does not use.
     """
 
@@ -103,10 +103,10 @@ def _is_state_dict(content: object) -> bool:
 
 
 def _from_published(path: Path, weights: dict[str, torch.Tensor]) -> Checkpoint:
-    """A flat state dict, perhaps of a DataParallel model, with our names of the weights."""
+    """A flat state dict, perhaps of a DataParallel model, with our names."""
     checkpoint = Checkpoint(path, {})
     names = [name.removeprefix("module.") for name in weights]
-    # Else audio_net.conv1 is no leftover, but the one in use.
+    # Otherwise audio_net.conv1 is not a leftover but in use.
     has_unused = any(name.startswith("audio_net.conv1_a.") for name in names)
     for name, weight in zip(names, weights.values(), strict=True):
         if has_unused and _PUBLISHED_UNUSED.fullmatch(name):
@@ -119,18 +119,18 @@ def _from_published(path: Path, weights: dict[str, torch.Tensor]) -> Checkpoint:
 
 
 def load_weights(model: nn.Module, checkpoint: Checkpoint) -> str | None:
-    """Put a checkpoint's weights into a model.
+    """Put the weights of a checkpoint into a model.
 
-    Missing projections keep their random start, missing counters of BatchNorm their 0; both are told of.
+    Missing projections keep their random start, missing counters of BatchNorm stay 0.
 
     Returns:
-        One line on what was ignored or missing; None if nothing was.
+        One line on ignored and missing weights; None if there are none.
 
     Raises:
         UserError: the weights are those of another architecture.
     """
     wanted = model.state_dict()
-    # A network whose visual stream ends at layer3 does without the last stage.
+    # A visual backbone that ends at layer3 has no last stage.
     left_out = [name for name in checkpoint.model if name.startswith("visual_net.layer4.") and name not in wanted]
     found = {name: weight for name, weight in checkpoint.model.items() if name not in left_out}
     unknown = [name for name in found if name not in wanted]
@@ -138,7 +138,7 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint) -> str | None:
     fatal = [name for name in missing if not name.startswith(_PROJECTIONS) and not name.endswith("num_batches_tracked")]
     other = [name for name in found if name in wanted and found[name].shape != wanted[name].shape]
     problems = (
-        [f"{name} is of no use here" for name in unknown]
+        [f"{name} is unknown" for name in unknown]
         + [f"{name} is missing" for name in fatal]
         + [f"{name} has shape {tuple(found[name].shape)}, not {tuple(wanted[name].shape)}" for name in other]
     )
@@ -146,7 +146,7 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint) -> str | None:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise UserError(
             f"{checkpoint.path} holds another architecture than two ResNet-18s with projections to 512, or one of "
-            f"another --visual_layer: {'; '.join(problems[:3])}{more}"
+            f"another visual_layer: {'; '.join(problems[:3])}{more}"
         )
     model.load_state_dict(found, strict=False)
     notes = []
@@ -158,7 +158,7 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint) -> str | None:
 
 
 def _modules(names: list[str]) -> list[str]:
-    """Names of the modules that weights belong to; BatchNorm's counters as one."""
+    """Names of the modules of weights; the counters of BatchNorm as one."""
     return list(
         dict.fromkeys(
             "num_batches_tracked" if name.endswith("num_batches_tracked") else name.rpartition(".")[0] for name in names

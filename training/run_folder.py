@@ -2,6 +2,7 @@
 
 import csv
 import json
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from torch import nn
 
 from common.atomic import atomic_file, clear_partial
 from common.errors import UserError
-from training.checkpoint import read_checkpoint, save_checkpoint
-from training.device import random_states
-from training.distributed import is_main_process, launch_id
+from training.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from training.device import random_states, restore_random_states
+from training.distributed import broadcast_from_rank0, is_main_process, launch_id
 
 LAST = "last.pth"  # everything, to resume from
 BEST = "best.pth"  # weights and options of the epoch with the highest validation accuracy
@@ -22,9 +23,9 @@ EVENTS = "events.out.tfevents.*"  # what `--log tensorboard` writes
 
 
 class RunFolder:
-    """Writes what a training leaves behind; every file appears whole, so that a kill at any moment loses nothing.
+    """Writes the files of a training. Every file appears whole, so that a kill at any moment loses nothing.
 
-    Of several processes only the first writes; the others keep `epoch` and `history` too.
+    Of several processes only rank 0 writes; the others keep `epoch` and `history` too.
 
     Args:
         path: the folder.
@@ -41,7 +42,7 @@ class RunFolder:
         self.writes = is_main_process()
 
     def require_free(self, overwrite: bool) -> None:
-        """Make sure that the folder holds no training, or that the one it holds may be overwritten.
+        """Make sure that the folder holds no training, or one that may be overwritten.
 
         Raises:
             UserError: there is one, and it is to be kept.
@@ -133,6 +134,31 @@ class RunFolder:
     def _write_args(self, args: dict[str, Any]) -> None:
         with atomic_file(self.path / ARGS) as partial:
             partial.write_text(json.dumps(args, indent=2) + "\n", encoding="utf-8")
+
+
+def open_run_folder(
+    options: Namespace,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    args: dict[str, Any],
+    checkpoint: Checkpoint | None,
+) -> RunFolder:
+    """Start the folder ``--out``; or resume its training: optimizer, history and random states of the checkpoint.
+
+    Raises:
+        UserError: it holds a training that is to be kept, or a checkpoint that cannot be resumed from.
+    """
+    folder = RunFolder(Path(options.out))
+    if checkpoint is None or checkpoint.path != folder.path / LAST or not options.resume:
+        broadcast_from_rank0(folder.require_free, bool(options.overwrite))
+        folder.start(model, optimizer, args)
+        return folder
+    if "optimizer" not in checkpoint.state:
+        raise UserError(f"{checkpoint.path} holds weights only: start from it with --use_pretrain 1 --ckpt_file")
+    optimizer.load_state_dict(checkpoint.state["optimizer"])
+    folder.resume(checkpoint.state, args)
+    restore_random_states(checkpoint.state["random_states"])
+    return folder
 
 
 def resume_after_restart(given: dict[str, Any], last: Path) -> dict[str, Any]:

@@ -83,9 +83,11 @@ def build_stepper(options: Namespace, model: DMC, noise: NoiseNegatives, device:
     parallel, note = parallelize(model, device)
     optimizer = build_optimizer(model.parameters(), options.recipe.learning_rate)
     scaler = build_scaler(optimizer, model.precision, device)
-    if options.compile:
+    if options.compile and device.type == "cuda":
         model.visual_net.compile()
         model.audio_net.compile()
+    elif options.compile:
+        print(f"--compile 1 has no effect on {device}: it is for CUDA GPUs")
     return Stepper(options.recipe, model, parallel, build_loss(options.recipe), optimizer, scaler, noise, note)
 
 
