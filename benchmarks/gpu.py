@@ -169,7 +169,7 @@ def seconds_of_networks(training: OwnTraining, steps: int) -> float:
 
     def both() -> None:
         """Once through both networks and back."""
-        frames = torch.cat([batch[key] for key in ("frame", "other_frame") if key in batch])
+        frames = torch.cat([batch[key] for key in ("frame", "negative_frame") if key in batch])
         outputs = [model.visual_features(frames), model.audio_features(batch["spectrogram"])]
         sum(output.float().square().mean() for output in outputs).backward()
         synchronize(device)
@@ -195,7 +195,7 @@ def one_step_of(recipe: str, batch_size: int, options: argparse.Namespace) -> No
     with closing(own_training(recipe, 2, with_options(options, num_threads=0))) as training:
         sample = next(training.batches)
         repeats = -(-batch_size // 2)
-        pictures_and_sounds = [key for key in ("spectrogram", "frame", "other_frame") if key in sample]
+        pictures_and_sounds = [key for key in ("spectrogram", "frame", "negative_frame") if key in sample]
         batch = {key: sample[key].repeat(repeats, 1, 1, 1) for key in pictures_and_sounds}
         batch["video"] = torch.arange(len(batch["frame"]), device=training.device)
         for _ in range(2):  # in the second one there is also what the optimizer keeps

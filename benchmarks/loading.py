@@ -24,12 +24,12 @@ from benchmarks.results import machine_line, markdown_table, new_results, save_r
 from common.cli import available_cores, new_parser, positive_int, whole_number
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.dataset import PairDataset, pair_loader
-from data.frame_cache import FrameCache, frame_cache
+from data.dataset import PairDataset
+from data.frame_cache import FrameCache, frame_cache, memory_to_spend
 from data.index import SecondIndex, index_seconds
 from data.lists import read_list
-from data.memory import memory_to_spend
-from data.transforms import before_chance, load_frame
+from data.loaders import pair_loader
+from data.transforms import load_frame, resize
 from models.recipes import RECIPES
 from training.device import choose_device
 
@@ -72,7 +72,7 @@ def full_cache(seconds: SecondIndex, image_size: int, augmentation: str | None) 
         raise UserError("the frames do not fit into half of the free memory: leave cached loading out with --cache 0")
     for second in tqdm(range(len(seconds)), desc="fill the cache", unit="s", leave=False):
         for position, path in enumerate(seconds.frame_paths(second)):
-            cache.put(second, position, before_chance(load_frame(path), image_size, augmentation))
+            cache.put(second, position, resize(load_frame(path), image_size, augmentation))
     return cache
 
 
@@ -105,11 +105,11 @@ def measure(seconds: SecondIndex, options: argparse.Namespace) -> dict[tuple[str
         UserError: there is not enough memory for full caches.
     """
     loads: dict[tuple[str, int, int], Callable[[], float]] = {}
-    colors_later = choose_device(options.device).type != "cpu"
+    jitter_later = choose_device(options.device).type != "cpu"
     for recipe in options.recipes:
         values, size = RECIPES[recipe], options.image_size
         full = full_cache(seconds, size, values["augmentation"]) if 1 in options.cache else None
-        chances = (values["augmentation"], values["negatives"], bool(values["spec_augment"]), colors_later)
+        chances = (values["augmentation"], values["negatives"], jitter_later)
         for workers, cached in itertools.product(options.workers, options.cache):
             dataset = PairDataset(seconds, size, SEED, *chances, cache=full if cached else None)
             loads[recipe, workers, cached] = epoch_of(dataset, workers, options.batch_size)

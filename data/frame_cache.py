@@ -1,93 +1,104 @@
-"""Keeps the frames of a data set in memory, as they are before any chance, so that each is decoded once."""
+"""Keeps resized frames in memory that all worker processes share, so that each frame is decoded once."""
 
-from collections.abc import Sequence
+import mmap
+import os
+import shutil
+import tempfile
+from multiprocessing.reduction import DupFd
+from pathlib import Path
+from typing import IO
 
 import numpy as np
+import psutil
 import torch
 
 from common.errors import SampleError
 from data.index import SecondIndex
-from data.shared_zeros import SharedZeros
-from data.transforms import frame_shape, shape_before_chance
+from data.transforms import frame_shape, resized_side
 
-MOST_FRAMES = 4  # that `cut_video.py` leaves of a second; if there are more, the others are read anew each time
+MOST_FRAMES = 4  # cached of a second: `cut_video.py` writes four by default
+SHARED_MEMORY = Path("/dev/shm")  # often small in a container
+CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
+FREE_SHARE = 0.5  # of the free memory that a program spends on caches
 
 
 class FrameCache:
-    """Frames of a data set's seconds in memory that all processes that load data share.
+    """A slot of memory for each of the first `MOST_FRAMES` frames of each second.
 
-    A frame takes the room of the first frame of its video; one of another size is not kept. Memory is taken when a
-    frame is put there.
+    The memory is an unnamed file that is mapped: the system gives it page by page as frames are put there, and takes it
+    back when the last process ends. PyTorch's own shared memory would be reserved at once.
 
     Args:
-        shapes: [3, height, width] of the frames of each video.
-        video: int (n,), number of each second's video.
+        num_seconds: of the data set.
+        slot: bytes of the largest frame that is kept.
     """
 
-    def __init__(self, shapes: Sequence[tuple[int, ...]], video: np.ndarray) -> None:
-        self._shapes = [tuple(shape) for shape in shapes]
-        self._video = video
-        sizes = np.array([np.prod(shape) for shape in self._shapes], dtype=np.int64)[video] * MOST_FRAMES
-        self._start = np.concatenate([[0], np.cumsum(sizes)])
-        self._pixels = SharedZeros(int(self._start[-1]))
-        self._filled = torch.zeros(len(video), MOST_FRAMES, dtype=torch.bool).share_memory_()
+    def __init__(self, num_seconds: int, slot: int) -> None:
+        self.slot = slot
+        self.num_bytes = num_seconds * MOST_FRAMES * slot  # once all frames have been read
+        self._shapes = torch.zeros(num_seconds, MOST_FRAMES, 2, dtype=torch.int32).share_memory_()  # 0: not yet there
+        folder = SHARED_MEMORY if SHARED_MEMORY.is_dir() else None
+        file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - stays open
+        file.truncate(max(1, self.num_bytes))  # an empty file cannot be mapped
+        self._map(file)
 
-    @property
-    def num_bytes(self) -> int:
-        """Size in memory once all frames have been read."""
-        return len(self._pixels.bytes)
+    def _map(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._bytes = torch.frombuffer(mmap.mmap(file.fileno(), 0), dtype=torch.uint8)
+
+    def __getstate__(self) -> dict[str, object]:
+        shared = {key: value for key, value in vars(self).items() if key not in ("_bytes", "_file")}
+        return shared | {"descriptor": DupFd(self._file.fileno())}
+
+    def __setstate__(self, state: dict) -> None:
+        descriptor = state.pop("descriptor")
+        vars(self).update(state)
+        self._map(os.fdopen(descriptor.detach(), "r+b"))
 
     def get(self, second: int, position: int) -> torch.Tensor | None:
-        """A frame, uint8 [3, h, w]; None if it has not been kept.
-
-        Args:
-            second: its number in the data set.
-            position: its place among the frames of the second.
-        """
-        if position >= MOST_FRAMES or not self._filled[second, position]:
+        """Return a frame, uint8 [3, h, w], by its second's index and its position in the second; None if not cached."""
+        if position >= MOST_FRAMES:
             return None
-        return self._place(second, position)
+        height, width = self._shapes[second, position].tolist()
+        return self._view(second, position, (3, height, width)) if height and width else None
 
-    def put(self, second: int, position: int, picture: torch.Tensor) -> None:
-        """Keep a frame if there is room for it."""
-        if position < MOST_FRAMES and tuple(picture.shape) == self._shapes[self._video[second]]:
-            self._place(second, position).copy_(picture)
-            self._filled[second, position] = True  # two processes may have done the same: both wrote the same
+    def put(self, second: int, position: int, frame: torch.Tensor) -> None:
+        """Keep a frame if it fits into a slot. Two processes may put the same frame: both write the same."""
+        if position < MOST_FRAMES and frame.numel() <= self.slot:
+            self._view(second, position, tuple(frame.shape)).copy_(frame)
+            self._shapes[second, position] = torch.tensor(frame.shape[1:], dtype=torch.int32)
 
-    def _place(self, second: int, position: int) -> torch.Tensor:
-        shape = self._shapes[self._video[second]]
-        size = int(np.prod(shape))
-        start = int(self._start[second]) + position * size
-        return self._pixels.bytes[start : start + size].view(shape)
+    def _view(self, second: int, position: int, shape: tuple[int, ...]) -> torch.Tensor:
+        start = (second * MOST_FRAMES + position) * self.slot
+        return self._bytes[start : start + int(np.prod(shape))].view(shape)
 
 
 def frame_cache(seconds: SecondIndex, image_size: int, augmentation: str | None, most_bytes: int) -> FrameCache | None:
-    """A cache for the frames of `seconds`; None if they take more than `most_bytes`.
-
-    Args:
-        seconds: of a data set.
-        image_size: pixels of the square pictures.
-        augmentation: what will be done to them, see `data.transforms.before_chance`.
-        most_bytes: memory to spend.
-    """
-    frames = np.bincount(seconds.video, minlength=len(seconds.names)) * MOST_FRAMES
-    shapes, size = [], 0
-    for number, first in enumerate(seconds.first[:-1]):
-        shapes.append(_shape(seconds, int(first), image_size, augmentation))
-        size += int(np.prod(shapes[-1])) * int(frames[number])
-        if size > most_bytes:
-            return None
-    return FrameCache(shapes, seconds.video)
+    """Make a cache for the frames of `seconds` after `data.transforms.resize`; None if they exceed `most_bytes`."""
+    if side := resized_side(image_size, augmentation):
+        slot = 3 * side * side
+    else:
+        slot = max(_first_frame_size(seconds, int(first)) for first in seconds.first[:-1])
+    return FrameCache(len(seconds), slot) if len(seconds) * MOST_FRAMES * slot <= most_bytes else None
 
 
-def _shape(seconds: SecondIndex, second: int, image_size: int, augmentation: str | None) -> tuple[int, ...]:
-    """Of a second's first frame as it is kept; of one that cannot be read, nothing: who wants it will say so.
-
-    Nothing is decoded, as a large set has to start in seconds.
-    """
-    if shape := shape_before_chance(image_size, augmentation):
-        return shape
+def _first_frame_size(seconds: SecondIndex, index: int) -> int:
+    """Return the bytes of a second's first frame without decoding it; 0 if it cannot be read, as training reports."""
     try:
-        return frame_shape(seconds.frame_paths(second)[0])
+        return int(np.prod(frame_shape(seconds.frame_paths(index)[0])))
     except SampleError:
-        return (0,)
+        return 0
+
+
+def memory_to_spend() -> int:
+    """Return the bytes that this process may spend on caches: half of the free memory, divided among local processes.
+
+    psutil knows the machine's memory only. Of a container, its own limit is read, if it is one of control groups of
+    version 2; limits of a batch job on a shared machine are not seen (give ``--cache 0`` there).
+    """
+    free = [psutil.virtual_memory().available]
+    if SHARED_MEMORY.is_dir():
+        free.append(shutil.disk_usage(SHARED_MEMORY).free)
+    if CONTAINER_LIMIT.exists() and (limit := CONTAINER_LIMIT.read_text().strip()) != "max":
+        free.append(int(limit))
+    return int(FREE_SHARE * min(free) / int(os.environ.get("LOCAL_WORLD_SIZE", "1")))

@@ -1,7 +1,7 @@
-"""The sounds that test frames can be heard with: their own one, or one that should locate nothing in them.
+"""Audio for the test frames: each second's own, or a negative that should locate nothing.
 
-A network whose maps stay the same with another sound has not listened. Each sound here is a callable of a second's
-index; what it draws comes from (seed, index), so that it depends neither on the order nor on the number of workers.
+A network that gives the same maps with negative audio does not use the audio. An audio source is a callable of a
+second's index; it draws from (seed, index), so that it depends neither on the order nor on the number of workers.
 """
 
 from collections.abc import Callable
@@ -20,32 +20,27 @@ from data.transforms import load_spectrogram, load_spectrograms
 
 AUDIO_CHOICES = ("own", "shuffled", "noise", "silence")
 
-Audio = Callable[[int], torch.Tensor]  # index of a second -> float32 [1, 201, 64]
+AudioSource = Callable[[int], torch.Tensor]  # index of a second -> spectrogram, float32 [1, 201, 64]
 
 
 class OwnAudio:
-    """Each second's own sound."""
+    """Each second's own audio."""
 
     def __init__(self, seconds: SecondIndex) -> None:
         self.seconds = seconds
 
     def __call__(self, index: int) -> torch.Tensor:
-        """The spectrogram of second `index`."""
+        """Return the spectrogram of second `index`."""
         return load_spectrogram(self.seconds.spectrogram_path(index))
 
 
 class ShuffledAudio:
-    """A random second of another video that shows other things, by the data set's labels; each of them as likely.
+    """The audio of a random second of another video with other content by the labels; all are equally likely.
 
-    A video without a label, or a data set without labels, counts as other than all others.
-
-    Args:
-        seconds: the seconds to hear, and to draw from.
-        labels: class by name or ID, of `data.lists.read_labels`.
-        seed: of the draw.
+    A video without a label counts as different from all other videos.
 
     Raises:
-        UserError: a video has no other one to take a sound from.
+        UserError: a video has no other video to take audio from.
     """
 
     def __init__(self, seconds: SecondIndex, labels: dict[str, str], seed: int) -> None:
@@ -56,22 +51,22 @@ class ShuffledAudio:
 
     def _require_others(self) -> None:
         if len(self.contents) < 2:
-            raise UserError("--audio shuffled takes the sounds of other videos, but the list has one usable video")
+            raise UserError("--audio shuffled takes the audio of other videos, but the list has one usable video")
         kinds = set(self.contents)
-        lonely = kinds - {own for own, other in product(kinds, kinds) if own.isdisjoint(other)}
+        alone = kinds - {own for own, other in product(kinds, kinds) if own.isdisjoint(other)}
         for name, contents in zip(self.seconds.names, self.contents, strict=True):
-            if contents in lonely:
+            if contents in alone:
                 raise UserError(
-                    "--audio shuffled takes the sounds of videos of other content, but by the labels all usable videos "
-                    f"of the list have something in common with {name} ({' '.join(sorted(contents))})"
+                    "--audio shuffled takes the audio of videos with other content, but by the labels all usable "
+                    f"videos of the list have something in common with {name} ({' '.join(sorted(contents))})"
                 )
 
     def __call__(self, index: int) -> torch.Tensor:
-        """The spectrogram that second `index` is heard with."""
+        """Return the spectrogram for second `index`."""
         return load_spectrogram(self.seconds.spectrogram_path(self.other(index)))
 
     def other(self, index: int) -> int:
-        """Index of the second whose sound second `index` is heard with."""
+        """Return the index of the second whose audio second `index` gets."""
         rng = np.random.default_rng((self.seed, index))
         own = self.contents[self.seconds.video[index]]
         while True:
@@ -80,51 +75,38 @@ class ShuffledAudio:
                 return other
 
 
-class OneOf:
-    """A random one of some spectrograms for each second.
-
-    Args:
-        spectrograms: float32 [n, 1, 201, 64].
-        seed: of the draw.
-    """
+class RandomAudio:
+    """A random one of the spectrograms [n, 1, 201, 64] for each second."""
 
     def __init__(self, spectrograms: torch.Tensor, seed: int) -> None:
         self.spectrograms = spectrograms
         self.seed = seed
 
     def __call__(self, index: int) -> torch.Tensor:
-        """The spectrogram that second `index` is heard with."""
+        """Return the spectrogram for second `index`."""
         return self.spectrograms[np.random.default_rng((self.seed, index)).integers(len(self.spectrograms))]
 
 
 def read_noise(data_dir: Path, training: bool) -> torch.Tensor:
-    """Spectrograms of white noise, float32 [32, 1, 201, 64]: training hears the first half, tests the second.
-
-    Raises:
-        UserError: ``noise.npy`` is missing or damaged.
-    """
-    noise = _read_negatives(data_dir, noise_file(data_dir))
+    """Read spectrograms of white noise, float32 [32, 1, 201, 64]: one half is for training, the other for tests."""
+    noise = _read_spectrograms(data_dir, noise_file(data_dir))
     half = len(noise) // 2
     return noise[:half] if training else noise[half:]
 
 
 def read_silence(data_dir: Path) -> torch.Tensor:
-    """The spectrogram of silence, float32 [1, 1, 201, 64].
-
-    Raises:
-        UserError: ``silence.npy`` is missing or damaged.
-    """
-    return _read_negatives(data_dir, silence_file(data_dir))
+    """Read the spectrogram of silence, float32 [1, 1, 201, 64]."""
+    return _read_spectrograms(data_dir, silence_file(data_dir))
 
 
-def _read_negatives(data_dir: Path, path: Path) -> torch.Tensor:
+def _read_spectrograms(data_dir: Path, path: Path) -> torch.Tensor:
     if not path.exists():
         raise UserError(f"there is no {path}: {audio_command(data_dir)} adds it in a moment")
     return load_spectrograms(path)
 
 
 class NoiseNegatives:
-    """Seconds that sound like no picture: some of noise, another choice in each batch, and one of silence.
+    """Negative audio for all frames of a batch: seconds of noise, drawn anew for each batch, and one of silence.
 
     Args:
         data_dir: the data set's folder.
@@ -140,39 +122,32 @@ class NoiseNegatives:
             self.noise, self.silence = read_noise(data_dir, training=True), read_silence(data_dir)
 
     def draw(self, spectrograms: torch.Tensor) -> torch.Tensor:
-        """The sounds of nothing for a batch's sounds, [B, 1, 201, 64]: [count + 1, 1, 201, 64], or none of them.
+        """Draw noise negatives for a batch's spectrograms [B, 1, 201, 64], the same in all processes.
 
-        Several processes draw the same.
+        Returns:
+            [count + 1, 1, 201, 64]; [0, 1, 201, 64] if `count` is 0.
         """
         if not self.count:
             return spectrograms[:0]
-        # They stay on the device, and what is drawn is drawn there: whatever is copied to a GPU is waited for.
+        # Noise stays on the device and is drawn there: each copy to a GPU would have to be waited for.
         self.noise, self.silence = self.noise.to(spectrograms), self.silence.to(spectrograms)
         chosen = torch.randint(len(self.noise), (self.count,), device=spectrograms.device)
         return torch.cat([self.noise[chosen], self.silence])
 
 
-def choose_audio(audio: str, seconds: SecondIndex, seed: int) -> Audio:
-    """The sound that each test second is heard with; says where labels are missing for it.
-
-    Args:
-        audio: one of `AUDIO_CHOICES`.
-        seconds: the seconds to test on.
-        seed: of what is drawn.
-
-    Raises:
-        UserError: there is no such sound in this data set, see the classes.
-    """
+def choose_audio(audio: str, seconds: SecondIndex, seed: int) -> AudioSource:
+    """Make the audio source that `audio`, one of `AUDIO_CHOICES`, names; prints where labels are missing for it."""
     if audio == "shuffled":
-        sound = ShuffledAudio(seconds, labels_of_set(seconds.data_dir), seed)
-        if unlabelled := sum(not contents for contents in sound.contents):
+        source = ShuffledAudio(seconds, labels_of_set(seconds.data_dir), seed)
+        if unlabelled := sum(not contents for contents in source.contents):
             print(
-                f"--audio shuffled: {unlabelled} of {len(sound.contents)} videos have no label in "
-                f"{labels_file(seconds.data_dir)}: they hear and are heard with any others, which may show the same"
+                f"--audio shuffled: {unlabelled} of {len(source.contents)} videos have no label in "
+                f"{labels_file(seconds.data_dir)}: they exchange audio with any other video, also with one of the same "
+                "content"
             )
-        return sound
+        return source
     if audio == "noise":
-        return OneOf(read_noise(seconds.data_dir, training=False), seed)
+        return RandomAudio(read_noise(seconds.data_dir, training=False), seed)
     if audio == "silence":
-        return OneOf(read_silence(seconds.data_dir), seed)
+        return RandomAudio(read_silence(seconds.data_dir), seed)
     return OwnAudio(seconds)

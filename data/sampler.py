@@ -1,91 +1,117 @@
-"""What one of several processes takes of an epoch or a test list: all of their shares together are the whole."""
+"""Orders the samples of an epoch, and divides them among the processes that train or test together."""
 
 import math
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+import numpy as np
 from torch import distributed
 from torch.utils.data import Sampler
 
 
-class Share(NamedTuple):
-    """Which of several processes this one is.
+class Rank(NamedTuple):
+    """Number of a process, from 0, and how many processes work together."""
 
-    Attributes:
-        process: from 0.
-        of: how many there are.
-    """
-
-    process: int = 0
-    of: int = 1
+    rank: int = 0
+    world_size: int = 1
 
 
-WHOLE = Share()
+SINGLE_PROCESS = Rank()
 
 
-def own_share() -> Share:
-    """That of this process."""
-    return Share(distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else WHOLE
+def own_rank() -> Rank:
+    """Return the rank of this process."""
+    return Rank(distributed.get_rank(), distributed.get_world_size()) if distributed.is_initialized() else Rank()
 
 
 def batch_problem(batch_size: int, parts: int, processes: int) -> str | None:
-    """What is wrong with a batch size for so many parts and processes, which all take as much; None if nothing is."""
-    if batch_size % (parts * processes) == 0:
-        return None
-    named = [f"--accumulate {parts}"] * (parts > 1) + [f"{processes} processes"] * (processes > 1)
+    """Say why a batch cannot be divided into equal parts for all processes; None if it can."""
     multiple = parts * processes
+    if batch_size % multiple == 0:
+        return None
+    divisors = [f"--accumulate {parts}"] * (parts > 1) + [f"{processes} processes"] * (processes > 1)
     below, above = batch_size // multiple * multiple, math.ceil(batch_size / multiple) * multiple
     remedy = f"{below} or {above}" if below else f"{above}"
-    return (
-        f"--batch_size {batch_size}, which is the whole batch, does not go round {' and '.join(named)}: give {remedy}"
-    )
+    return f"--batch_size {batch_size} (the whole batch) is no multiple of {' times '.join(divisors)}: give {remedy}"
 
 
-def run_of(length: int, share: Share) -> range:
-    """The indices of `length` things that a process takes: a run of them; all runs in turn are 0 ... length - 1."""
-    return range(length * share.process // share.of, length * (share.process + 1) // share.of)
+def shard(length: int, rank: Rank) -> range:
+    """Return a process's contiguous part of the indices 0 ... length - 1."""
+    return range(length * rank.rank // rank.world_size, length * (rank.rank + 1) // rank.world_size)
 
 
-class ShareSampler(Sampler):
-    """One process's part of each batch that a sampler's keys are cut into.
+class EpochSampler(Sampler[tuple[int, int]]):
+    """Gives the keys (epoch, index) of a `PairDataset` in random order.
 
-    All processes take as many keys of a batch, in turn. Where an incomplete last batch does not go round, its first key
-    is repeated behind its last one, so that no process waits for another that has nothing left: whoever puts the parts
-    together takes the first `size` rows only.
+    The epoch travels with the index, so that workers outlive an epoch.
 
     Args:
-        sampler: gives the keys of an epoch, the same ones in the same order in all processes; has `set_epoch`.
-        batch_size: of all processes together, a multiple of their number.
-        length: how many of the keys to take.
-        share: of this process.
+        length: number of samples.
+        seed: of the order.
+        shuffle: each epoch has its own order. Otherwise every epoch is epoch 0: its order is random too, so that a
+            batch holds many videos, but it never changes.
     """
 
-    def __init__(self, sampler: Sampler, batch_size: int, length: int, share: Share = WHOLE) -> None:
+    def __init__(self, length: int, seed: int, shuffle: bool) -> None:
+        self.length = length
+        self.seed = seed
+        self.shuffle = shuffle
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of the next iteration."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        epoch = self.epoch if self.shuffle else 0
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
+        yield from ((epoch, int(index)) for index in order)
+
+
+class RankSampler(Sampler):
+    """Gives one process's part of each batch.
+
+    All processes take equally many keys. The first key of an incomplete last batch fills it up where it has no multiple
+    of `world_size` keys, so that no process waits for another. The training drops the rows after `size` again.
+
+    PyTorch's `DistributedSampler` divides an epoch instead: its batches would depend on the number of processes.
+
+    Args:
+        sampler: gives the same keys in the same order in all processes; has `set_epoch`.
+        batch_size: of all processes together, a multiple of their number.
+        length: how many of the keys to take.
+        rank: of this process.
+    """
+
+    def __init__(self, sampler: Sampler, batch_size: int, length: int, rank: Rank = SINGLE_PROCESS) -> None:
         self.sampler = sampler
         self.batch_size = batch_size
         self.length = length
-        self.share = share
+        self.rank = rank
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch that the next iteration runs through."""
+        """Choose the epoch of the next iteration."""
         self.sampler.set_epoch(epoch)
 
     def size(self, number: int) -> int:
-        """How many keys batch `number`, from 0, has in all processes together, without repetitions."""
+        """Return the number of keys in batch `number`, of all processes together and without repetitions."""
         return min(self.batch_size, self.length - number * self.batch_size)
 
     def sizes(self) -> list[int]:
-        """`size` of each batch of an epoch."""
+        """Return the `size` of each batch of an epoch."""
         return [self.size(number) for number in range(math.ceil(self.length / self.batch_size))]
 
     def __len__(self) -> int:
-        whole, rest = divmod(self.length, self.batch_size)
-        return whole * (self.batch_size // self.share.of) + math.ceil(rest / self.share.of)
+        return sum(math.ceil(size / self.rank.world_size) for size in self.sizes())
 
     def __iter__(self) -> Iterator:
+        rank, world_size = self.rank
         keys: Iterable = islice(self.sampler, self.length)
         while batch := list(islice(keys, self.batch_size)):
-            count = math.ceil(len(batch) / self.share.of)
-            batch += batch[:1] * (count * self.share.of - len(batch))
-            yield from batch[count * self.share.process : count * (self.share.process + 1)]
+            count = math.ceil(len(batch) / world_size)
+            batch += batch[:1] * (count * world_size - len(batch))
+            yield from batch[count * rank : count * (rank + 1)]

@@ -1,13 +1,13 @@
-"""Reads one frame or one spectrogram from disk into what the network takes.
+"""Reads frames and spectrograms, and augments the frames.
 
-Frames stay uint8 up to the device: `data.colors` changes their colours there, a batch at a time, and `models.dmc`
-normalises them.
+Frames stay uint8 up to the device: a whole batch gets its color jitter there, and `models.dmc` normalizes them.
 """
 
 import contextlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,20 +22,23 @@ try:
 except ImportError:
     decode_jpeg = None
 
-SPECTROGRAM_SHAPE = (201, 64)  # time, mel band; `data/spectrogram.py` writes it
+SPECTROGRAM_SHAPE = (201, 64)  # time, mel band; written by `data/media/spectrogram.py`
 RESIZE_OVER_CROP = 256 / 224  # published: resized to 256 x 256, then cropped to 224 x 224
 AUGMENTATIONS = ("published", "strong")
 JITTER = {"published": (0.7, 1.3), "strong": (0.6, 1.4)}  # factors of brightness, saturation and (strong) contrast
-HUE = 0.1  # of the circle, either way
+HUE = 0.1  # of the color circle, in both directions
 CROP_AREA = (0.5, 1.0)
 CROP_LOG_ASPECT = 0.2
-LONGEST_MASK = (40, 8)  # frames of a spectrogram, mel bands
-MASKED_SHARE = 0.5  # of the sounds
+JITTER_SUFFIX = "_jitter"  # the color factors of batch["frame"] are batch["frame_jitter"]
+LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue (ITU-R BT.601)
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """A frame's file, of which only the first bytes have been read."""
+    """Open a frame's file, and read its first bytes only."""
     try:
         with Image.open(path) as image:
             yield image
@@ -44,146 +47,116 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise SampleError(f"the frame {path} cannot be read ({error}): {remedy}") from error
 
 
-def load_picture(path: Path) -> Image.Image:
-    """A frame as RGB picture.
-
-    Raises:
-        SampleError: it cannot be read.
-    """
+def open_frame(path: Path) -> Image.Image:
+    """Read a frame as an RGB image of Pillow."""
     with _opened(path) as image:
-        image.load()  # also where there is nothing to convert: convert() would copy
+        image.load()  # convert() would copy an RGB image
         return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def frame_shape(path: Path) -> tuple[int, int, int]:
-    """Shape of `load_frame`, [3, H, W], without decoding the frame.
-
-    Raises:
-        SampleError: it cannot be read.
-    """
+    """Return the shape of `load_frame`, [3, H, W], without decoding the frame."""
     with _opened(path) as image:
         return 3, image.height, image.width
 
 
 def load_frame(path: Path) -> torch.Tensor:
-    """A frame, uint8 RGB [3, H, W].
+    """Read a frame, uint8 RGB [3, H, W].
 
-    torchvision decodes it in 0.6 of Pillow's time, to the same pixels. It is to give that up (announced in 0.29; the
-    TorchCodec that it names does not load beside a PyTorch without CUDA): from then on, and for what it cannot read,
-    Pillow decodes.
-
-    Raises:
-        SampleError: it cannot be read.
+    torchvision decodes a frame in 0.6 of Pillow's time, to the same pixels. Its decoder is deprecated (since 0.29; the
+    suggested TorchCodec does not load beside a PyTorch without CUDA). Pillow decodes once the decoder is gone, and all
+    files that torchvision cannot read.
     """
     if decode_jpeg:
         with contextlib.suppress(RuntimeError):
             return decode_jpeg(read_file(str(path)), ImageReadMode.RGB)
-    return torch.from_numpy(np.array(load_picture(path))).permute(2, 0, 1)
+    return torch.from_numpy(np.array(open_frame(path))).permute(2, 0, 1)
 
 
 def load_spectrogram(path: Path) -> torch.Tensor:
-    """A log-mel spectrogram, float32 [1, 201, 64].
-
-    Raises:
-        SampleError: it cannot be read, has another shape, or values that are no numbers.
-    """
-    return _load_array(path, path.parent.parent, f"delete {path.parent} and run", several=False).unsqueeze(0)
+    """Read the log-mel spectrogram of a second, float32 [1, 201, 64]."""
+    return _load_spectrogram(path, (), path.parent.parent, f"delete {path.parent} and run").unsqueeze(0)
 
 
 def load_spectrograms(path: Path) -> torch.Tensor:
-    """The spectrograms of ``noise.npy`` or ``silence.npy``, float32 [n, 1, 201, 64].
+    """Read the spectrograms of ``noise.npy`` or ``silence.npy``, float32 [n, 1, 201, 64]."""
+    return _load_spectrogram(path, (-1,), path.parent, "run").unsqueeze(1)
+
+
+def _load_spectrogram(path: Path, leading: tuple[int, ...], folder: Path, remedy: str) -> torch.Tensor:
+    """Read float32 [*leading, 201, 64], where -1 stands for any number.
 
     Raises:
-        SampleError: they cannot be read, have another shape, or values that are no numbers.
-    """
-    return _load_array(path, path.parent, "run", several=True).unsqueeze(1)
-
-
-def _load_array(path: Path, folder: Path, remedy: str, several: bool) -> torch.Tensor:
-    """float32 [201, 64], or [n, 201, 64] if there are several.
-
-    Args:
-        path: of the file.
-        folder: of all spectrograms.
-        remedy: what to do where the file cannot be used, up to the program's name.
-        several: whether it holds several.
+        SampleError: it cannot be read, has another shape, or holds NaN or infinite values.
     """
     try:
         spectrogram = np.load(path, allow_pickle=False)
-        shape = getattr(spectrogram, "shape", ())
-        if not isinstance(spectrogram, np.ndarray) or shape != (*shape[: int(several)], *SPECTROGRAM_SHAPE):
-            raise ValueError(f"its shape is {shape or 'that of no array'}, not {SPECTROGRAM_SHAPE}")
+        shape = getattr(spectrogram, "shape", None)
+        if shape is None or shape != (*shape[: len(leading)], *SPECTROGRAM_SHAPE):
+            raise ValueError(f"its shape is {shape}, not {(*leading, *SPECTROGRAM_SHAPE)}")
         if not np.isfinite(spectrogram).all():
-            raise ValueError("it holds values that are no finite numbers")
+            raise ValueError("it holds NaN or infinite values")
     except (OSError, ValueError, EOFError) as error:
-        cutting = f"{remedy} data/cut_audio.py{window_option(folder)} on this data set again"
-        raise SampleError(f"the spectrogram {path} cannot be used ({error}): {cutting}") from error
+        program = f"data/cut_audio.py{window_option(folder)}"
+        raise SampleError(
+            f"the spectrogram {path} cannot be used ({error}): {remedy} {program} on this data set again"
+        ) from error
     return torch.from_numpy(spectrogram.astype(np.float32, copy=False))
 
 
-def before_chance(picture: torch.Tensor, size: int, augmentation: str | None) -> torch.Tensor:
-    """What is done to a picture before any chance: what it gives can be kept for the next epochs.
-
-    Args:
-        picture: uint8 [3, H, W].
-        size: pixels of a side that it will have in the end.
-        augmentation: one of `AUGMENTATIONS`; None for no chance at all.
-
-    Returns:
-        uint8 [3, h, w].
-    """
-    shape = shape_before_chance(size, augmentation)
-    return plain(picture, shape[-1]) if shape else picture
+# --- resizing and cropping ----------------------------------------------------------------------------------------
 
 
-def shape_before_chance(size: int, augmentation: str | None) -> tuple[int, int, int] | None:
-    """Shape of what `before_chance` gives; None where every picture keeps its own."""
+def resized_side(size: int, augmentation: str | None) -> int | None:
+    """Return the side of the square that `resize` gives; None where each frame keeps its own shape."""
     if augmentation == "strong":
         return None
-    side = round(size * RESIZE_OVER_CROP) if augmentation == "published" else size
-    return 3, side, side
+    return round(size * RESIZE_OVER_CROP) if augmentation == "published" else size
 
 
-def cropped(picture: torch.Tensor, size: int, rng: np.random.Generator, augmentation: str) -> torch.Tensor:
-    """A training picture, uint8 [3, size, size]: cropped and flipped at random.
+def resize(frame: torch.Tensor, size: int, augmentation: str | None = None) -> torch.Tensor:
+    """Resize a frame as it is needed before all random changes; the result can be cached.
 
     Args:
-        picture: uint8 [3, h, w], of `before_chance`.
-        size: pixels of a side.
-        rng: all chance.
-        augmentation: one of `AUGMENTATIONS`.
+        frame: uint8 [3, H, W].
+        size: final side of the square frame.
+        augmentation: one of `AUGMENTATIONS`; None for testing and validation.
     """
+    side = resized_side(size, augmentation)
+    return functional.resize(frame, [side, side]) if side else frame
+
+
+def random_crop_flip(frame: torch.Tensor, size: int, rng: np.random.Generator, augmentation: str) -> torch.Tensor:
+    """Crop and flip a frame of `resize` at random, uint8 [3, h, w] -> [3, size, size]."""
     crop = _published_crop if augmentation == "published" else _strong_crop
-    picture = crop(picture, size, rng)
-    return picture.flip(-1) if rng.random() < 0.5 else picture
+    frame = crop(frame, size, rng)
+    return frame.flip(-1) if rng.random() < 0.5 else frame
 
 
-def _published_crop(picture: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
-    """Of a whole picture, whatever its shape was, less an eighth."""
-    top, left = rng.integers(picture.shape[1] - size + 1, size=2)
-    return picture[:, top : top + size, left : left + size]
+def _published_crop(frame: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
+    """Crop seven eighths of each side."""
+    top, left = rng.integers(frame.shape[1] - size + 1, size=2)
+    return frame[:, top : top + size, left : left + size]
 
 
-def _strong_crop(picture: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
-    """Half to all of the picture's area, about as wide as high (random resized crop; Szegedy et al., CVPR 2015)."""
-    full_height, full_width = picture.shape[1:]
+def _strong_crop(frame: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
+    """Crop half to all of the area with a similar aspect ratio (random resized crop; Szegedy et al., CVPR 2015)."""
+    full_height, full_width = frame.shape[1:]
     area, aspect = rng.uniform(*CROP_AREA), math.exp(rng.uniform(-CROP_LOG_ASPECT, CROP_LOG_ASPECT))
     width = min(full_width, round(full_width * math.sqrt(area * aspect)))
     height = min(full_height, round(full_height * math.sqrt(area / aspect)))
     top, left = rng.integers(full_height - height + 1), rng.integers(full_width - width + 1)
-    return functional.resized_crop(picture, int(top), int(left), height, width, [size, size])
+    return functional.resized_crop(frame, int(top), int(left), height, width, [size, size])
 
 
-def color_factors(rng: np.random.Generator, augmentation: str) -> torch.Tensor:
-    """How a training picture's colours are to be changed, see `data.colors.change_colors`.
+# --- color jitter -------------------------------------------------------------------------------------------------
 
-    Args:
-        rng: all chance.
-        augmentation: one of `AUGMENTATIONS`.
+
+def sample_color_jitter(rng: np.random.Generator, augmentation: str) -> torch.Tensor:
+    """Draw the factors of `apply_color_jitter` for a frame.
 
     Returns:
-        float32 [2]: factors of brightness and saturation; if it is ``strong`` [4]: of contrast too, and the turn of the
-        hue.
+        float32 [2], brightness and saturation; for ``strong`` [4], contrast and the shift of the hue too.
     """
     jitter = JITTER[augmentation]
     factors = [rng.uniform(*jitter), rng.uniform(*jitter)]
@@ -192,24 +165,56 @@ def color_factors(rng: np.random.Generator, augmentation: str) -> torch.Tensor:
     return torch.tensor(factors, dtype=torch.float32)
 
 
-def spec_augmented(spectrogram: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """A training sound: begun at a random time, the rest put behind; perhaps without a stretch, and some mel bands.
+def apply_color_jitter_to_batch(batch: dict[str, Any]) -> dict[str, Any]:
+    """Apply the color factors that a batch of a `PairDataset` with `jitter_later` holds, and remove them."""
+    factors = {key.removesuffix(JITTER_SUFFIX): batch[key] for key in batch if key.endswith(JITTER_SUFFIX)}
+    rest = {key: value for key, value in batch.items() if not key.endswith(JITTER_SUFFIX)}
+    return rest | {key: apply_color_jitter(batch[key], values) for key, values in factors.items()}
 
-    What is masked has the mean (SpecAugment; Park et al., Interspeech 2019, there with warped time).
+
+def apply_color_jitter(frames: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+    """Change brightness, then saturation, contrast and hue of each frame, as torchvision's ``adjust_`` functions do.
+
+    Those take one frame at a time, which costs a GPU more than the network does. A CPU is faster with one frame at a
+    time, because it fits into the CPU's cache.
 
     Args:
-        spectrogram: float32 [1, 201, 64].
-        rng: all chance.
+        frames: uint8 RGB [B, 3, H, W].
+        factors: float32 [B, 2], brightness and saturation, where 1 changes nothing; or [B, 4] with contrast and the
+            shift of the hue, -0.5 to 0.5 of the color circle.
+
+    Returns:
+        uint8 [B, 3, H, W].
     """
-    changed = spectrogram.roll(int(rng.integers(spectrogram.shape[1])), 1)
-    for axis, longest in zip((1, 2), LONGEST_MASK, strict=True):
-        length = int(rng.integers(1, longest + 1))
-        start = int(rng.integers(changed.shape[axis] - length + 1))
-        if rng.random() < MASKED_SHARE:
-            changed.narrow(axis, start, length).fill_(spectrogram.mean())
-    return changed
+    # The number of factors decides, not their values: reading a value would wait for the GPU.
+    brightness, saturation, *others = factors[..., None, None, None].unbind(1)  # [B, 1, 1, 1]
+    # A crop of a decoded frame has its colors interleaved; separate planes are far faster.
+    rgb = (frames.contiguous() * (brightness / 255)).clamp_(max=1)
+    rgb = _blend(rgb, _luminance(rgb), saturation)
+    if others:
+        contrast, hue = others
+        rgb = _blend(rgb, _luminance(rgb).mean((2, 3), keepdim=True), contrast)
+        rgb = _shift_hue(rgb, hue)
+    return rgb.mul_(255).round_().to(torch.uint8)
 
 
-def plain(picture: torch.Tensor, size: int) -> torch.Tensor:
-    """A test picture, uint8 [3, size, size]: resized from uint8 [3, H, W]."""
-    return functional.resize(picture, [size, size])
+def _luminance(rgb: torch.Tensor) -> torch.Tensor:
+    """[B, 3, H, W] -> [B, 1, H, W]."""
+    red, green, blue = LUMINANCE
+    return red * rgb[:, :1] + green * rgb[:, 1:2] + blue * rgb[:, 2:]
+
+
+def _blend(rgb: torch.Tensor, other: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    return torch.lerp(other.expand_as(rgb), rgb, factor).clamp_(0, 1)
+
+
+def _shift_hue(rgb: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    """Convert RGB to HSV, shift the hue by a part of the color circle, and convert back."""
+    value, strongest = rgb.max(1, keepdim=True)  # [B, 1, H, W]
+    chroma = value - rgb.amin(1, keepdim=True)
+    # Hue in sixths of the circle, from red.
+    sector = (rgb.roll(-1, 1) - rgb.roll(-2, 1)).gather(1, strongest) / chroma.clamp(min=1e-6) + 2 * strongest
+    # https://en.wikipedia.org/wiki/HSL_and_HSV, HSV to RGB, alternative: n = 5, 3, 1 give red, green, blue.
+    n = torch.arange(5.0, 0, -2, device=rgb.device).view(3, 1, 1)
+    k = (n + sector + 6 * shift) % 6
+    return value - chroma * torch.minimum(k, 4 - k).clamp_(0, 1)

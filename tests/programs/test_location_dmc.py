@@ -20,7 +20,7 @@ from torch import nn
 
 import location_dmc
 from data.dmc_pkl import path_for_audio, read_dmc
-from data.transforms import load_frame, plain
+from data.transforms import load_frame, resize
 from models.dmc import DMC, build_dmc
 from tests.fixtures.parallel_steps import shrink
 from tests.fixtures.permissions import obey_permissions
@@ -118,7 +118,7 @@ def test_dmc_pkl_has_a_map_for_every_test_frame_and_its_first_row_is_the_nearest
     model.load_state_dict(weights(trained, "best.pth"))
     row = rows[-1]
     name, folder, _ = row["key"].split("/")
-    frame = plain(load_frame(data_dir / "video_frames" / f"{row['key']}.jpg"), 32)
+    frame = resize(load_frame(data_dir / "video_frames" / f"{row['key']}.jpg"), 32)
     sound = np.load(data_dir / "audio_frames" / name / f"{folder.removeprefix('frame_')}.npy")
     with torch.no_grad():
         visual, audio = model.see(frame[None]), model.listen(torch.tensor(sound)[None, None])

@@ -3,7 +3,7 @@
 import pytest
 from torch import nn
 
-from data.sampler import ShareSampler
+from data.sampler import RankSampler
 from training.micro_batches import step_parts
 
 
@@ -17,7 +17,7 @@ from training.micro_batches import step_parts
     ],
 )
 def test_a_part_weighs_as_much_of_its_step_as_it_has_samples(length, weights, begins, ends):
-    sizes = ShareSampler(range(length), 2, length).sizes()
+    sizes = RankSampler(range(length), 2, length).sizes()
     assert sum(sizes) == length
     parts = list(step_parts(nn.Identity(), [{}] * len(sizes), sizes, accumulate=2))
     assert [part.weight for part in parts] == pytest.approx(weights)

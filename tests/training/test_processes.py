@@ -84,7 +84,7 @@ def test_the_maps_of_two_processes_are_those_of_one_with_the_same_network_each_o
 def test_a_batch_that_does_not_go_round_is_refused_by_all_of_them_with_a_remedy(data_dir, tmp_path):
     done = finished(torchrun("--", *program(data_dir, tmp_path / "run", "--batch_size", "5")))
     assert done.returncode != 0
-    assert done.stderr.count("does not go round 2 processes: give 4 or 6") == 1
+    assert done.stderr.count("is no multiple of 2 processes: give 4 or 6") == 1
     assert not (tmp_path / "run").exists()
 
 

@@ -80,7 +80,7 @@ def test_a_sound_once_through_the_network_gives_loss_gradient_and_statistics_of_
     loss.backward()
 
     count = len(batch["spectrogram"])
-    frames = torch.cat([batch["frame"], batch["other_frame"]])
+    frames = torch.cat([batch["frame"], batch["negative_frame"]])
     audio, visual = twice(batch["spectrogram"].repeat(2, 1, 1, 1), frames)
     distances = pair_distance(squared_distances(audio, visual), "nearest")
     right, wrong = distances[:count], distances[count:]
@@ -101,7 +101,7 @@ def test_parts_of_a_batch_give_the_gradient_of_the_whole_and_one_step_at_their_e
     trained = own(data_dir, "original", negatives="one")
     model, options, optimizer = trained.model.double().eval(), trained.options, trained.optimizer
     batch = next(trained.batches)
-    batch = {name: batch[name] for name in ("spectrogram", "frame", "other_frame", "video")}
+    batch = {name: batch[name] for name in ("spectrogram", "frame", "negative_frame", "video")}
     batch["spectrogram"] = batch["spectrogram"].double()
     sizes = [4, 2]
     cut = [dict(zip(batch, rows, strict=True)) for rows in zip(*(v.split(sizes) for v in batch.values()), strict=True)]
@@ -199,7 +199,7 @@ def test_weights_lie_as_convolutions_are_fastest_and_are_changed_by_one_kernel(d
 def test_batches_for_a_gpu_lie_in_pinned_memory_and_their_colours_are_left_to_it(data_dir, device):
     options = merge_options({"data_dir": str(data_dir), "batch_size": 6, "cache": 0}, {})
     loader = location_dmc.build_pair_loader(options, "train", torch.device(device)).loader
-    assert loader.pin_memory == loader.dataset.colors_later == (device == "cuda")
+    assert loader.pin_memory == loader.dataset.jitter_later == (device == "cuda")
     assert location_dmc.build_test_loader(options, torch.device(device)).loader.pin_memory == (device == "cuda")
 
 

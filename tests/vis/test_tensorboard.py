@@ -12,7 +12,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import location_dmc
-from data.transforms import load_frame, plain
+from data.transforms import load_frame, resize
 from tests.fixtures.sample_set import make_set
 from training.checkpoint import read_checkpoint
 from training.options import merge_options
@@ -90,7 +90,7 @@ def test_a_localization_is_the_matched_map_over_the_frame(trained, data_dir):
     frame = load_frame(path)
     sound = np.load(data_dir / "audio_frames/val1/001.npy")
     with torch.no_grad():
-        visual = model.see(plain(frame, 32)[None])
+        visual = model.see(resize(frame, 32)[None])
         audio = model.listen(torch.tensor(sound)[None, None])
         nearest = (visual.centers[0] - audio.centers[0, 0]).norm(dim=1).argmin()
     expected = overlay(frame.permute(1, 2, 0).numpy(), relative(visual.assignment[0, nearest].numpy()))
