@@ -1,8 +1,8 @@
 """Checkpoints: ours, and the flat state dicts of the published code.
 
 Ours is a dict with ``model`` (state dict) and ``args`` (the options of its training). To resume, it also has
-``optimizer``, ``epoch``, ``history`` and ``random_states``. It is read with ``weights_only=True``, so that a file cannot
-run code.
+``optimizer``, ``epoch``, ``history`` and ``random_states``. It is read with ``weights_only=True``, so that a file
+cannot run code.
 """
 
 import re
