@@ -1,4 +1,4 @@
-"""A contact sheet: rows of pictures under common titles, each with a line about it above and figures beside it."""
+"""Contact sheets: rows of images under column titles, with a line of text above each row and figures beside it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,74 +7,86 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-HEIGHT = 160  # of every picture
-WIDEST = 320  # a wider picture is made lower
+from common.atomic import atomic_file
+from common.errors import UserError
+
+HEIGHT = 160  # of an image, at most
+WIDTH = 320  # of an image, at most
+COLUMNS = 5  # of `column_sheet`, before the next block begins
 GAP = 10
 LINE = 20  # from one line of text to the next
 FONT_SIZE = 13
 GROUND, INK, FAINT = (24, 24, 24), (240, 240, 240), (160, 160, 160)
-MOST_PIXELS = 65500  # that JPEG can have on a side
-MOST_ROWS = (MOST_PIXELS - 2 * GAP - LINE) // (LINE + HEIGHT + GAP)
+MAX_PIXELS = 65500  # of a side of a JPEG file
+MAX_ROWS = (MAX_PIXELS - 2 * GAP - LINE) // (LINE + HEIGHT + GAP)
+QUALITY = 90  # of JPEG
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the sheet.
-
-    Attributes:
-        text: the line above its pictures.
-        pictures: one under each title.
-        figures: lines beside the pictures.
-    """
+    """A row of the sheet: a line of text, an image under each title, and lines beside the images."""
 
     text: str
-    pictures: Sequence[Image.Image]
-    figures: Sequence[str]
+    images: Sequence[Image.Image]
+    figures: Sequence[str] = ()
 
 
-def cell(picture: np.ndarray) -> Image.Image:
-    """A picture at the size that it has on a sheet.
-
-    Args:
-        picture: uint8 [H, W, 3].
-    """
-    height, width = picture.shape[:2]
-    factor = min(HEIGHT / height, WIDEST / width)
+def cell(frame: np.ndarray) -> Image.Image:
+    """A frame, uint8 [H, W, 3], in the size that it has on a sheet."""
+    height, width = frame.shape[:2]
+    factor = min(HEIGHT / height, WIDTH / width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS)
+    return Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS)
 
 
 def contact_sheet(titles: Sequence[str], rows: Sequence[Row]) -> Image.Image:
-    """The sheet, as wide as its widest pictures and texts; at most MOST_ROWS rows.
-
-    Args:
-        titles: of the columns.
-        rows: at least one, each with a picture for every title.
-    """
+    """A sheet of 1 to MAX_ROWS rows, as wide as its widest images and texts."""
     font = _font()
     widths = [
-        max(int(font.getlength(title)) + 1, *(row.pictures[column].width for row in rows))
+        max(int(font.getlength(title)) + 1, *(row.images[column].width for row in rows))
         for column, title in enumerate(titles)
     ]
     lefts = np.cumsum([GAP, *(width + GAP for width in widths)]).tolist()
-    beside = max((int(font.getlength(line)) + 1 for row in rows for line in row.figures), default=0)
-    width = lefts[-1] + (beside + GAP if beside else 0)
-    sheet = Image.new("RGB", (width, 2 * GAP + LINE + len(rows) * (LINE + HEIGHT + GAP)), GROUND)
+    figures_width = max((int(font.getlength(line)) + 1 for row in rows for line in row.figures), default=0)
+    width = lefts[-1] + (figures_width + GAP if figures_width else 0)
+    heights = [LINE + max(image.height for image in row.images) + GAP for row in rows]
+    sheet = Image.new("RGB", (width, 2 * GAP + LINE + sum(heights)), GROUND)
     draw = ImageDraw.Draw(sheet)
     for title, left in zip(titles, lefts, strict=False):
         draw.text((left, GAP), title, FAINT, font)
-    for number, row in enumerate(rows):
-        top = 2 * GAP + LINE + number * (LINE + HEIGHT + GAP)
-        draw.text((GAP, top), elided(row.text, width - 2 * GAP, font), INK, font)
-        for picture, left in zip(row.pictures, lefts, strict=False):
-            sheet.paste(picture, (left, top + LINE))
-        for line, text in enumerate(row.figures):
-            draw.text((lefts[-1], top + LINE * (1 + line)), text, INK, font)
+    top = 2 * GAP + LINE
+    for row, height in zip(rows, heights, strict=True):
+        draw.text((GAP, top), shorten(row.text, width - 2 * GAP, font), INK, font)
+        for image, left in zip(row.images, lefts, strict=False):
+            sheet.paste(image, (left, top + LINE))
+        for number, line in enumerate(row.figures, 1):
+            draw.text((lefts[-1], top + LINE * number), line, INK, font)
+        top += height
     return sheet
 
 
-def elided(text: str, width: float, font: ImageFont.FreeTypeFont) -> str:
-    """A text that is at most `width` pixels wide, its middle left out if it has to be."""
+def column_sheet(columns: Sequence[tuple[str, Sequence[Image.Image]]], texts: Sequence[str]) -> Image.Image:
+    """A sheet with a column for each item, in blocks of COLUMNS columns below one another.
+
+    Args:
+        columns: title and images of each item.
+        texts: the line above each row of images.
+    """
+    blocks = []
+    for start in range(0, len(columns), COLUMNS):
+        titles, images = zip(*columns[start : start + COLUMNS], strict=True)
+        rows = [Row(text, row) for text, row in zip(texts, zip(*images, strict=True), strict=True)]
+        blocks.append(contact_sheet(titles, rows))
+    sheet = Image.new("RGB", (max(block.width for block in blocks), sum(block.height for block in blocks)), GROUND)
+    top = 0
+    for block in blocks:
+        sheet.paste(block, (0, top))
+        top += block.height
+    return sheet
+
+
+def shorten(text: str, width: float, font: ImageFont.FreeTypeFont) -> str:
+    """The text in at most `width` pixels. A longer one loses its middle."""
     kept = len(text)
     shown = text
     while kept > 2 and font.getlength(shown) > width:
@@ -83,8 +95,27 @@ def elided(text: str, width: float, font: ImageFont.FreeTypeFont) -> str:
     return shown
 
 
+def image_format(path: Path) -> str:
+    """Pillow's name of the format that a file name asks for.
+
+    Raises:
+        UserError: Pillow writes no such format.
+    """
+    name = Image.registered_extensions().get(path.suffix.lower())
+    if name not in Image.SAVE:
+        raise UserError(f"{path}: {path.suffix!r} is not the ending of an image format. Use .jpg or .png")
+    return name
+
+
+def save_image(image: Image.Image, path: Path) -> None:
+    """Write an image in the format that its file name asks for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as partial:
+        image.save(partial, format=image_format(path), quality=QUALITY)
+
+
 def _font() -> ImageFont.FreeTypeFont:
-    """The font that matplotlib brings: it has more letters than Pillow's, which end with Western Europe's."""
-    import matplotlib  # here, so that programs without pictures do without it
+    """The font that matplotlib brings. Pillow's own has the letters of Western Europe only."""
+    import matplotlib  # here, so that programs without drawings need not load it
 
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts/ttf/DejaVuSans.ttf", FONT_SIZE)

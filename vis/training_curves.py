@@ -1,105 +1,136 @@
-"""The curves of one training as figures of a web page: where lines, ticks and labels of each panel lie."""
+"""The curves of trainings, read from their ``log.csv`` and drawn with matplotlib."""
 
+import csv
+import io
 import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.ticker import MaxNLocator
+from common.cli import INSTALL
+from common.errors import UserError
 
-from vis.curves import CHANCE, PANELS, Curves, is_logarithmic
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-WIDTH, HEIGHT = 460, 250  # units of the drawing
-LEFT, RIGHT, TOP, BOTTOM = 44, 14, 12, 40  # its margins
-MOST_POWERS = 6  # of ten that a logarithmic axis names
-SERIES = ("training", "validation")  # in the order of PANELS
+PANELS = {"loss": ("loss", "val_loss"), "matching accuracy": ("train_accuracy", "val_accuracy")}  # training, validation
+COLUMNS = ("epoch", *(column for pair in PANELS.values() for column in pair))
+STYLES = {"training": "--", "validation": "-"}  # in the order of PANELS
+CHANCE = 0.5  # matching accuracy of an untrained network
+LEGEND_ROWS = 18  # of one column of the legend
+WIDE_RANGE = 50  # the scale is logarithmic if the largest loss is more than this times the smallest
+FEW = 10  # runs that matplotlib's own colors can tell apart
+
+Curves = dict[str, list[float]]  # column of log.csv -> value of each epoch
 
 
-@dataclass(frozen=True)
-class Tick:
-    """A mark on an axis: how far it lies from the left or from the top, and its text."""
+def read_log(path: Path) -> Curves:
+    """The curves of a ``log.csv``.
 
-    at: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """A curve.
-
-    Attributes:
-        name: one of SERIES.
-        points: of each epoch, from the left and from the top.
-        texts: what each of them says.
+    Raises:
+        UserError: the file cannot be read, has no epoch, or has a value that is not a finite number.
     """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}). The folder of a training has a log.csv") from error
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path} is not the log.csv of a training ({error})") from error
+    if not rows:
+        raise UserError(f"{path} has no epoch. location_dmc.py adds a line after each epoch")
+    if missing := [column for column in COLUMNS if column not in rows[0]]:
+        raise UserError(f"{path} is not the log.csv of a training: it has no column {missing[0]}")
+    return {column: [_number(path, line, column, row) for line, row in enumerate(rows, 2)] for column in COLUMNS}
 
-    name: str
-    points: list[tuple[float, float]]
-    texts: list[str]
+
+def _number(path: Path, line: int, column: str, row: dict[str, str | None]) -> float:
+    try:
+        value = float(row[column])
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise UserError(f"{path}, line {line}: {column} is not a finite number, but {row[column]!r:.50}")
+    return value
 
 
-@dataclass(frozen=True)
-class Panel:
-    """A drawing of WIDTH x HEIGHT.
+def draw_curves(runs: dict[str, Curves]) -> "Figure":
+    """Loss on the left, matching accuracy on the right, all runs in the same axes.
 
-    Attributes:
-        title: what it is of.
-        lines: its curves.
-        epochs: marks of the horizontal axis.
-        values: marks of the vertical one.
-        chance: height at which a network would be that has learned nothing; None where that is not known.
+    Args:
+        runs: name -> curves, at least one.
+
+    Raises:
+        UserError: matplotlib is not installed.
     """
+    matplotlib, figure = _new_figure((11, 4.5))
+    from matplotlib.lines import Line2D
 
-    title: str
-    lines: list[Line]
-    epochs: list[Tick]
-    values: list[Tick]
-    chance: float | None
-
-
-def panels_of(curves: Curves) -> list[Panel]:
-    """A panel for the loss and one for the matching accuracy, as in `vis.curves`."""
-    return [_panel(curves, title, columns) for title, columns in PANELS.items()]
-
-
-def _panel(curves: Curves, title: str, columns: Sequence[str]) -> Panel:
-    chance = None if title == "loss" else CHANCE
-    values = [value for column in columns for value in curves[column]] + ([] if chance is None else [chance])
-    logarithmic = is_logarithmic(title, values)
-    heights = _powers_of_ten(values) if logarithmic else _round_values(values)  # reach over all
-    scaled = math.log10 if logarithmic else float
-    low, high = scaled(heights[0]), scaled(heights[-1])
-    first, last = min(curves["epoch"]), max(curves["epoch"])
-    epochs = MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]).tick_values(first, last).tolist()
-
-    def x(epoch: float) -> float:
-        part = (epoch - first) / (last - first) if last > first else 0.5
-        return round(LEFT + part * (WIDTH - LEFT - RIGHT), 1)
-
-    def y(value: float) -> float:
-        return round(TOP + (high - scaled(value)) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
-
-    lines = [
-        Line(
-            name,
-            [(x(epoch), y(value)) for epoch, value in zip(curves["epoch"], curves[column], strict=True)],
-            [f"epoch {e:g}: {title} {v:.4g} ({name})" for e, v in zip(curves["epoch"], curves[column], strict=True)],
-        )
-        for name, column in zip(SERIES, columns, strict=True)
-    ]
-    return Panel(
-        title,
-        lines,
-        [Tick(x(epoch), f"{epoch:g}") for epoch in epochs if first <= epoch <= last],
-        [Tick(y(value), f"{value:.6g}") for value in heights],
-        None if chance is None else y(chance),
-    )
+    spread = matplotlib.colormaps["turbo"]
+    colors = [f"C{i}" if len(runs) <= FEW else spread(0.05 + 0.9 * i / (len(runs) - 1)) for i in range(len(runs))]
+    for axes, title in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
+        _draw_panel(axes, title, list(runs.values()), colors)
+    styles = {"validation": "-", "training": "--", f"chance ({CHANCE})": ":"}
+    handles = [Line2D([], [], color=color, linewidth=4) for color in colors]
+    handles += [Line2D([], [], color="grey", linestyle=style) for style in styles.values()]
+    columns = math.ceil(len(handles) / LEGEND_ROWS)
+    legend = figure.legend(handles, ["."] * len(handles), loc="outside right upper", frameon=False, ncols=columns)
+    for text, name in zip(legend.get_texts(), [*runs, *styles], strict=True):
+        text.set_parse_math(False)  # a name may have dollars or start with "_"
+        text.set_text(name)
+    return figure
 
 
-def _round_values(values: Sequence[float]) -> list[float]:
-    return MaxNLocator(5, steps=[1, 2, 5, 10]).tick_values(min(values), max(values)).tolist()
+def svg_panels(curves: Curves) -> dict[str, str]:
+    """Title -> SVG element, for a web page of any color scheme: black is drawn in the text color of the page."""
+    panels = {}
+    for title in PANELS:
+        matplotlib, figure = _new_figure((4.8, 2.8))
+        axes = figure.subplots()
+        _draw_panel(axes, title, [curves], ["C0"])
+        axes.legend(axes.lines, [*STYLES, "chance"][: len(axes.lines)], frameon=False)
+        file = io.StringIO()
+        without_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # they hold addresses
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):
+            figure.savefig(file, format="svg", transparent=True, metadata=without_metadata)
+        svg = file.getvalue()
+        svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg[svg.index("<svg") :])  # HTML needs no name spaces
+        panels[title] = svg.replace("#000000", "currentColor")
+    return panels
 
 
-def _powers_of_ten(values: Sequence[float]) -> list[float]:
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    step = math.ceil((high - low) / MOST_POWERS)
-    return [10.0**power for power in range(low, high + step, step)]
+def _new_figure(size: tuple[float, float]) -> tuple:
+    """The package matplotlib and an empty figure, `size` in inches.
+
+    Raises:
+        UserError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib  # here, so that programs without drawings need not load it
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UserError(f"curves need the package matplotlib: {INSTALL}") from error
+    return matplotlib, Figure(figsize=size, dpi=120, layout="constrained")
+
+
+def _draw_panel(axes: "Axes", title: str, runs: Sequence[Curves], colors: Sequence) -> None:
+    """Draw one of PANELS: the training curve of each run, its validation curve, and the chance level."""
+    from matplotlib.ticker import MaxNLocator
+
+    columns = PANELS[title]
+    for curves, color in zip(runs, colors, strict=True):
+        for column, style in zip(columns, STYLES.values(), strict=True):
+            marker = "o" if len(curves["epoch"]) < 3 else None  # a line of one point would be invisible
+            axes.plot(curves["epoch"], curves[column], style, color=color, marker=marker, markersize=4, linewidth=1.5)
+    values = [value for curves in runs for column in columns for value in curves[column]]
+    if title != "loss":
+        axes.axhline(CHANCE, color="grey", linewidth=1, linestyle=":")
+    # The contrastive loss of the original recipe starts in the thousands: on a linear scale its end would be flat.
+    elif min(values) > 0 and max(values) / min(values) > WIDE_RANGE:
+        axes.set_yscale("log")
+    axes.set(title=title, xlabel="epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,9 +1,8 @@
-"""The sound of a file as packets for another one: copied as they are where its kind of file allows it, else as AAC."""
+"""Copies the audio packets of a file into another one. Converts them to AAC if the format cannot hold them."""
 
 import io
 import itertools
 import math
-import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,42 +11,37 @@ import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 
-from common.errors import MediaWarning
 from data.media.audio import GAP_SECONDS
 from data.media.container import audio_stream_of, decoded_frames, open_media, packets
+from data.media.notes import note
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 AAC_BIT_RATE = 192_000
 AAC_FRAME = 1024  # samples
-SHORTEST = Fraction(1, 2000)  # seconds between packets: no format takes the same time stamp twice, in whatever ticks
+SHORTEST = Fraction(1, 2000)  # seconds between packets: formats refuse equal time stamps, in ticks of any size
 
 
 class AudioTrack:
-    """The sound of `source`, muxed into `target` bit by bit, in step with the pictures.
+    """The first audio stream of `source`, muxed into `target` step by step with the frames.
 
     Args:
-        source: the file whose first sound stream it is.
-        target: the file that gets it; nothing may have been written into it yet.
-        kind: FFmpeg's name of the target's format.
+        source: the file with the audio.
+        target: the new file, still empty.
+        kind: FFmpeg's name of its format.
         start: time stamp in the source, in seconds, that becomes 0 in the target.
 
     Raises:
-        MediaError: the source cannot be read, or has no sound.
+        MediaError: the source cannot be read, or has no audio.
     """
 
     def __init__(self, source: Path, target: OutputContainer, kind: str, start: Fraction) -> None:
         self._target = target
         self._packets = _packets(source, target, kind, start)
-        next(self._packets)  # as far as the stream in the target, which has to be there before anything is written
+        next(self._packets)  # adds the stream, which must exist before the first packet is written
         self._waiting: av.Packet | None = None
 
     def mux_until(self, time: Fraction | None = None) -> None:
-        """Mux what sounds up to `time`, in seconds of the target; None is the end.
-
-        Raises:
-            MediaError: the source cannot be read.
-            av.FFmpegError: the target cannot be written.
-        """
+        """Mux the packets up to `time`, in seconds of the target; None means all."""
         while (packet := self._waiting or next(self._packets, None)) is not None:
             self._waiting = packet
             if time is not None and packet.dts * packet.time_base > time:
@@ -61,7 +55,7 @@ class AudioTrack:
 
 
 def _packets(source: Path, target: OutputContainer, kind: str, start: Fraction) -> Iterator[av.Packet | None]:
-    """None once the target has its stream, then the packets for it, starting at 0."""
+    """None once the target has its stream, then its packets, starting at 0."""
     with open_media(source) as container:
         stream = audio_stream_of(container)
         if _can_hold(kind, stream):
@@ -72,14 +66,12 @@ def _packets(source: Path, target: OutputContainer, kind: str, start: Fraction) 
                 yield packet
         else:
             name = stream.codec_context.name
-            warnings.warn(
-                f"its sound is {name}, which {kind} cannot hold: converted to AAC", MediaWarning, stacklevel=2
-            )
+            note(f"its audio is {name}, which {kind} cannot hold: converted to AAC")
             yield from _encoded(container, stream, target, start)
 
 
 def _can_hold(kind: str, stream: AudioStream) -> bool:
-    """Whether a format takes a stream as it is, tried out in memory."""
+    """Whether a format can hold a stream, by a trial in memory."""
     try:
         with av.open(io.BytesIO(), "w", format=kind) as trial:
             trial.add_stream_from_template(stream)
@@ -90,7 +82,7 @@ def _can_hold(kind: str, stream: AudioStream) -> bool:
 
 
 def _copied(container: InputContainer, stream: AudioStream, start: int) -> Iterator[av.Packet]:
-    """The packets of a stream, `start` ticks earlier. Where time goes back by more than rounding, they are left out."""
+    """The packets of a stream, `start` ticks earlier, without those whose time goes back by more than rounding."""
     last, left_out = None, 0
     step = math.ceil(SHORTEST / stream.time_base)
     for packet in packets(container, stream):
@@ -105,21 +97,20 @@ def _copied(container: InputContainer, stream: AudioStream, start: int) -> Itera
         packet.dts = last - start
         yield packet
     if left_out:
-        told = f"{left_out} packets of its sound lie before the ones that they follow, and were left out"
-        warnings.warn(told, MediaWarning, stacklevel=2)
+        note(f"{left_out} audio packets have time stamps before those of their predecessors, and were left out")
 
 
 def _encoded(
     container: InputContainer, stream: AudioStream, target: OutputContainer, start: Fraction
 ) -> Iterator[av.Packet | None]:
-    """The sound as AAC of the same rate, if AAC has it, in mono or stereo; first None, as `_packets`."""
+    """The audio as AAC, mono or stereo, of the same rate if AAC has it. First yields None, as `_packets`."""
     rate = stream.rate if stream.rate in AAC_RATES else 48_000
     layout = "mono" if stream.channels == 1 else "stereo"
     encoder = target.add_stream("aac", rate=rate, layout=layout)
     encoder.codec_context.bit_rate = AAC_BIT_RATE
     yield None
     resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate, frame_size=AAC_FRAME)
-    for frame in itertools.chain(decoded_frames(container, stream), [None]):  # None asks for what is left
+    for frame in itertools.chain(decoded_frames(container, stream), [None]):  # None flushes
         for converted in resampler.resample(frame):
             converted.pts -= round(start / converted.time_base)
             yield from encoder.encode(converted)

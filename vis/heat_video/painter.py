@@ -1,4 +1,4 @@
-"""Paints the heat of one picture after the other of a video over it."""
+"""Paints heat over the frames of a video."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -9,49 +9,44 @@ from av.video.reformatter import VideoReformatter
 
 from data.media.video import quarter_turns
 from vis.heat_video.peak import Peak
-from vis.overlay import COLORMAP, overlay, with_boxes
+from vis.overlay import COLORMAP, draw_boxes, overlay
 
-COLORMAPS = ("autumn", "winter", "summer", "cool")  # of several maps in one picture: red, blue, green, pink
+COLORMAPS = ("autumn", "winter", "summer", "cool")  # for several maps in one frame: red, blue, green, pink
 
 
 class HeatPainter:
-    """Paints pictures of a video, all in the size of its first one.
+    """Paints the frames of a video, all in the size of its first one.
 
     Args:
-        first: the first picture as decoded.
-        clusters: which maps are painted.
-        draw_box: whether with the boxes around their peaks.
-        side_by_side: whether with the plain picture to their left.
+        first: the first frame as decoded.
+        clusters: the maps to paint.
+        draw_box: whether to draw the boxes around their peaks.
+        side_by_side: whether to put the plain frame to their left.
     """
 
     def __init__(self, first: av.VideoFrame, clusters: Sequence[int], draw_box: bool, side_by_side: bool) -> None:
         self._width, self._height = first.width, first.height
-        self._turned = quarter_turns(first) % 2 == 1
         self._draw_box, self._side_by_side = draw_box, side_by_side
         colormaps = [COLORMAP] if len(clusters) == 1 else itertools.cycle(COLORMAPS)
         self._colormaps = dict(zip(clusters, colormaps, strict=False))
-        self._reformatter = VideoReformatter()  # one for all: setting one up costs more than a picture
+        self._reformatter = VideoReformatter()  # shared: a new one costs more than a frame
+        width, height = (self._height, self._width) if quarter_turns(first) % 2 else (self._width, self._height)
+        self.size = (width * (2 if side_by_side else 1), height)  # of a painted frame
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of what is painted."""
-        width, height = (self._height, self._width) if self._turned else (self._width, self._height)
-        return width * (2 if self._side_by_side else 1), height
-
-    def paint(self, frame: av.VideoFrame, heats: Mapping[int, np.ndarray], places: Mapping[int, Peak]) -> np.ndarray:
-        """A picture with its heat, upright RGB, uint8 [height, width, 3].
+    def paint(self, frame: av.VideoFrame, heats: Mapping[int, np.ndarray], peaks: Mapping[int, Peak]) -> np.ndarray:
+        """An upright frame with its heat, RGB, uint8 [height, width, 3].
 
         Args:
             frame: as decoded.
-            heats: cluster -> map in 0 ... 1, float [h, w]; empty where nothing sounds.
-            places: cluster -> where its map is hottest.
+            heats: cluster -> map in 0 ... 1, float [h, w]; empty in silence.
+            peaks: cluster -> peak of its map.
         """
         plain = self._upright(frame)
         painted = plain
         for cluster, heat in heats.items():
             painted = overlay(painted, heat, self._colormaps[cluster])
-        if self._draw_box and places:
-            painted = with_boxes(painted, np.array([place.box for place in places.values()]))
+        if self._draw_box and peaks:
+            painted = draw_boxes(painted, np.array([peak.box for peak in peaks.values()]))
         return np.hstack([plain, painted]) if self._side_by_side else painted
 
     def _upright(self, frame: av.VideoFrame) -> np.ndarray:

@@ -1,6 +1,6 @@
-"""Where a map is hottest: its peak, and the box around the region that belongs to it."""
+"""The peak of a map and the box around it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -8,44 +8,43 @@ from scipy import ndimage
 from metrics.evaluate import THRESHOLD
 from metrics.scores import SIZE, predict, resized
 
-TOP = 0.98  # part of the maximum that is as good as it
-BLUR = 1 / 28  # of the picture's sides: half a cell of a map of 14 x 14
+NEAR_MAXIMUM = 0.98  # values of at least this part of the maximum count as maximal
+BLUR = 1 / 28  # of the sides of the frame: half a cell of a map of 14 x 14
+DIGITS = 4  # of fractions in the JSON file
 
 
 class Peak(NamedTuple):
-    """Where a map is hottest, in fractions of the picture.
-
-    Attributes:
-        peak: x, y.
-        box: x1, y1, x2, y2, of the region around the peak.
-    """
+    """The peak of a map, x, y, and the box of its region, x1, y1, x2, y2, as fractions of the frame."""
 
     peak: tuple[float, float]
     box: tuple[float, float, float, float]
 
+    def as_json(self) -> dict[str, Any]:
+        """The peak for the JSON file. Its box is x, y, width, height, as in ``boxes.json``."""
+        x1, y1, x2, y2 = self.box
+        box = (x1, y1, x2 - x1, y2 - y1)
+        return {"peak": [round(value, DIGITS) for value in self.peak], "normbox": [round(side, DIGITS) for side in box]}
+
 
 def find_peak(heat: np.ndarray) -> Peak | None:
-    """The peak, and the box of what a score counts as predicted and hangs together with it. None of an empty map.
+    """The peak of a map, float [h, w], and the box of the connected predicted region around it. None for zeros.
 
-    Maps are often flat where they are hottest, and their maximum leaps about there from frame to frame. The peak is in
-    the midst of what is hottest in the map a little blurred.
-
-    Args:
-        heat: float [h, w], 0 or more.
+    Maps are often flat near their maximum, so that its place jumps from frame to frame. The peak is therefore the
+    middle of the largest values of the slightly blurred map.
     """
     area, _ = predict(resized(heat), THRESHOLD)
     if not area.any():
         return None
     blurred = np.where(area, resized(ndimage.gaussian_filter(heat, [side * BLUR for side in heat.shape])), 0)
-    y, x = _midst(blurred >= TOP * blurred.max())
+    y, x = _middle(blurred >= NEAR_MAXIMUM * blurred.max())
     regions, _ = ndimage.label(area)
     rows, columns = (np.flatnonzero((regions == regions[y, x]).any(axis)) for axis in (1, 0))
     box = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
     return Peak(((x + 0.5) / SIZE, (y + 0.5) / SIZE), tuple(float(edge) / SIZE for edge in box))
 
 
-def _midst(area: np.ndarray) -> tuple[int, int]:
-    """Row and column of the pixel of an area that is nearest to its middle."""
-    places = np.argwhere(area)
-    y, x = places[np.square(places - places.mean(0)).sum(1).argmin()]
+def _middle(area: np.ndarray) -> tuple[int, int]:
+    """Row and column of the pixel of an area that is nearest to its centroid."""
+    pixels = np.argwhere(area)
+    y, x = pixels[np.square(pixels - pixels.mean(0)).sum(1).argmin()]
     return int(y), int(x)

@@ -1,38 +1,83 @@
-"""The sound of single seconds as MP3, which every browser plays and which is a quarter of the size of plain samples."""
+"""The audio of single seconds as MP3: every browser plays it, at a quarter of the size of raw samples."""
 
 import io
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import av
 import numpy as np
+from tqdm import tqdm
 
-from data.media.audio import Audio, whole_seconds
+from common.errors import MediaError, MediaWarning
+from data.layout import audio_by_name, audio_dir, video_dir, videos_by_name
+from data.media.audio import Audio, audio_of_name, whole_seconds
 
-RATE = 32_000  # samples a second: twice that of the spectrograms, so that one hears more than the network
+RATE = 32_000  # samples a second: twice the rate of the spectrograms, so that a listener hears more than the network
 BIT_RATE = 64_000  # 8 kB a second
 MEDIA_TYPE = "audio/mpeg"
 
+Second = tuple[str, int]  # NAME and second
 
-def clips_of_seconds(sound: Audio, seconds: Iterable[int]) -> dict[int, bytes]:
-    """The seconds of a sound as MP3, cut where the spectrograms are.
 
-    Args:
-        sound: aligned to the picture.
-        seconds: whole seconds of the picture.
+def clips_of(seconds: Iterable[Second], data_dir: Path) -> tuple[dict[Second, bytes], dict[Second, str]]:
+    """The audio of seconds, from the videos or their separate audio files.
 
     Returns:
-        second -> MP3 file; without those that the sound does not have, or not to their end.
+        An MP3 file for each second that has audio, and for each other second the reason.
     """
-    first, pieces = whole_seconds(sound, RATE)
+    by_video: dict[str, list[int]] = {}
+    for name, second in seconds:
+        by_video.setdefault(name, []).append(second)
+    videos, audio_files = videos_by_name(data_dir), audio_by_name(data_dir)
+    clips: dict[Second, bytes] = {}
+    missing: dict[Second, str] = {}
+    for name, wanted in tqdm(by_video.items(), desc="audio", unit="video", leave=False):
+        try:
+            found = clips_of_seconds(_audio_of(videos.get(name, []), audio_files.get(name), data_dir), wanted)
+        except MediaError as error:
+            missing |= {(name, second): str(error) for second in wanted}
+            continue
+        clips |= {(name, second): clip for second, clip in found.items()}
+        missing |= {(name, second): "the audio ends earlier" for second in wanted if second not in found}
+    return clips, missing
+
+
+def failure_lines(missing: Mapping[Second, str]) -> list[str]:
+    """A line for each video and reason, with the seconds that have no audio."""
+    seconds: dict[tuple[str, str], list[str]] = {}
+    for (video, second), reason in missing.items():
+        seconds.setdefault((video, reason), []).append(str(second))
+    return [f"{video}, audio of second {', '.join(of)}: {reason}" for (video, reason), of in seconds.items()]
+
+
+def _audio_of(videos: Sequence[Path], audio_file: Path | None, data_dir: Path) -> Audio:
+    """The audio of a NAME.
+
+    Raises:
+        MediaError: there is none; the text names the file.
+    """
+    if not videos and audio_file is None:
+        raise MediaError(
+            f"there is no file of this name in {video_dir(data_dir)} or {audio_dir(data_dir)}: "
+            "put it there, or name the data set of the maps with --data_dir"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MediaWarning)  # cut_audio.py has reported it
+        try:
+            return audio_of_name(videos, audio_file)
+        except MediaError as error:
+            raise MediaError(str(error) if audio_file else f"{videos[0]}: {error}") from error
+
+
+def clips_of_seconds(audio: Audio, seconds: Iterable[int]) -> dict[int, bytes]:
+    """Second -> MP3 file, cut where the spectrograms are cut. Seconds without audio to their end are left out."""
+    first, pieces = whole_seconds(audio, RATE)
     return {second: as_mp3(pieces[second - first]) for second in seconds if 0 <= second - first < len(pieces)}
 
 
 def as_mp3(samples: np.ndarray) -> bytes:
-    """An MP3 file.
-
-    Args:
-        samples: float32 [n], mono, RATE a second, full scale is 1; what is louder is cut off.
-    """
+    """An MP3 file of float32 [n], mono, RATE samples a second, clipped to -1 ... 1."""
     file = io.BytesIO()
     with av.open(file, "w", format="mp3") as container:
         stream = container.add_stream("libmp3lame", rate=RATE, layout="mono", bit_rate=BIT_RATE)

@@ -1,9 +1,8 @@
-"""What a web page shows of a run's frames: which ones, their pictures, maps and sounds, small enough for hundreds."""
+"""The frames on the web page of a run: which ones, and their pixels and maps, small enough for hundreds on a page."""
 
 import io
 import math
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,23 +10,20 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from common.errors import MediaError, MediaWarning
-from data.media.audio import audio_of_name
-from data.layout import audio_by_name, audio_dir, video_dir, videos_by_name
-from data.lists import label_of
-from metrics.annotations import Boxes
-from metrics.frame_keys import Frame
+from common.errors import SampleError
+from data.lists import label_of, labels_of_set
+from metrics.annotations import Boxes, Frame
+from metrics.runs import Run
 from metrics.scores import resized
+from vis.frames import ScoredFrames, read_frame, require_drawable
 from vis.overlay import LEVELS, relative
-from vis.page.clips import clips_of_seconds
+from vis.page.clips import Second
 
-SHORT_SIDE = 320  # pixels of a picture's shorter side, at most
-MOST_PIXELS = SHORT_SIDE * 570  # of a picture; only wider ones than 16:9 are made smaller by it
-MOST_BYTES = 48_000  # of a picture: 300 of them with maps and sounds, written as text, are below 30 MB
+SHORT_SIDE = 320  # pixels of a frame's shorter side, at most
+MAX_PIXELS = SHORT_SIDE * 570  # of a frame; smaller than SHORT_SIDE allows only if it is wider than 16:9
+MAX_BYTES = 48_000  # of a frame: 300 of them with maps and audio, as base64, take less than 30 MB
 QUALITIES = (82, 70, 55, 40, 25, 12)  # of JPEG: the first that is small enough
-MOST_CELLS = 32  # of a map's side; larger maps are made smaller
-
-Second = tuple[str, int]  # NAME and second
+MAX_CELLS = 32  # of a map's side
 
 
 @dataclass(frozen=True)
@@ -35,15 +31,15 @@ class Card:
     """A frame of the gallery.
 
     Attributes:
-        frame: which one.
-        jpeg: its picture.
-        width: of the picture, in pixels.
-        height: of the picture, in pixels.
-        maps: uint8 [v_cluster, h, w], parts of each map's maximum.
-        boxes: (x, y, width, height) as fractions of the frame.
-        label: its class; empty if it has none.
-        scores: by their names; empty if it has no boxes.
-        distance: of its sound to the maps that are matched; None if that is not known.
+        frame: video, second and index.
+        jpeg: its pixels.
+        width: in pixels.
+        height: in pixels.
+        maps: uint8 [V, h, w], each relative to its maximum.
+        boxes: x, y, width, height as fractions of the frame.
+        label: its class, may be empty.
+        scores: name -> score, empty without boxes.
+        distance: of its audio to the matched maps. None if unknown.
     """
 
     frame: Frame
@@ -58,109 +54,89 @@ class Card:
 
     @property
     def second(self) -> Second:
-        """The second that it is of."""
+        """The video and the second of the frame."""
         return self.frame.video, self.frame.second
 
 
 def spread_over_videos(frames: Mapping[str, Frame], count: int, seed: int) -> list[str]:
-    """Keys of `count` random frames, about as many of each video, in the order of videos and time; 0 is all of them."""
+    """Keys of `count` random frames (0: all), about as many of each video, sorted by video and time."""
     rng = np.random.default_rng(seed)
-    of_video: dict[str, list[str]] = {}
+    by_video: dict[str, list[str]] = {}
     for key, frame in frames.items():
-        of_video.setdefault(frame.video, []).append(key)
+        by_video.setdefault(frame.video, []).append(key)
     turns = [
         (turn, rng.random(), keys[index])  # in each turn every video gives a frame, in random order
-        for keys in of_video.values()
+        for keys in by_video.values()
         for turn, index in enumerate(rng.permutation(len(keys)))
     ]
     chosen = [key for *_, key in sorted(turns)[: count or len(turns)]]
     return sorted(chosen, key=lambda key: (frames[key], key))
 
 
-def small_jpeg(picture: np.ndarray) -> tuple[bytes, int, int]:
-    """A picture in at most MOST_BYTES or of the lowest quality, its width and its height.
+def make_cards(
+    keys: Sequence[str], run: Run, frames: Mapping[str, Frame], scored: ScoredFrames, data_dir: Path
+) -> tuple[list[Card], list[str]]:
+    """The cards of the gallery, and a line for each frame that cannot be shown."""
+    labels = labels_of_set(data_dir)
+    cards, failures = [], []
+    for key in tqdm(keys, desc="frames", unit="frame", leave=False):
+        try:
+            cards.append(make_card(key, run, frames[key], scored, labels, data_dir))
+        except SampleError as error:
+            failures.append(f"{key}: {error}")
+    return cards, failures
 
-    Args:
-        picture: uint8 [H, W, 3].
+
+def make_card(key: str, run: Run, frame: Frame, scored: ScoredFrames, labels: dict[str, str], data_dir: Path) -> Card:
+    """The card of a frame.
+
+    Raises:
+        SampleError: the frame or its maps cannot be shown.
     """
-    height, width = picture.shape[:2]
-    factor = min(1, SHORT_SIDE / min(height, width), math.sqrt(MOST_PIXELS / (height * width)))
-    image = Image.fromarray(picture)
+    maps, boxes = run.maps[key], scored.boxes.get(key)
+    require_drawable(maps, run)
+    jpeg, width, height = small_jpeg(read_frame(frame, data_dir))
+    corners = np.round(boxes.corners, 4).tolist() if boxes else []
+    return Card(
+        frame=frame,
+        jpeg=jpeg,
+        width=width,
+        height=height,
+        maps=map_levels(maps),
+        boxes=[(x1, y1, round(x2 - x1, 4), round(y2 - y1, 4)) for x1, y1, x2, y2 in corners],
+        label=class_of(frame.video, labels, boxes),
+        scores=scored.scores.get(key, {}),
+        distance=float(np.linalg.norm(run.distances[key])) if run.distances and key in run.distances else None,
+    )
+
+
+def small_jpeg(frame: np.ndarray) -> tuple[bytes, int, int]:
+    """A frame, uint8 [H, W, 3], as JPEG of at most MAX_BYTES if any quality allows it. Also its width and height."""
+    height, width = frame.shape[:2]
+    factor = min(1, SHORT_SIDE / min(height, width), math.sqrt(MAX_PIXELS / (height * width)))
+    image = Image.fromarray(frame)
     if factor < 1:
         size = (max(1, round(width * factor)), max(1, round(height * factor)))
         image = image.resize(size, Image.Resampling.LANCZOS)
     for quality in QUALITIES:
         file = io.BytesIO()
         image.save(file, format="JPEG", quality=quality, optimize=True)
-        if file.tell() <= MOST_BYTES:
+        if file.tell() <= MAX_BYTES:
             break
     return file.getvalue(), image.width, image.height
 
 
 def map_levels(maps: np.ndarray) -> np.ndarray:
-    """Each map as parts of its own maximum, in LEVELS steps.
-
-    Args:
-        maps: float [v_cluster, h, w].
-
-    Returns:
-        uint8 [v_cluster, h, w]; h and w at most MOST_CELLS.
-    """
-    height, width = (min(size, MOST_CELLS) for size in maps.shape[1:])
+    """Each map of float [V, h, w] relative to its maximum, quantized: uint8 [V, h, w], h and w at most MAX_CELLS."""
+    height, width = (min(size, MAX_CELLS) for size in maps.shape[1:])
     if (height, width) != maps.shape[1:]:
         maps = resized(maps, height, width)
     return np.stack([np.rint(relative(np.maximum(heat, 0)) * (LEVELS - 1)).astype(np.uint8) for heat in maps])
 
 
 def class_of(video: str, labels: dict[str, str], boxes: Boxes | None) -> str:
-    """The class of a frame: its video's label, else what its boxes are of; empty if nothing says it."""
+    """The class of a frame: the label of its video, else the classes of its boxes, else empty."""
     if label := label_of(video, labels):
         return label
     names = dict.fromkeys(name for name in boxes.classes if name) if boxes else {}
     return ", ".join(f"class {name}" if name.isdecimal() else name for name in names)
-
-
-def corners_and_sizes(boxes: Boxes | None) -> list[tuple[float, float, float, float]]:
-    """(x, y, width, height) of each box, as fractions of the frame."""
-    corners = np.round(boxes.corners, 4).tolist() if boxes else []
-    return [(x1, y1, round(x2 - x1, 4), round(y2 - y1, 4)) for x1, y1, x2, y2 in corners]
-
-
-def clips_of(seconds: Iterable[Second], data_dir: Path) -> tuple[dict[Second, bytes], dict[Second, str]]:
-    """The sounds of seconds, out of the videos or their separate sound tracks.
-
-    Returns:
-        MP3 of each second that can be had; and of the others why not.
-    """
-    of_video: dict[str, list[int]] = {}
-    for name, second in seconds:
-        of_video.setdefault(name, []).append(second)
-    videos, sounds = videos_by_name(data_dir), audio_by_name(data_dir)
-    clips: dict[Second, bytes] = {}
-    missing: dict[Second, str] = {}
-    for name, wanted in tqdm(of_video.items(), desc="sounds", unit="video", leave=False):
-        try:
-            found = _clips_of_video(videos.get(name, []), sounds.get(name), wanted, data_dir)
-        except MediaError as error:
-            missing |= {(name, second): str(error) for second in wanted}
-            continue
-        clips |= {(name, second): clip for second, clip in found.items()}
-        missing |= {(name, second): "the sound does not last that long" for second in wanted if second not in found}
-    return clips, missing
-
-
-def _clips_of_video(
-    videos: list[Path], sound_file: Path | None, seconds: Sequence[int], data_dir: Path
-) -> dict[int, bytes]:
-    """The clips of one NAME; raises MediaError, which names the file."""
-    if not videos and sound_file is None:
-        raise MediaError(
-            f"there is no file of this name in {video_dir(data_dir)} or {audio_dir(data_dir)}: "
-            "put it there, or name the maps' data set with --data_dir"
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", MediaWarning)  # cut_audio.py has told of it
-        try:
-            return clips_of_seconds(audio_of_name(videos, sound_file), seconds)
-        except MediaError as error:
-            raise MediaError(str(error) if sound_file else f"{videos[0]}: {error}") from error

@@ -14,7 +14,7 @@
     audio: element.querySelector("audio"),
   }));
 
-  // --- maps: drawn here as vis/overlay.py does, between cells bilinear, so that no blended picture has to be stored
+  // --- maps: drawn here bilinear as in vis/overlay.py, so that no blended frame is stored
 
   const neighbours = (cells, pixels) =>
     Array.from({ length: pixels }, (_, pixel) => {
@@ -23,7 +23,7 @@
       return [first, Math.min(first + 1, cells - 1), place - first];
     });
 
-  // Colour and opacity of each level: where the map is 0, the frame is untouched.
+  // Color and opacity of each level. Where the map is 0, the frame is unchanged.
   const pixelOfLevel = new Uint32Array(
     Uint8Array.from({ length: 4 * 256 }, (_, i) => (i % 4 < 3 ? colors[3 * (i >> 2) + (i % 4)] : i >> 2)).buffer,
   );
@@ -59,7 +59,7 @@
     gallery.classList.toggle("without-boxes", find("boxes") !== null && !find("boxes").checked);
   }
 
-  // --- which pictures, in which order
+  // --- filter and sort
 
   const valueOf = (id) => find(id)?.value ?? "";
 
@@ -77,7 +77,7 @@
   function compare(first, second, name, sign) {
     const [a, b] = [first[name], second[name]];
     if (a === b) return first.number - second.number;
-    if (a === null || b === null) return a === null ? 1 : -1; // what has no score comes last, either way
+    if (a === null || b === null) return a === null ? 1 : -1; // cards without a score come last
     return sign * (a - b);
   }
 
@@ -95,17 +95,17 @@
       if (card.element.hidden) card.audio?.pause();
       else shown += 1;
     }
-    find("shown").textContent = `${shown} of ${cards.length} pictures`;
+    find("shown").textContent = `${shown} of ${cards.length} frames`;
     find("nothing").hidden = shown > 0;
   }
 
-  // --- only what is near the window is painted and loaded: browsers allow a page only so many players
+  // --- only cards near the window are painted and loaded: browsers limit the number of players of a page
 
-  function loadSound(audio, clip) {
+  function loadAudio(audio, clip) {
     if (!audio.hasAttribute("src")) audio.src = `data:${content.mediaType};base64,${content.clips[clip]}`;
   }
 
-  function unloadSound(audio) {
+  function unloadAudio(audio) {
     if (!audio.paused || !audio.hasAttribute("src")) return;
     audio.removeAttribute("src");
     audio.load();
@@ -117,8 +117,8 @@
         const card = cards[Number(target.dataset.number)];
         card.isNear = isIntersecting;
         if (isIntersecting) paint(card, cluster());
-        if (card.audio && isIntersecting) loadSound(card.audio, card.clip);
-        else if (card.audio) unloadSound(card.audio);
+        if (card.audio && isIntersecting) loadAudio(card.audio, card.clip);
+        else if (card.audio) unloadAudio(card.audio);
       }
     },
     { rootMargin: "400px" },

@@ -1,4 +1,4 @@
-"""Writes the pictures of a video anew, each when it was shown in the source."""
+"""Encodes the frames of a heat video. Each is shown when its source frame was shown."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -14,36 +14,36 @@ from common.errors import UserError
 from data.media.video_stream import USUAL_RATE
 
 KINDS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}  # FFmpeg's names of the formats
-# Without B-frames: with them, an mp4 file whose frame rate varies states another duration than its pictures have.
+# No B-frames: with them, an mp4 file of variable frame rate states a wrong duration.
 X264_OPTIONS = {"preset": "veryfast", "crf": "20", "bf": "0"}
-SECONDS_A_KEYFRAME = 2  # a player can jump to these
-# Numbers of FFmpeg's AVColorSpace that its scaler converts from and to: BT.709, FCC, BT.601 twice, 240M, BT.2020.
+SECONDS_A_KEYFRAME = 2  # a player can seek to key frames
+# Numbers of FFmpeg's AVColorSpace that its scaler converts: BT.709, FCC, BT.601 twice, 240M, BT.2020.
 CONVERTIBLE_COLORSPACES = frozenset({1, 4, 5, 6, 7, 9})
-UNSPECIFIED = 2  # colour space, primaries or transfer curve: as most files have it
+UNSPECIFIED = 2  # color space, as of most files
 
 
 def kind_of(path: Path) -> str:
-    """FFmpeg's name for the format that a file's ending asks for.
+    """FFmpeg's name of the format that a file name asks for.
 
     Raises:
-        UserError: it is none of those that are written here.
+        UserError: heat videos are not written in that format.
     """
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
-        raise UserError(f"{path}: videos are written as {', '.join(KINDS)}, not {path.suffix or 'without an ending'}")
+        raise UserError(f"{path}: the file name of a video ends with {', '.join(KINDS)}, not {path.suffix!r}")
     return kind
 
 
 class VideoWriter:
-    """Takes upright RGB pictures; a picture's time stamp is its source's, less the `start` of the source.
+    """Encodes upright RGB frames with the time stamps of the source, moved so that `start` becomes 0.
 
     Args:
         target: the file, empty.
-        stream: of the source's pictures: rate, ticks, shape of the pixels.
-        like: the source's first picture, whose colour properties the pictures get.
-        size: width and height of the pictures. Odd ones are made even by repeating the last row or column.
-        start: time stamp in the source, in seconds, that becomes 0.
-        threads: of the encoder; 0 takes as many as there are cores.
+        stream: the video stream of the source. Its frame rate, time base and pixel shape are kept.
+        like: the first frame of the source. Its color properties are kept.
+        size: width and height. An odd side gets one more row or column, a copy of the last one.
+        start: time stamp in the source, in seconds.
+        threads: of the encoder.
     """
 
     def __init__(
@@ -53,19 +53,19 @@ class VideoWriter:
         like: av.VideoFrame,
         size: tuple[int, int],
         start: Fraction,
-        threads: int = 0,
+        threads: int,
     ) -> None:
         self._target = target
         self._odd = tuple((0, length % 2) for length in reversed(size))
         self._ticks, self._shift = stream.time_base, round(start / stream.time_base)
-        self._reformatter = VideoReformatter()  # one for all: setting one up costs more than a picture
+        self._reformatter = VideoReformatter()  # shared: a new one costs more than a frame
         rate = stream.average_rate or stream.guessed_rate or USUAL_RATE
         self._encoder = target.add_stream("libx264", rate=rate, options=X264_OPTIONS)
         self._encoder.width, self._encoder.height = (length + length % 2 for length in size)
         self._encoder.pix_fmt = "yuv420p"
         context = self._encoder.codec_context
         context.time_base, context.gop_size = self._ticks, max(1, round(rate * SECONDS_A_KEYFRAME))
-        context.flags |= Flags.frame_duration  # else the last picture lasts as long as the mean one
+        context.flags |= Flags.frame_duration  # else the last frame gets the mean duration
         context.thread_count = threads
         if pixel_shape := stream.sample_aspect_ratio:
             context.sample_aspect_ratio = 1 / pixel_shape if round(like.rotation / 90) % 2 else pixel_shape
@@ -75,21 +75,18 @@ class VideoWriter:
         context.color_range = like.color_range
         context.color_primaries, context.color_trc = like.color_primaries, like.color_trc
 
-    def add(self, picture: np.ndarray, pts: int, duration: int) -> Fraction:
-        """Write a picture; returns when it is shown, in seconds of the target.
+    def add(self, pixels: np.ndarray, pts: int, duration: int) -> Fraction:
+        """Encode a frame. Returns its time in the target, in seconds.
 
         Args:
-            picture: upright, RGB, uint8 [height, width, 3].
-            pts: its time stamp in the source, in ticks of the source's stream.
-            duration: how long it is shown, in the same ticks; 0 if that is not known.
-
-        Raises:
-            av.FFmpegError: it cannot be written.
+            pixels: upright, RGB, uint8 [height, width, 3].
+            pts: time stamp in the source, in ticks of its stream.
+            duration: in the same ticks; 0 if unknown.
         """
         if any(more for _, more in self._odd):
-            picture = np.pad(picture, (*self._odd, (0, 0)), mode="edge")
+            pixels = np.pad(pixels, (*self._odd, (0, 0)), mode="edge")
         frame = self._reformatter.reformat(
-            av.VideoFrame.from_ndarray(picture, format="rgb24"),
+            av.VideoFrame.from_ndarray(pixels, format="rgb24"),
             format="yuv420p",
             dst_colorspace=self._colorspace,
             dst_color_range=self._color_range,
@@ -100,5 +97,5 @@ class VideoWriter:
         return frame.pts * self._ticks
 
     def finish(self) -> None:
-        """Write the pictures that the encoder still holds."""
+        """Write the frames that the encoder still holds."""
         self._target.mux(self._encoder.encode(None))
