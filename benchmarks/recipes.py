@@ -37,7 +37,7 @@ from data.layout import LIST_NAMES, boxes_file, list_path
 from metrics.annotations import Annotations, read_annotations
 from metrics.evaluate import has_objects, score_baselines, score_run, summary
 from metrics.runs import NEGATIVES, read_run, roc_auc
-from metrics.score import write_json
+from metrics.table import write_json
 from models.recipes import RECIPES
 from training.options import DATA_OPTIONS, DEFAULTS, NOT_FROM_CHECKPOINT, checkpoint_args, merge_options
 from training.precision import PRECISIONS

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from common.cli import available_cores
-from metrics.score import write_json
+from metrics.table import write_json
 
 
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

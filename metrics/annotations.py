@@ -1,248 +1,217 @@
-"""Reads what annotators said: boxes of MUSIC (``boxes.json``), VGG-SS and Flickr-SoundNet.
+"""Annotated boxes of MUSIC (``boxes.json``), VGG-SS and Flickr-SoundNet, read and checked.
 
 ========  ======================  ===============================================================================
 format    file                    form
 ========  ======================  ===============================================================================
 music     ``boxes.json``          ``{"NAME/frame_013/00411.jpg": {"bbox": [{"normbox": [x, y, w, h],
                                   "category_id": 3}]}}``, top left corner and size as fractions of the frame
-vggss     ``vggss.json``          ``[{"file": NAME, "class": "flute", "bbox": [[x1, y1, x2, y2]]}]``, fractions;
-                                  the middle frame of each clip
-flickr    folder of ``NAME.xml``  elements ``bbox`` whose last four children are xmin, ymin, xmax, ymax in pixels of
-                                  a 256 x 256 picture, one of each annotator; the middle frame of each clip
+vggss     ``vggss.json``          ``[{"file": NAME, "class": "flute", "bbox": [[x1, y1, x2, y2]]}]``, corners as
+                                  fractions of the middle frame of the clip
+flickr    folder of ``NAME.xml``  elements ``bbox``, one for each annotator. Their last four children are xmin, ymin,
+                                  xmax, ymax in pixels of the middle frame of the clip, at 256 x 256
 ========  ======================  ===============================================================================
 
-Boxes that reach over the frame's edge a little are cut off there, as in the published evaluations.
+A box may reach a little over the edge of the frame. It is cut off there, as in the published evaluations.
 """
 
 import json
-import math
+import re
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from common.errors import UserError
-from metrics.frame_keys import FORM, Frame, parse_frame
 
 FORMATS = ("music", "vggss", "flickr")
-FLICKR_SIZE = 256  # pixels of the pictures that its boxes were drawn in
-OVERSHOOT = 0.25  # parts of a frame that a box may reach over its edge; pixels instead of fractions reach further
+FLICKR_SIZE = 256  # pixels
+FLICKR_EDGES = ("xmin", "ymin", "xmax", "ymax")
+OVERSHOOT = 0.25  # part of a frame. A box beyond it is probably in pixels, not in fractions
+LARGEST_NUMBER = 1e9
 NO_CLASS = "no class"
+
+KEY_FORM = "NAME/frame_013/00411"
+# NAME may start with dashes and contain dots. Published files of maps have whole paths before it.
+KEY_PATTERN = re.compile(
+    r"(?:.*/)?(?P<video>[^/]+)/frame_(?P<second>[0-9]{1,9})/(?P<index>[0-9]{1,9})(?:\.(?:jpe?g|png))?"
+)
+
+
+class Frame(NamedTuple):
+    """A frame: its video, the second it was extracted for, and its index in the video."""
+
+    video: str
+    second: int
+    index: int
+
+
+def parse_frame(key: str) -> Frame | None:
+    """The frame of a key like ``NAME/frame_013/00411.jpg``; None for a key of another form."""
+    match = KEY_PATTERN.fullmatch(key)
+    return Frame(match["video"], int(match["second"]), int(match["index"])) if match else None
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """The boxes of a frame; none if it was annotated that nothing is to be seen.
+    """The boxes of a frame. There are none if the annotators saw nothing that sounds.
 
     Attributes:
-        corners: float64 [N, 4], x1, y1, x2, y2 as fractions of the frame, in 0 ... 1.
-        classes: of each box, as text; empty where it has none.
+        corners: float64 [N, 4], x1, y1, x2, y2 as fractions of the frame, from 0 to 1.
+        classes: the class of each box, "" for a box without one.
     """
 
     corners: np.ndarray
     classes: tuple[str, ...]
 
-    def objects(self) -> dict[int, tuple[str, np.ndarray]]:
-        """Number -> class and boxes [n, 4] of each object: boxes of one class are one, each box without is one."""
+    def objects(self) -> list[tuple[str, np.ndarray]]:
+        """Class and boxes [n, 4] of each object. All boxes of a class are one object, and each box without a class."""
         members: dict[object, list[int]] = {}
         for number, name in enumerate(self.classes):
             members.setdefault(name or number, []).append(number)
-        return {
-            number: (self.classes[boxes[0]] or NO_CLASS, self.corners[boxes])
-            for number, boxes in enumerate(members.values())
-        }
+        return [(self.classes[rows[0]] or NO_CLASS, self.corners[rows]) for rows in members.values()]
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """All annotated frames of a file.
+    """All annotations of a file or folder.
 
     Attributes:
         format: one of FORMATS.
-        path: where it was read.
-        frames: of MUSIC by frame.
-        clips: of VGG-SS and Flickr-SoundNet by NAME, the boxes of a clip's middle frame.
+        path: the file or folder.
+        frames: boxes of each frame (MUSIC).
+        clips: boxes of the middle frame of each clip, by NAME (VGG-SS and Flickr-SoundNet).
     """
 
     format: str
     path: Path
-    frames: dict[Frame, Boxes]
-    clips: dict[str, Boxes]
+    frames: dict[Frame, Boxes] = field(default_factory=dict)
+    clips: dict[str, Boxes] = field(default_factory=dict)
 
 
 def read_annotations(path: Path, format_name: str | None = None) -> Annotations:
-    """Read a file of annotations, or the folder of those of Flickr-SoundNet.
+    """Read annotations.
 
     Args:
-        path: of the file or folder.
-        format_name: one of FORMATS; None finds out: a folder is ``flickr``, a list ``vggss``, else it is ``music``.
+        path: a file, or the folder of Flickr-SoundNet.
+        format_name: one of FORMATS. None: a folder is ``flickr``, a JSON list is ``vggss``, other JSON is ``music``.
 
     Raises:
-        UserError: it can't be read, or an entry is malformed; the text names it.
+        UserError: the file cannot be read, or an entry is malformed. The message names the entry.
     """
     path = Path(path)
     if format_name == "flickr" or (format_name is None and path.is_dir()):
-        return Annotations("flickr", path, {}, read_flickr(path))
-    content = _load_json(path)
+        return Annotations("flickr", path, clips=_read_flickr(path))
+    try:
+        content = json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not JSON ({error})") from error
     if format_name == "vggss" or (format_name is None and isinstance(content, list)):
-        return Annotations("vggss", path, {}, parse_vggss(content, path))
-    return Annotations("music", path, parse_music(content, path), {})
+        return Annotations("vggss", path, clips=_parse_vggss(content, path))
+    return Annotations("music", path, frames=_parse_music(content, path))
 
 
-def parse_music(content: object, path: Path) -> dict[Frame, Boxes]:
-    """The frames of a ``boxes.json``.
-
-    Raises:
-        UserError: it has another form.
-    """
-    if not isinstance(content, dict):
-        raise UserError(f'{path} is no file of boxes: it holds {_kind(content)}, not {{"{FORM}.jpg": ...}}')
+def _parse_music(content: object, path: Path) -> dict[Frame, Boxes]:
     frames: dict[Frame, Boxes] = {}
-    for key, entry in content.items():
+    for key, entry in _expect(content, dict, f'an object {{"{KEY_FORM}.jpg": ...}}', str(path)).items():
+        where = f"{path}: entry {key!r:.100}"
         frame = parse_frame(key)
         if frame is None:
-            raise UserError(f"{path}: the key {key!r:.100} is not of the form {FORM}.jpg")
+            raise UserError(f"{where}: the key does not have the form {KEY_FORM}.jpg")
         if frame in frames:
-            raise UserError(f"{path}: the frame of {key!r} is there twice")
-        where = f"{path}: the entry {key!r}"
-        boxes = entry.get("bbox") if isinstance(entry, dict) else None
-        if not isinstance(boxes, list):
-            raise UserError(f'{where} has no list "bbox"')
-        frames[frame] = _music_boxes(boxes, where)
+            raise UserError(f"{where}: its frame occurs twice")
+        corners, classes = [], []
+        for number, box in enumerate(_field(entry, "bbox", list, "a list", where)):
+            here = f"{where}, box {number}"
+            x, y, width, height = _four_numbers(_field(box, "normbox", list, "a list", here), here)
+            corners.append(_inside([x, y, x + width, y + height], here))
+            category = _field(box, "category_id", int | str | None, "a whole number or a name", here)
+            classes.append("" if category is None else str(category))
+        frames[frame] = _boxes(corners, classes)
     return frames
 
 
-def _music_boxes(boxes: list, where: str) -> Boxes:
-    corners, classes = [], []
-    for number, box in enumerate(boxes):
-        here = f"{where}, box {number}"
-        if not isinstance(box, dict) or "normbox" not in box:
-            raise UserError(f'{here} has no "normbox"')
-        x, y, width, height = _four_numbers(box["normbox"], here)
-        corners.append(_checked([x, y, x + width, y + height], here))
-        category = box.get("category_id")
-        if category is not None and (isinstance(category, bool) or not isinstance(category, int | str)):
-            raise UserError(f'{here} has a "category_id" that is neither a whole number nor a name')
-        classes.append("" if category is None else str(category))
-    return _boxes(corners, classes)
-
-
-def parse_vggss(content: object, path: Path) -> dict[str, Boxes]:
-    """The clips of a ``vggss.json``.
-
-    Raises:
-        UserError: it has another form.
-    """
-    if not isinstance(content, list):
-        raise UserError(f'{path} is no file of VGG-SS: it holds {_kind(content)}, not [{{"file": ..., "bbox": ...}}]')
+def _parse_vggss(content: object, path: Path) -> dict[str, Boxes]:
     clips: dict[str, Boxes] = {}
-    for number, entry in enumerate(content):
-        name = entry.get("file") if isinstance(entry, dict) else None
-        if not isinstance(name, str) or not name:
-            raise UserError(f'{path}: entry {number} has no name as its "file"')
+    for number, entry in enumerate(_expect(content, list, 'a list [{"file": ..., "bbox": ...}]', str(path))):
+        name = _field(entry, "file", str, "a name", f"{path}: entry {number}")
         where = f"{path}: entry {number} ({name:.100})"
         if name in clips:
-            raise UserError(f"{where} is there twice")
-        boxes, label = entry.get("bbox"), entry.get("class", "")
-        if not isinstance(boxes, list):
-            raise UserError(f'{where} has no list "bbox"')
-        if not isinstance(label, str):
-            raise UserError(f'{where} has a "class" that is no text')
+            raise UserError(f"{where}: its clip occurs twice")
+        label = _field(entry, "class", str | None, "a text", where) or ""
         corners = [
-            _checked(_four_numbers(box, f"{where}, box {i}"), f"{where}, box {i}") for i, box in enumerate(boxes)
+            _inside(_four_numbers(box, f"{where}, box {i}"), f"{where}, box {i}")
+            for i, box in enumerate(_field(entry, "bbox", list, "a list", where))
         ]
         clips[name] = _boxes(corners, [label] * len(corners))
     return clips
 
 
-def read_flickr(folder: Path) -> dict[str, Boxes]:
-    """The clips of a folder of XML files, ``NAME.xml``.
-
-    Raises:
-        UserError: it is no such folder, or a file has another form.
-    """
-    folder = Path(folder)
+def _read_flickr(folder: Path) -> dict[str, Boxes]:
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".xml")
     except OSError as error:
         raise UserError(f"the annotations {folder} are not a folder of XML files ({error.strerror})") from error
     if not paths:
-        raise UserError(f"the folder {folder} holds no XML file: give the one with NAME.xml for each clip")
-    return {path.stem: parse_flickr(_read_text(path), path) for path in paths}
+        raise UserError(f"the folder {folder} contains no XML file: name the folder with NAME.xml for each clip")
+    return {path.stem: _parse_flickr(_read_text(path), path) for path in paths}
 
 
-def parse_flickr(text: str, path: Path) -> Boxes:
-    """The boxes of one clip; every one counts as an annotator's vote, as in the published evaluations.
-
-    Raises:
-        UserError: it is no XML, declares entities, or a box has another form.
-    """
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # entities can grow without bound, and no annotation has any
-        raise UserError(f"{path} declares a document type or entities, which no annotation needs: it was not read")
+def _parse_flickr(text: str, path: Path) -> Boxes:
+    """The boxes of a clip. Each one counts as the vote of an annotator, as in the published evaluations."""
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # entities can grow without bound
+        raise UserError(f"{path} declares a document type or entities. It was not read: annotations need neither")
     try:
         root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError) as error:
-        raise UserError(f"{path} is no XML ({error})") from error
+        raise UserError(f"{path} is not XML ({error})") from error
     corners = []
     for number, element in enumerate(root.iter("bbox")):
         where = f"{path}: bbox {number}"
-        values = {child.tag: child.text for child in list(element)[-4:]}
-        if set(values) == {"xmin", "ymin", "xmax", "ymax"}:  # by name, else by position as published
-            texts: Sequence[str | None] = [values[name] for name in ("xmin", "ymin", "xmax", "ymax")]
-        else:
-            texts = [child.text for child in list(element)[-4:]]
+        edges = list(element)[-4:]
+        if {edge.tag for edge in edges} == set(FLICKR_EDGES):  # in any order; other names count by position
+            edges.sort(key=lambda edge: FLICKR_EDGES.index(edge.tag))
         try:
-            pixels = [float(text or "") for text in texts]
+            pixels = _four_numbers([float(edge.text or "") for edge in edges], where)
         except ValueError as error:
-            raise UserError(f"{where} has an edge that is no number ({error})") from error
-        fractions = [value / FLICKR_SIZE for value in _four_numbers(pixels, where)]
-        corners.append(_checked(fractions, where, "pixels of a picture of 256 x 256"))
+            raise UserError(f"{where}: an edge is not a number ({error})") from error
+        corners.append(_inside([value / FLICKR_SIZE for value in pixels], where, "pixels of a frame of 256 x 256"))
     return _boxes(corners, [""] * len(corners))
+
+
+def _expect(value: object, kind: type, expected: str, where: str):  # noqa: ANN202 (a value of that kind)
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise UserError(f"{where}: expected {expected}, found {value!r:.60}")
+    return value
+
+
+def _field(entry: object, key: str, kind: type, expected: str, where: str):  # noqa: ANN202 (a value of that kind)
+    """A field of a JSON object."""
+    fields = _expect(entry, dict, f'an object with "{key}"', where)
+    return _expect(fields.get(key), kind, f'{expected} as "{key}"', where)
+
+
+def _four_numbers(box: object, where: str) -> list[float]:
+    are_numbers = isinstance(box, list) and all(type(value) in (int, float) for value in box)
+    if not are_numbers or len(box) != 4 or not all(abs(value) < LARGEST_NUMBER for value in box):  # NaN is not less
+        raise UserError(f"{where}: expected a box of 4 finite numbers, found {box!r:.100}")
+    return box
+
+
+def _inside(corners: list[float], where: str, unit: str = "fractions of the frame, from 0 to 1") -> list[float]:
+    """The corners of a box, cut off at the edges of the frame."""
+    x1, y1, x2, y2 = corners
+    shown = ", ".join(f"{value:g}" for value in corners)
+    if x2 < x1 or y2 < y1:
+        raise UserError(f"{where}: the box has a negative size. Its corners are {shown} of the frame")
+    if min(corners) < -OVERSHOOT or max(corners) > 1 + OVERSHOOT:
+        raise UserError(f"{where}: the box lies outside the frame, with corners at {shown}. Expected {unit}")
+    return [min(max(value, 0.0), 1.0) for value in corners]
 
 
 def _boxes(corners: list[list[float]], classes: list[str]) -> Boxes:
     return Boxes(np.array(corners, np.float64).reshape(-1, 4), tuple(classes))
-
-
-def _four_numbers(box: object, where: str) -> list[float]:
-    """A box as 4 finite numbers.
-
-    Raises:
-        UserError: it is something else.
-    """
-    if not isinstance(box, list) or len(box) != 4:
-        has = f"{len(box)} numbers" if isinstance(box, list) else _kind(box)
-        raise UserError(f"{where} has {has} where a box has 4 numbers")
-    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in box):
-        raise UserError(f"{where} holds something that is no number: {box!r:.100}")
-    if not all(abs(value) < math.inf for value in box):  # False for NaN too
-        raise UserError(f"{where} holds a number that is not finite: {box!r:.100}")
-    if max(map(abs, box)) > 1e9:
-        raise UserError(f"{where} holds a number beyond any frame: {box!r:.100}")
-    return [float(value) for value in box]
-
-
-def _checked(corners: list[float], where: str, unit: str = "fractions of the frame, 0 to 1") -> list[float]:
-    """Corners cut off at the frame's edges.
-
-    Raises:
-        UserError: the box has a negative size, or lies far outside the frame.
-    """
-    x1, y1, x2, y2 = corners
-    shown = ", ".join(f"{value:g}" for value in corners)
-    if x2 < x1 or y2 < y1:
-        raise UserError(f"{where} has a negative size: its corners are {shown} of the frame")
-    if min(corners) < -OVERSHOOT or max(corners) > 1 + OVERSHOOT:
-        raise UserError(f"{where} lies outside the frame, with its corners at {shown}: they are {unit}")
-    return [min(max(value, 0.0), 1.0) for value in corners]
-
-
-def _kind(value: object) -> str:
-    """What JSON calls the type of a value."""
-    names = {dict: "an object", list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
-    return names.get(type(value), "a number")
 
 
 def _read_text(path: Path) -> str:
@@ -251,12 +220,4 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         raise UserError(f"the annotations {path} cannot be read ({error.strerror})") from error
     except ValueError as error:
-        raise UserError(f"{path} is no text in UTF-8 ({error})") from error
-
-
-def _load_json(path: Path) -> object:
-    text = _read_text(path)
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is no JSON ({error})") from error
+        raise UserError(f"{path} is not UTF-8 text ({error})") from error

@@ -1,14 +1,14 @@
-"""Which map belongs to which annotation.
+"""Finds the annotation of each map.
 
-Annotations of MUSIC were made on frames of 30 a second. Where a run has the same frame, by NAME and index in the video
-(the folder may be that of a neighbouring second), it is that one. A copy of another frame rate has most indices not at
-all; there the k-th annotated frame of a second is the k-th extracted one, a few hundredths of a second apart, as long
-as the second has no more annotated frames than are extracted from one. No map is used twice.
+The annotated frames of MUSIC come from videos of 30 frames a second. A map belongs to the annotation of the same video
+and index. The second may differ by one. In a copy of another frame rate most annotated indices do not exist. There the
+k-th annotated frame of a second belongs to the k-th extracted frame, a few hundredths of a second apart. This needs a
+sparse second: one with no more annotated frames than are extracted. No map is used twice.
 
-In a copy of another frame rate some indices exist by coincidence, seconds away from the annotated moment. So in a video
-in which less than half of the indices that could be found are, an index counts only where the rank agrees.
+In such a copy some indices exist by coincidence, seconds away from the annotated moment. So if less than half of the
+possible matches by index exist in a video, an index counts only where the rank agrees.
 
-VGG-SS and Flickr-SoundNet annotate the middle frame of a clip: the middle one of the run's frames of that NAME.
+VGG-SS and Flickr-SoundNet annotate the middle frame of a clip. It belongs to the middle frame of the maps of the clip.
 """
 
 from collections import defaultdict
@@ -16,139 +16,130 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from common.errors import UserError
-from metrics.annotations import Annotations, Boxes
-from metrics.frame_keys import FORM, Frame, parse_frame
+from metrics.annotations import KEY_FORM, Annotations, Boxes, Frame, parse_frame
 
-FRAMES_PER_SECOND = 4  # extracted and, in the published annotations, annotated
+FRAMES_PER_SECOND = 4  # extracted, and annotated in the published files
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of the annotations and of the maps of a run.
+    """Counts of the annotations and maps of a run.
 
     Attributes:
         frames_scored: frames with a map and at least one box.
-        matched_by_rank: those of them that were found by their rank within the second.
-        annotated_without_box: frames with a map that are annotated to hold nothing; they are not scored.
-        annotations_without_map: annotated frames without a map, in videos that the run has.
-        maps_without_annotation: maps of frames, of VGG-SS and Flickr-SoundNet of clips, that are not annotated.
-        annotations_between_frames: annotated frames that were never extracted, as the annotations have more than 4
-            frames of their second, such as all; no loss.
-        videos_without_map: annotated videos of which the run has nothing, such as those of the training list.
+        matched_by_rank: scored frames found by their rank within the second.
+        annotated_without_box: frames with a map, annotated as empty. They are not scored.
+        annotations_without_map: annotated frames without a map, in videos of the run.
+        maps_without_annotation: maps without an annotation (VGG-SS, Flickr-SoundNet: maps of clips without one).
+        annotations_between_frames: annotated frames without a map, in seconds with more annotated than extracted
+            frames. They are no loss.
+        videos_without_map: annotated videos without any map, such as the training videos.
     """
 
-    frames_scored: int
-    matched_by_rank: int
-    annotated_without_box: int
-    annotations_without_map: int
-    maps_without_annotation: int
-    annotations_between_frames: int
-    videos_without_map: int
+    frames_scored: int = 0
+    matched_by_rank: int = 0
+    annotated_without_box: int = 0
+    annotations_without_map: int = 0
+    maps_without_annotation: int = 0
+    annotations_between_frames: int = 0
+    videos_without_map: int = 0
 
 
 def match_frames(keys: Collection[str], annotations: Annotations) -> tuple[dict[str, Boxes], Counts]:
     """Find the annotation of each map.
 
     Args:
-        keys: of the maps.
-        annotations: see `metrics.annotations`.
+        keys: the keys of the maps.
+        annotations: of the data set.
 
     Returns:
-        key -> boxes of the frames that can be scored, in the order of `keys`; and the counts.
+        key -> boxes of the frames to score, in the order of `keys`; and the counts.
 
     Raises:
-        UserError: a key has no frame's form, two are of the same frame, or no map has an annotation.
+        UserError: a key is malformed, a frame occurs twice, or there is no frame to score.
     """
     key_of: dict[Frame, str] = {}
     for key in keys:
         frame = parse_frame(key)
         if frame is None:
-            raise UserError(f"the key {key!r:.100} of a map is not of the form {FORM}")
+            raise UserError(f"the key {key!r:.100} of a map does not have the form {KEY_FORM}")
         if key_of.setdefault(frame, key) != key:
             raise UserError(f"{key_of[frame]!r} and {key!r} are maps of the same frame")
-    if annotations.format == "music":
-        found, counts = _match_music(set(key_of), annotations.frames)
-    else:
-        found, counts = _match_clips(set(key_of), annotations.clips)
+    match = _match_music if annotations.format == "music" else _match_clips
+    found, counts = match(_by_video(key_of), annotations)
     if not found:
         raise UserError(
-            f"no map of {len(key_of)} has an annotation in {annotations.path}: {_examples(keys, annotations)}"
+            f"none of {len(key_of)} maps has an annotation in {annotations.path}: {_examples(keys, annotations)}"
         )
     boxes = {key: found[frame] for frame, key in key_of.items() if frame in found and len(found[frame].corners)}
     if not boxes:
-        raise UserError(f"all {len(found)} frames that {annotations.path} annotates are annotated to hold nothing")
+        raise UserError(f"{annotations.path} annotates all {len(found)} frames with a map as empty")
     return boxes, counts
 
 
 def _examples(keys: Collection[str], annotations: Annotations) -> str:
-    map_key = repr(next(iter(keys))) if keys else "nothing"
-    if annotations.format == "music":
-        frame = next(iter(annotations.frames), None)
-        annotated = repr(f"{frame.video}/frame_{frame.second:03d}/{frame.index:05d}") if frame else "nothing"
+    map_key = repr(next(iter(keys), "nothing"))
+    if annotations.frames:
+        video, second, index = next(iter(annotations.frames))
+        annotated = repr(f"{video}/frame_{second:03d}/{index:05d}")
     else:
         annotated = repr(next(iter(annotations.clips), "nothing"))
     return f"there are maps of {map_key}, and annotations of {annotated}"
 
 
-def _match_clips(frames: set[Frame], clips: dict[str, Boxes]) -> tuple[dict[Frame, Boxes], Counts]:
-    """The middle frame of every annotated clip."""
-    of_video = _by_video(frames)
-    middle = {}
-    for video, there in of_video.items():
-        in_order = sorted(there, key=lambda frame: (frame.index, frame.second))
-        middle[video] = in_order[len(in_order) // 2]
-    found = {middle[video]: boxes for video, boxes in clips.items() if video in middle}
+def _match_clips(maps_of: dict[str, list[Frame]], annotations: Annotations) -> tuple[dict[Frame, Boxes], Counts]:
+    found = {}
+    for video in annotations.clips.keys() & maps_of.keys():
+        in_order = sorted(maps_of[video], key=lambda frame: (frame.index, frame.second))
+        found[in_order[len(in_order) // 2]] = annotations.clips[video]
     scored = sum(len(boxes.corners) > 0 for boxes in found.values())
     return found, Counts(
         frames_scored=scored,
-        matched_by_rank=0,
         annotated_without_box=len(found) - scored,
-        annotations_without_map=0,
-        maps_without_annotation=sum(len(there) for video, there in of_video.items() if video not in clips),
-        annotations_between_frames=0,
-        videos_without_map=len(clips) - len(found),
+        maps_without_annotation=sum(len(maps) for video, maps in maps_of.items() if video not in annotations.clips),
+        videos_without_map=len(annotations.clips.keys() - maps_of.keys()),
     )
 
 
-def _match_music(frames: set[Frame], annotated: dict[Frame, Boxes]) -> tuple[dict[Frame, Boxes], Counts]:
-    """Frames by index, else by their rank within the second."""
-    maps_of, truths_of = _by_video(frames), _by_video(annotated)
+def _match_music(maps_of: dict[str, list[Frame]], annotations: Annotations) -> tuple[dict[Frame, Boxes], Counts]:
+    annotated = {frame: len(boxes.corners) > 0 for frame, boxes in annotations.frames.items()}  # has it a box?
+    truths_of = _by_video(annotated)
     found: dict[Frame, Boxes] = {}
     by_rank = missing = between = 0
     for video, maps in maps_of.items():
         truths = truths_of.get(video, [])
         matched, ranked = match_video(maps, truths)
-        found |= {matched[truth]: annotated[truth] for truth in matched}
-        by_rank += sum(len(annotated[truth].corners) > 0 for truth in ranked)
-        lost = [truth for truth in truths if truth not in matched and len(annotated[truth].corners)]
+        found |= {frame: annotations.frames[truth] for truth, frame in matched.items()}
+        by_rank += sum(annotated[truth] for truth in ranked)
+        lost = [truth.second for truth in truths if truth not in matched and annotated[truth]]
         sparse = sparse_seconds(truths)
-        missing += sum(truth.second in sparse for truth in lost)
-        between += sum(truth.second not in sparse for truth in lost)
+        missing += sum(second in sparse for second in lost)
+        between += sum(second not in sparse for second in lost)
     scored = sum(len(boxes.corners) > 0 for boxes in found.values())
     return found, Counts(
         frames_scored=scored,
         matched_by_rank=by_rank,
         annotated_without_box=len(found) - scored,
         annotations_without_map=missing,
-        maps_without_annotation=len(frames) - len(found),
+        maps_without_annotation=sum(map(len, maps_of.values())) - len(found),
         annotations_between_frames=between,
         videos_without_map=len(truths_of.keys() - maps_of.keys()),
     )
 
 
 def match_video(maps: Collection[Frame], truths: Collection[Frame]) -> tuple[dict[Frame, Frame], set[Frame]]:
-    """Match the annotated frames of one video with its extracted ones; see above.
+    """Match the annotated frames of one video with its extracted frames.
 
     Args:
         maps: extracted frames.
         truths: annotated frames.
 
     Returns:
-        annotated -> extracted frame, and which of the annotated were found by rank.
+        annotated -> extracted frame; and the annotated frames that were matched by rank.
     """
-    there = set(maps)
-    by_index = {frame.index: frame for frame in sorted(there, reverse=True)}
-    matched = {truth: truth for truth in truths if truth in there}  # first those that agree in everything
+    extracted = set(maps)
+    by_index = {frame.index: frame for frame in sorted(extracted, reverse=True)}
+    matched = {truth: truth for truth in truths if truth in extracted}  # the same second and index come first
     used = set(matched.values())
     for truth in sorted(truths):
         candidate = by_index.get(truth.index)
@@ -156,14 +147,14 @@ def match_video(maps: Collection[Frame], truths: Collection[Frame]) -> tuple[dic
             matched[truth] = candidate
             used.add(candidate)
 
-    at_rank = _by_rank(maps, truths)
+    at_rank = _match_by_rank(maps, truths)
     sparse = sparse_seconds(truths)
     seconds = {frame.second for frame in maps}
-    could_be_found = min(
+    possible = min(
         sum(truth.second in sparse and truth.second in seconds for truth in truths),
         sum(frame.second in sparse for frame in maps),
     )
-    if 2 * sum(truth.second in sparse for truth in matched) < could_be_found:
+    if 2 * sum(truth.second in sparse for truth in matched) < possible:  # these are coincidences
         matched = {t: frame for t, frame in matched.items() if t.second not in sparse or at_rank.get(t) == frame}
         used = set(matched.values())
 
@@ -176,8 +167,8 @@ def sparse_seconds(truths: Collection[Frame]) -> set[int]:
     return {second for second, frames in _by_second(truths).items() if len(frames) <= FRAMES_PER_SECOND}
 
 
-def _by_rank(maps: Collection[Frame], truths: Collection[Frame]) -> dict[Frame, Frame]:
-    """The k-th extracted frame of each annotated one that is the k-th of its second."""
+def _match_by_rank(maps: Collection[Frame], truths: Collection[Frame]) -> dict[Frame, Frame]:
+    """Annotated -> extracted frame of the same rank within the second."""
     extracted, annotated = _by_second(maps), _by_second(truths)
     return {
         truth: frame

@@ -1,4 +1,4 @@
-"""One run: its ``dmc.pkl``, the ``dmc.csv`` beside it, and how well its distances tell own sounds from others."""
+"""A run: its ``dmc.pkl``, the ``dmc.csv`` beside it, and the ROC AUC of its distances against negative audio."""
 
 import csv
 import os
@@ -13,19 +13,18 @@ from common.errors import UserError
 from data.dmc_pkl import csv_path, path_for_audio, read_dmc
 from data.negative_audio import AUDIO_CHOICES
 
-NEGATIVES = tuple(
-    sound for sound in AUDIO_CHOICES if sound != "own"
-)  # what `location_dmc.py --audio` puts in its place
+NEGATIVES = tuple(audio for audio in AUDIO_CHOICES if audio != "own")
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run left.
+    """The maps and distances of a run.
 
     Attributes:
-        path: of its ``dmc.pkl``.
+        path: its ``dmc.pkl``.
         maps: key -> float32 [v_cluster, h, w].
-        distances: key -> float64 [a_cluster], how far each sound cluster is from its map's; None without ``dmc.csv``.
+        distances: key -> float64 [a_cluster], from each audio cluster to its matched visual cluster. None without
+            ``dmc.csv``.
     """
 
     path: Path
@@ -34,44 +33,44 @@ class Run:
 
     @property
     def a_cluster(self) -> int:
-        """Sound clusters, and so the number of maps that are matched to one; 1 if no ``dmc.csv`` says so."""
+        """Number of audio clusters, and so of matched maps; 1 without ``dmc.csv``."""
         return len(next(iter(self.distances.values()))) if self.distances else 1
 
 
 def read_run(path: Path) -> Run:
-    """Read a ``dmc.pkl`` and, where there is one, the ``dmc.csv`` beside it.
+    """Read a ``dmc.pkl`` and the ``dmc.csv`` beside it, if there is one.
 
     Raises:
-        UserError: one of them is unreadable or malformed, or there are no maps.
+        UserError: a file cannot be read or is malformed, or there are no maps.
     """
     path = Path(path)
     maps = read_dmc(path)
     if not maps:
-        raise UserError(f"{path} holds no maps")
-    beside = csv_path(path)
-    if beside == path:
-        raise UserError(f"{path}: give the file of maps, dmc.pkl; the distances are read from the file beside it")
-    return Run(path, maps, read_distances(beside) if os.path.lexists(beside) else None)
+        raise UserError(f"{path} contains no maps")
+    distances = csv_path(path)
+    if distances == path:
+        raise UserError(f"{path}: name the file of maps, dmc.pkl. The distances are read from the file beside it")
+    return Run(path, maps, read_distances(distances) if os.path.lexists(distances) else None)
 
 
 def read_distances(path: Path) -> dict[str, np.ndarray]:
     """Read a ``dmc.csv``: key -> float64 [a_cluster].
 
     Raises:
-        UserError: it is unreadable or malformed; the text names the line.
+        UserError: the file cannot be read or is malformed. The message names the line.
     """
     try:
-        with Path(path).open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             lines = list(csv.reader(file))
     except OSError as error:
         raise UserError(f"the distances {path} cannot be read ({error.strerror})") from error
     except (ValueError, csv.Error) as error:
-        raise UserError(f"{path} is no CSV ({error})") from error
+        raise UserError(f"{path} is not CSV ({error})") from error
     header = lines[0] if lines else []
     if len(header) < 2 or header != ["key", *(f"distance_{j}" for j in range(len(header) - 1))]:
         raise UserError(f"{path} does not begin with the line key,distance_0,...")
     if len(lines) == 1:
-        raise UserError(f"{path} holds no distances")
+        raise UserError(f"{path} contains no distances")
     distances: dict[str, np.ndarray] = {}
     for number, (key, *texts) in ((number, line) for number, line in enumerate(lines[1:], 2) if line):
         try:
@@ -79,37 +78,34 @@ def read_distances(path: Path) -> dict[str, np.ndarray]:
         except ValueError as error:
             raise UserError(f"{path}, line {number} ({key}): {error}") from error
         if len(row) != len(header) - 1 or not np.isfinite(row).all():
-            raise UserError(f"{path}, line {number} ({key}): there are not {len(header) - 1} finite distances")
+            raise UserError(f"{path}, line {number} ({key}): expected {len(header) - 1} finite distances")
         distances[key] = row
     return distances
 
 
 def negatives(paths: Sequence[Path]) -> dict[Path, dict[str, Path]]:
-    """Which of several runs are another one's with other sounds: ``{dmc.pkl: {"noise": dmc_noise.pkl}}``.
+    """The negative-audio runs of each run: ``{dmc.pkl: {"noise": dmc_noise.pkl}}``. Runs without any are left out.
 
-    They lie where `location_dmc.py --audio` puts them: folders of trainings hold files of the same names. Runs that
-    none of the others is of are left out.
+    `location_dmc.py --audio` writes them beside the run. Files of the same name in other folders are other trainings.
     """
     given = {Path(path).resolve(): Path(path) for path in paths}
     found: dict[Path, dict[str, Path]] = {}
     for path, own in given.items():
         beside = {audio: path_for_audio(path, audio) for audio in NEGATIVES}
-        if its := {audio: given[other] for audio, other in beside.items() if other in given}:
-            found[own] = its
+        if present := {audio: given[other] for audio, other in beside.items() if other in given}:
+            found[own] = present
     return found
 
 
 def roc_auc(own: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> tuple[float, int]:
-    """How often a frame's own sound is nearer to it than another sound to one (a tie counts half): area under the ROC.
+    """ROC AUC of the distances with own against negative audio, and the number of frames that both runs have.
 
-    The distance of a frame is D, the root of the sum of the squares over its sound clusters; frames of both files only.
+    It is the probability that a frame is nearer to its own audio than a frame to negative audio; a tie counts half, and
+    0.5 is chance. The distance of a frame is D, the root of the sum of squares over its audio clusters.
 
     Args:
-        own: key -> [a_cluster], distances with the own sounds.
-        other: the same with other sounds.
-
-    Returns:
-        the area, 0.5 for distances that tell nothing, and the number of frames.
+        own: key -> [a_cluster], distances with the own audio.
+        other: key -> [a_cluster], distances with negative audio.
 
     Raises:
         UserError: no frame is in both.

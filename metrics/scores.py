@@ -1,6 +1,6 @@
-"""How well one map shows one place: what it predicts, intersection over union, pointing, area under the curve.
+"""Scores of one frame: IoU, cIoU, pointing, area under the curve, the match of objects and maps, and baseline maps.
 
-All maps and masks are SIZE x SIZE pixels, and all fractions are of a frame's width and height.
+All maps and masks have SIZE x SIZE pixels. Boxes are fractions of the width and height of the frame.
 """
 
 import functools
@@ -10,48 +10,41 @@ from typing import NamedTuple
 import numpy as np
 import sklearn.metrics
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch.nn.functional import interpolate
 
-SIZE = 224  # pixels at which everything is counted, as in all published evaluations
-CURVE = np.arange(21) / 20  # thresholds 0, 0.05, ..., 1 of the curve under which the area is taken
-TIED = 1e-6  # relative difference below which pixels share the maximum: resizing a plateau rounds its values
+SIZE = 224  # pixels, as in all published evaluations
+CURVE = np.arange(21) / 20  # IoU thresholds 0, 0.05, ..., 1
+TIED = 1e-6  # pixels that differ by less, relative to the maximum, share it: resizing rounds the values of a plateau
+QUIET = 0.2  # absolute, not a part of the maximum
+DISC_RADIUS = 65  # pixels
+
+WHOLE_FRAME = "whole frame"
+CENTRED_DISC = "centred disc"
+RANDOM_MAP = "random map"
 
 
 class Prediction(NamedTuple):
-    """What a map says, bool [SIZE, SIZE] each."""
+    """What a map predicts, bool [SIZE, SIZE] each."""
 
-    area: np.ndarray  # where it is at least the threshold
-    peak: np.ndarray  # where it has its maximum: one pixel, or several that are tied
+    area: np.ndarray  # the pixels that reach the threshold
+    peak: np.ndarray  # the maximum: one pixel, or several that are tied
 
 
 def resized(maps: np.ndarray, height: int = SIZE, width: int = SIZE) -> np.ndarray:
-    """Maps at a number of pixels, that of all scores by default: bilinear with half-pixel centres.
-
-    Args:
-        maps: float [..., h, w].
-        height: of the result.
-        width: of the result.
-
-    Returns:
-        float32 [..., height, width].
-    """
+    """Maps [..., h, w] -> float32 [..., height, width], bilinear with half-pixel centers."""
     rows, columns = _weights(maps.shape[-2], height), _weights(maps.shape[-1], width)
-    return np.swapaxes(rows, 0, 1) @ np.asarray(maps, np.float32) @ columns  # as `interpolate`, faster
+    return np.swapaxes(rows, 0, 1) @ np.asarray(maps, np.float32) @ columns  # like `interpolate`, but faster
 
 
 @functools.cache
 def _weights(cells: int, pixels: int) -> np.ndarray:
-    """How much each cell counts for each pixel, float32 [cells, pixels]: the resized unit vectors."""
+    """The weight of each cell for each pixel, float32 [cells, pixels]: the resized unit vectors."""
     return interpolate(torch.eye(cells)[None], pixels, mode="linear", align_corners=False)[0].numpy()
 
 
 def predict(heat: np.ndarray, threshold: float) -> Prediction:
-    """What a map predicts: the pixels of at least `threshold` times its maximum; nothing if it is 0 everywhere.
-
-    Args:
-        heat: float [SIZE, SIZE].
-        threshold: part of the maximum, above 0.
-    """
+    """The pixels of a map [SIZE, SIZE] that reach `threshold` times its maximum; none if the map is 0 everywhere."""
     maximum = heat.max()
     if maximum <= 0:
         nothing = np.zeros(heat.shape, bool)
@@ -60,11 +53,7 @@ def predict(heat: np.ndarray, threshold: float) -> Prediction:
 
 
 def box_pixels(box: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of the pixels whose centres lie in a box; of a box without any, the pixel that it lies in.
-
-    Args:
-        box: [x1, y1, x2, y2], fractions of the frame in 0 ... 1.
-    """
+    """Rows and columns of the pixels whose centers lie in a box. A box smaller than a pixel has the pixel around it."""
     x1, y1, x2, y2 = map(float, box)
     return _pixels(y1, y2), _pixels(x1, x2)
 
@@ -77,14 +66,7 @@ def _pixels(start: float, stop: float) -> slice:
 
 
 def union_mask(boxes: np.ndarray) -> np.ndarray:
-    """Pixels that lie in at least one of the boxes.
-
-    Args:
-        boxes: [N, 4], see `box_pixels`.
-
-    Returns:
-        bool [SIZE, SIZE].
-    """
+    """The pixels that lie in at least one of the boxes [N, 4], bool [SIZE, SIZE]."""
     mask = np.zeros((SIZE, SIZE), bool)
     for box in boxes:
         mask[box_pixels(box)] = True
@@ -92,13 +74,9 @@ def union_mask(boxes: np.ndarray) -> np.ndarray:
 
 
 def consensus_map(boxes: np.ndarray) -> np.ndarray:
-    """min(1, votes / 2): how many annotators' boxes hold a pixel, two being agreement (Senocak et al., CVPR 2018).
+    """min(1, votes / 2), float64 [SIZE, SIZE]: two votes are a consensus (Senocak et al., CVPR 2018).
 
-    Args:
-        boxes: [N, 4], one of each annotator, see `box_pixels`.
-
-    Returns:
-        float64 [SIZE, SIZE].
+    The votes of a pixel are the boxes [N, 4] around it, one box for each annotator.
     """
     votes = np.zeros((SIZE, SIZE))
     for box in boxes:
@@ -107,40 +85,69 @@ def consensus_map(boxes: np.ndarray) -> np.ndarray:
 
 
 def iou(area: np.ndarray, truth: np.ndarray) -> float:
-    """Intersection over union of two masks, 0 where both are empty."""
+    """Intersection over union of two masks; 0 if both are empty."""
     both = np.count_nonzero(area & truth)
     either = np.count_nonzero(area | truth)
     return both / either if either else 0.0
 
 
 def consensus_iou(area: np.ndarray, consensus: np.ndarray) -> float:
-    """cIoU: consensus within the prediction, over all consensus and the predicted pixels that nobody marked.
+    """cIoU: the consensus inside the predicted area, over the whole consensus plus the predicted pixels without votes.
 
-    The intersection over union where the consensus is 0 or 1 everywhere.
-
-    Args:
-        area: bool [SIZE, SIZE].
-        consensus: float [SIZE, SIZE], see `consensus_map`.
+    It equals the intersection over union if the consensus is 0 or 1 everywhere.
     """
     total = consensus.sum() + np.count_nonzero(area & (consensus == 0))
     return float(consensus[area].sum() / total) if total else 0.0
 
 
 def pointing(peak: np.ndarray, truth: np.ndarray) -> float:
-    """1 if a map's maximum lies in the mask, 0 if not; of pixels that share the maximum, the part that does.
+    """1 if the maximum of a map lies in the mask, else 0. Of tied pixels, the share that lies in the mask.
 
-    That part is how often a random one of them would hit. Saturated maps have many: counting the first of them, or
-    any, would reward a reading order, or a map that is at its maximum everywhere.
+    This share is the hit rate of a random one of them. Saturated maps have many tied pixels: to count the first would
+    reward the order of reading, to count any would reward a map that is at its maximum everywhere.
     """
     tied = np.count_nonzero(peak)
     return np.count_nonzero(peak & truth) / tied if tied else 0.0
 
 
 def share_at(ious: np.ndarray, threshold: float) -> float:
-    """Share of frames whose IoU is at least `threshold`; ``IoU@0.5``."""
+    """The share of frames whose IoU reaches `threshold`, such as IoU@0.5."""
     return float(np.mean(np.asarray(ious) >= threshold))
 
 
 def area_under_curve(ious: np.ndarray) -> float:
-    """AUC: area under the share of frames with at least an IoU, over IoU 0, 0.05, ..., 1 (trapezoids)."""
+    """AUC: the area under `share_at` over the thresholds 0, 0.05, ..., 1, by trapezoids."""
     return float(sklearn.metrics.auc(CURVE, [share_at(ious, threshold) for threshold in CURVE]))
+
+
+def match_objects(ious: np.ndarray) -> np.ndarray:
+    """The map of each object, int [objects], from the IoU [objects, maps] of all pairs; -1 for an object without a map.
+
+    CIoU (Hu et al., "Discriminative Sounding Objects Localization via Self-supervised Audiovisual Matching", NeurIPS
+    2020) is the mean IoU over the objects of a frame, each with a map of its own. There each map belongs to a class.
+    Clusters have no class, so the one-to-one match with the largest sum of IoU assigns them.
+    """
+    chosen = np.full(len(ious), -1)
+    objects, maps = linear_sum_assignment(ious, maximize=True)
+    chosen[objects] = maps
+    return chosen
+
+
+def matched_values(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The value [objects, maps] of each object with its own map; 0 for an object without a map."""
+    return np.where(chosen >= 0, values[np.arange(len(values)), chosen], 0.0)
+
+
+def quiet_share(silent: np.ndarray) -> float:
+    """NSA of Hu et al.: the share of pixels below 0.2 in the silent maps [maps, H, W] of a frame.
+
+    The assignment of a frame sums to 1 over its clusters. So the map of the background is high where nothing sounds,
+    and this NSA cannot be compared with the published NSA of class maps.
+    """
+    return np.count_nonzero(silent < QUIET) / silent.size
+
+
+def centred_disc() -> np.ndarray:
+    """A map [SIZE, SIZE] of the middle of the frame: people film what sounds."""
+    offset = np.arange(SIZE) + 0.5 - SIZE / 2
+    return (offset[:, None] ** 2 + offset**2 <= DISC_RADIUS**2).astype(np.float32)

@@ -1,6 +1,11 @@
-"""Plain text tables of figures."""
+"""Figures as plain text tables and as JSON."""
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from common.atomic import atomic_file
+from common.errors import UserError
 
 FIGURES = {
     "frames": "frames",
@@ -18,29 +23,43 @@ FIGURES = {
 
 
 def figures_table(rows: Mapping[str, Mapping[str, float | int | None]], title: str = "") -> list[str]:
-    """Lines of a table with a row for each name and a column for each of its figures; "-" where a row has none.
+    """Lines of a table with a row for each name and a column for each of FIGURES that occurs.
 
     Args:
-        rows: name -> figures, by the keys of FIGURES.
-        title: over the column of the names.
+        rows: name -> figures, by the keys of FIGURES. "-" shows a missing one.
+        title: over the column of names.
     """
     return aligned(figures_cells(rows, title))
 
 
 def figures_cells(rows: Mapping[str, Mapping[str, float | int | None]], title: str = "") -> list[list[str]]:
-    """The cells of `figures_table`, its head first."""
+    """The cells of `figures_table`, row by row, the head first."""
     columns = [name for name in FIGURES if any(name in figures for figures in rows.values())]
     cells = [[title, *(FIGURES[name] for name in columns)]]
     return cells + [[row, *(_cell(figures.get(name)) for name in columns)] for row, figures in rows.items()]
 
 
 def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table: the first column to the left, the others to the right."""
+    """Lines of a table. The first column is aligned left, the others right."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join([first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))])
         for first, *rest in cells
     ]
+
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write figures to a JSON file.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_file(path) as partial:
+            partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error.strerror})") from error
 
 
 def _cell(value: float | int | None) -> str:

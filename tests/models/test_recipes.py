@@ -15,7 +15,7 @@ import location_dmc
 from data.dmc_pkl import read_dmc
 from data.layout import audio_frames_dir, noise_file, silence_file
 from metrics.annotations import read_annotations
-from metrics.baselines import CENTRED_DISC
+from metrics.scores import CENTRED_DISC
 from metrics.evaluate import score_baselines, score_run, summary
 from metrics.runs import read_run
 from models.pairs import Comparison

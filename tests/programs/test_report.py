@@ -18,9 +18,8 @@ from PIL import Image
 from common.errors import UserError
 from data.dmc_pkl import csv_path, read_dmc, write_dmc
 from metrics import score
-from metrics.annotations import Boxes, read_annotations
+from metrics.annotations import Boxes, Frame, parse_frame, read_annotations
 from metrics.evaluate import score_run
-from metrics.frame_keys import Frame, parse_frame
 from tests.fixtures.media import noise
 from tests.fixtures.report_set import CLASSES, KEYS, NAMES, PITCH, SECONDS, SIZE, make_report_set, make_run, maps_of
 from vis import report, training_curves

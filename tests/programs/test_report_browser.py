@@ -14,9 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metrics.annotations import read_annotations
+from metrics.annotations import parse_frame, read_annotations
 from metrics.evaluate import score_run
-from metrics.frame_keys import parse_frame
 from metrics.runs import read_run
 from metrics.scores import resized
 from tests.fixtures.report_set import CLASSES, KEYS, NAMES, make_report_set, make_run, maps_of
