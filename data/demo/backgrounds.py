@@ -1,6 +1,6 @@
-"""Backgrounds of the demo videos: drawn patterns and crops of the two photographs that scikit-learn carries.
+"""Backgrounds of the demo videos: drawn patterns and crops of the two photographs in scikit-learn.
 
-They are paler and softer than the things before them, so that a thing stands out as one.
+They are paler and softer than the objects in front of them, so that the objects stand out.
 """
 
 import colorsys
@@ -11,46 +11,46 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 from sklearn.datasets import load_sample_image
 
-CONTRAST = 0.7  # of the pattern: the rest of the way to its mean colour is taken away
+CONTRAST = 0.7  # a pattern keeps this share of its distance from its mean color
 
 Background = Callable[[np.random.Generator, int, int], np.ndarray]
 
 
 def paint(kind: str, random: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """A background of one of the kinds of `BACKGROUNDS`, uint8 [height, width, 3]."""
+    """A random background of a kind in `BACKGROUNDS`, uint8 [height, width, 3]."""
     pattern = BACKGROUNDS[kind](random, width, height).astype(float)
     mean = pattern.mean((0, 1))
     soft = mean + CONTRAST * (pattern - mean)
-    soft += random.uniform(1, 4) * random.standard_normal((height, width, 1))  # grain, so that no area is quite flat
+    soft += random.uniform(1, 4) * random.standard_normal((height, width, 1))  # grain: no flat areas
     return soft.round().clip(0, 255).astype(np.uint8)
 
 
 def _pale_color(random: np.random.Generator) -> np.ndarray:
-    """RGB, 0 to 255, of any hue, none as strong as a thing's."""
+    """RGB, 0 to 255, of any hue and of low saturation."""
     return 255 * np.array(colorsys.hsv_to_rgb(random.random(), random.uniform(0.05, 0.32), random.uniform(0.4, 0.95)))
 
 
 def _colors(random: np.random.Generator, count: int) -> np.ndarray:
-    """[count, 3]: a colour and its neighbours, apart enough to be told from each other."""
+    """A color and its neighbors, [count, 3], far enough apart to be distinct."""
     first = _pale_color(random)
     steps = np.linspace(-1, 1, count) * random.uniform(25, 55)
     return (first + steps[:, None] + random.normal(0, 12, (count, 3))).clip(0, 255)
 
 
 def _blend(share: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """Two colours mixed by a share [height, width] from 0 to 1."""
+    """Two colors mixed by a share [height, width] from 0 to 1."""
     return colors[0] + share[..., None] * (colors[1] - colors[0])
 
 
-def _turned_grid(random: np.random.Generator, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates x, y [height, width] in pixels along two axes turned by a random angle."""
+def _rotated_grid(random: np.random.Generator, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates x, y [height, width] in pixels along two axes rotated by a random angle."""
     angle = random.uniform(0, np.pi)
     y, x = np.mgrid[:height, :width]
     return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
 
 
 def _gradient(random: np.random.Generator, width: int, height: int) -> np.ndarray:
-    x, _ = _turned_grid(random, width, height)
+    x, _ = _rotated_grid(random, width, height)
     return _blend((x - x.min()) / np.ptp(x), _colors(random, 2))
 
 
@@ -61,26 +61,26 @@ def _vignette(random: np.random.Generator, width: int, height: int) -> np.ndarra
 
 
 def _stripes(random: np.random.Generator, width: int, height: int) -> np.ndarray:
-    x, _ = _turned_grid(random, width, height)
+    x, _ = _rotated_grid(random, width, height)
     wave = np.sin(2 * np.pi * x / random.uniform(18, 70) + random.uniform(0, 6))
     return _blend(0.5 + 0.5 * np.tanh(wave * random.uniform(1, 6)), _colors(random, 2))
 
 
 def _checks(random: np.random.Generator, width: int, height: int) -> np.ndarray:
-    x, y = _turned_grid(random, width, height)
+    x, y = _rotated_grid(random, width, height)
     size = random.uniform(16, 50)
     return _colors(random, 2)[(np.floor(x / size) + np.floor(y / size)).astype(int) % 2]
 
 
 def _dots(random: np.random.Generator, width: int, height: int) -> np.ndarray:
-    x, y = _turned_grid(random, width, height)
+    x, y = _rotated_grid(random, width, height)
     size = random.uniform(24, 56)
     distance = np.hypot(x % size - size / 2, y % size - size / 2)
     return _blend(np.clip(size * random.uniform(0.2, 0.35) - distance, 0, 1), _colors(random, 2))
 
 
 def _value_noise(random: np.random.Generator, width: int, height: int) -> np.ndarray:
-    """[height, width], 0 to 1: random values on finer and finer grids, smoothed and added."""
+    """Random values on finer and finer grids, smoothed and added: [height, width], 0 to 1."""
     total = np.zeros((height, width))
     cells = int(random.integers(2, 5))
     for octave in range(5):
@@ -94,19 +94,19 @@ def _clouds(random: np.random.Generator, width: int, height: int) -> np.ndarray:
 
 
 def _marble(random: np.random.Generator, width: int, height: int) -> np.ndarray:
-    x, _ = _turned_grid(random, width, height)
+    x, _ = _rotated_grid(random, width, height)
     veins = np.sin(x / random.uniform(8, 25) + 9 * _value_noise(random, width, height))
     return _blend(0.5 + 0.5 * veins, _colors(random, 2))
 
 
 def _blobs(random: np.random.Generator, width: int, height: int) -> np.ndarray:
     colors = _colors(random, 5).round().astype(int)
-    picture = Image.new("RGB", (width, height), tuple(colors[0]))
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (width, height), tuple(colors[0]))
+    draw = ImageDraw.Draw(image)
     for _ in range(int(random.integers(12, 40))):
         x, y, rx, ry = random.uniform((0, 0, 10, 10), (width, height, 60, 60))
         draw.ellipse((x - rx, y - ry, x + rx, y + ry), fill=tuple(colors[random.integers(1, 5)]))
-    return np.asarray(picture.filter(ImageFilter.GaussianBlur(random.uniform(1, 8))))
+    return np.asarray(image.filter(ImageFilter.GaussianBlur(random.uniform(1, 8))))
 
 
 def _planks(random: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -116,15 +116,12 @@ def _planks(random: np.random.Generator, width: int, height: int) -> np.ndarray:
     tone = random.uniform(0, 0.6, rows[-1] + 1)[rows][:, None]
     grain = np.stack([_value_noise(random, width, 8)[random.integers(8)] for _ in range(rows[-1] + 1)])[rows]
     wave = 0.5 + 0.5 * np.sin(18 * grain + 0.35 * np.arange(height)[:, None])
-    picture = _blend(tone + 0.4 * wave, colors)
-    picture[np.arange(height) % size < 2] *= 0.6
-    return picture if random.random() < 0.5 else np.ascontiguousarray(_upright(picture, width, height))
-
-
-def _upright(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """The picture turned by 90 degrees, stretched to its former size."""
-    turned = Image.fromarray(picture.clip(0, 255).astype(np.uint8)).transpose(Image.Transpose.ROTATE_90)
-    return np.asarray(turned.resize((width, height), Image.Resampling.BICUBIC))
+    planks = _blend(tone + 0.4 * wave, colors)
+    planks[np.arange(height) % size < 2] *= 0.6
+    if random.random() < 0.5:
+        return planks
+    upright = Image.fromarray(planks.clip(0, 255).astype(np.uint8)).transpose(Image.Transpose.ROTATE_90)
+    return np.asarray(upright.resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _bricks(random: np.random.Generator, width: int, height: int) -> np.ndarray:
@@ -137,13 +134,8 @@ def _bricks(random: np.random.Generator, width: int, height: int) -> np.ndarray:
     return _blend(np.where((y % high < 2) | (x % long < 2), 0, tones), colors)
 
 
-@functools.cache
-def _photograph(name: str) -> Image.Image:
-    return Image.fromarray(load_sample_image(name))
-
-
 def _photo_crop(name: str, random: np.random.Generator, width: int, height: int) -> np.ndarray:
-    photo = _photograph(name)
+    photo = Image.fromarray(load_sample_image(name))
     scale = random.uniform(0.45, 0.95) * min(photo.width / width, photo.height / height)
     left = random.uniform(0, photo.width - scale * width)
     top = random.uniform(0, photo.height - scale * height)

@@ -1,55 +1,32 @@
-"""How the instruments and the silent things of the demo videos look.
+"""Drawings of the instruments in the demo videos.
 
-All of them take their colours from one palette, so that the shape tells what a thing is and the colour does not.
+All objects take their colors from one palette, so that the shape tells the instrument and the color does not.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
 
-from data.demo.canvas import (
-    CREAM,
-    INK,
-    Canvas,
-    Color,
-    darker,
-    ellipse,
-    lighter,
-    rectangle,
-    ribbon,
-    smooth,
-    smooth_widths,
-    symmetric,
-)
+from data.demo.canvas import CREAM, INK, Canvas, Color, Drawing, darker, lighter
+from data.demo.distractor_drawings import DISTRACTOR_DRAWINGS
+from data.demo.shapes import ellipse, rectangle, ribbon, smooth, smooth_widths, symmetric
 
 PALETTE: tuple[Color, ...] = (
-    (214, 48, 49),
-    (235, 120, 30),
-    (248, 196, 40),
-    (150, 200, 50),
-    (40, 150, 80),
-    (30, 170, 175),
-    (50, 120, 215),
-    (70, 70, 180),
-    (150, 80, 200),
-    (225, 80, 150),
-    (150, 90, 45),
-    (205, 165, 110),
-)
-
-NetworkInput = Callable[[Canvas, Color, Color, Color], None]
+    (214, 48, 49), (235, 120, 30), (248, 196, 40), (150, 200, 50), (40, 150, 80), (30, 170, 175),
+    (50, 120, 215), (70, 70, 180), (150, 80, 200), (225, 80, 150), (150, 90, 45), (205, 165, 110),
+)  # fmt: skip
 
 
 def draw(name: str, random: np.random.Generator) -> Image.Image:
-    """The instrument or silent thing `name` in random colours, RGBA, about 500 pixels, cropped to what is drawn."""
+    """The instrument or distractor `name` in random colors, RGBA, about 500 pixels, cropped to its visible part."""
     canvas = Canvas()
-    LOOKS[name](canvas, *pick_colors(random))
+    DRAWINGS[name](canvas, *pick_colors(random))
     return canvas.cut_out()
 
 
 def pick_colors(random: np.random.Generator) -> Sequence[Color]:
-    """Three different colours of the palette: the body's, a second one and an accent."""
+    """Three different colors of the palette: for the body, a second part and an accent."""
     return [PALETTE[index] for index in random.permutation(len(PALETTE))[:3]]
 
 
@@ -230,125 +207,8 @@ def _accordion(canvas: Canvas, body: Color, second: Color, accent: Color) -> Non
         canvas.line([(0.735, y), (0.79, y)], accent, 0.026)
 
 
-def _mug(canvas: Canvas, body: Color, second: Color, accent: Color) -> None:
-    canvas.line(ellipse(0.7, 0.53, 0.17, 0.18), INK, 0.1)
-    canvas.line(ellipse(0.7, 0.53, 0.17, 0.18), body, 0.075)
-    side = [(0.16, 0.22), (0.7, 0.22), (0.69, 0.8), *ellipse(0.43, 0.8, 0.26, 0.09, 0, 180), (0.17, 0.8)]
-    canvas.shape(side, body)
-    canvas.shape([(0.163, 0.42), (0.697, 0.42), (0.695, 0.6), (0.167, 0.6)], second)
-    canvas.shape(ellipse(0.43, 0.22, 0.27, 0.09), lighter(body, 0.3))
-    canvas.shape(ellipse(0.43, 0.225, 0.22, 0.062), darker(accent, 0.6))
-
-
-def _plant(canvas: Canvas, body: Color, second: Color, accent: Color) -> None:
-    for x, y in ((0.16, 0.42), (0.27, 0.2), (0.5, 0.08), (0.73, 0.2), (0.84, 0.42), (0.36, 0.38), (0.64, 0.38)):
-        middle = ((x + 0.5) / 2, (y + 0.62) / 2)
-        leaf = smooth([(0.5, 0.64), (0.55 * 0.1 + middle[0] * 0.9, middle[1]), (x, y)], False)
-        canvas.tube(leaf, 0.13 * np.sin(np.linspace(0.25, np.pi - 0.05, len(leaf))), second)
-    canvas.shape([(0.28, 0.66), (0.72, 0.66), (0.65, 0.95), (0.35, 0.95)], body)
-    canvas.shape(rectangle(0.24, 0.6, 0.76, 0.69), accent)
-
-
-def _lamp(canvas: Canvas, body: Color, second: Color, accent: Color) -> None:
-    canvas.tube([(0.5, 0.45), (0.5, 0.86)], 0.055, second)
-    canvas.shape(smooth([(0.26, 0.92), (0.3, 0.85), (0.5, 0.82), (0.7, 0.85), (0.74, 0.92), (0.5, 0.95)]), second)
-    canvas.line([(0.64, 0.46), (0.64, 0.66)], INK, 0.014)
-    canvas.disc(0.64, 0.67, 0.028, accent)
-    canvas.shape([(0.36, 0.07), (0.64, 0.07), (0.86, 0.47), (0.14, 0.47)], body)
-    canvas.shape([(0.166, 0.42), (0.834, 0.42), (0.86, 0.475), (0.14, 0.475)], accent)
-
-
-def _chair(canvas: Canvas, body: Color, second: Color, accent: Color) -> None:
-    for x, bottom in ((0.26, 0.84), (0.7, 0.84)):
-        canvas.tube([(x, 0.55), (x, bottom)], 0.05, darker(body))
-    for x in (0.26, 0.7):
-        canvas.tube([(x, 0.06), (x, 0.58)], 0.065, body)
-    for y in (0.15, 0.28, 0.41):
-        canvas.shape(rectangle(0.25, y - 0.045, 0.71, y + 0.045), second)
-    canvas.tube([(0.2, 0.66), (0.17, 0.95)], 0.06, body)
-    canvas.tube([(0.8, 0.66), (0.83, 0.95)], 0.06, body)
-    canvas.shape([(0.24, 0.54), (0.72, 0.54), (0.86, 0.66), (0.14, 0.66)], accent)
-    canvas.shape(rectangle(0.14, 0.655, 0.86, 0.705), darker(accent))
-
-
-def _ball(canvas: Canvas, body: Color, second: Color, accent: Color) -> None:
-    canvas.shape(ellipse(0.5, 0.5, 0.43, 0.43), body)
-    for turn, color in zip(range(0, 360, 60), (CREAM, second, CREAM, accent, CREAM, body), strict=True):
-        arc = ellipse(0.5, 0.5, 0.43, 0.43, turn, turn + 60)
-        centre = (0.56, 0.42)
-        seams = [
-            smooth([centre, ((x + centre[0]) / 2 + 0.04, (y + centre[1]) / 2), (x, y)], False)
-            for x, y in (arc[0], arc[-1])
-        ]
-        canvas.shape([*seams[0], *arc, *seams[1][::-1]], color, depth=0.2)
-    canvas.disc(0.56, 0.42, 0.06, accent)
-
-
-def _book(canvas: Canvas, body: Color, second: Color, accent: Color) -> None:
-    canvas.shape([(0.05, 0.24), (0.95, 0.24), (0.95, 0.83), (0.05, 0.83)], body)
-    left = [*smooth([(0.5, 0.25), (0.38, 0.17), (0.22, 0.16), (0.09, 0.2)], False), (0.09, 0.77)]
-    page = [*left, *smooth([(0.09, 0.77), (0.22, 0.73), (0.38, 0.74), (0.5, 0.82)], False)]
-    canvas.shape(page, CREAM, depth=0.12)
-    canvas.shape([(1 - x, y) for x, y in page], CREAM, depth=0.12)
-    for number, y in enumerate(np.linspace(0.3, 0.64, 6)):
-        color = (second, accent)[number % 2]
-        canvas.line([(0.15, y - 0.01), (0.3, y - 0.02), (0.43, y + 0.03)], color, 0.022)
-        canvas.line([(0.85, y - 0.01), (0.7, y - 0.02), (0.57, y + 0.03)], color, 0.022)
-    canvas.shape([(0.6, 0.2), (0.68, 0.17), (0.68, 0.42), (0.64, 0.37), (0.6, 0.44)], accent)
-
-
-def _hat(canvas: Canvas, body: Color, second: Color, accent: Color) -> None:
-    canvas.shape(ellipse(0.5, 0.76, 0.46, 0.13), body)
-    lower_edge = ellipse(0.5, 0.72, 0.19, 0.06, 0, 180)
-    canvas.shape([(0.27, 0.2), (0.73, 0.2), *lower_edge], body)
-    canvas.shape([(0.302, 0.56), (0.698, 0.56), *lower_edge], second)
-    canvas.shape(ellipse(0.5, 0.2, 0.23, 0.065), lighter(body, 0.25))
-    canvas.tube(smooth([(0.66, 0.64), (0.74, 0.45), (0.86, 0.25)], False), smooth_widths([0.03, 0.1, 0.02]), accent)
-
-
-def _clock(canvas: Canvas, body: Color, second: Color, accent: Color) -> None:
-    canvas.shape(ellipse(0.5, 0.5, 0.44, 0.44), body)
-    canvas.shape(ellipse(0.5, 0.5, 0.34, 0.34), CREAM, depth=0.1)
-    for hour in range(12):
-        x, y = np.sin(hour * np.pi / 6), np.cos(hour * np.pi / 6)
-        canvas.line([(0.5 + 0.26 * x, 0.5 + 0.26 * y), (0.5 + 0.31 * x, 0.5 + 0.31 * y)], INK, 0.024)
-    canvas.line([(0.5, 0.5), (0.38, 0.36)], second, 0.045)
-    canvas.line([(0.5, 0.5), (0.66, 0.28)], accent, 0.03)
-    canvas.disc(0.5, 0.5, 0.04, second)
-
-
-def _umbrella(canvas: Canvas, body: Color, second: Color, accent: Color) -> None:
-    stick = [(0.5, 0.08), (0.5, 0.5), (0.5, 0.84), (0.56, 0.93), (0.64, 0.9), (0.66, 0.82)]
-    canvas.tube(smooth(stick, False), 0.045, accent)
-    for number, color in enumerate((body, second, body, second)):
-        left, right = 0.05 + 0.225 * number, 0.275 + 0.225 * number
-        edges = [smooth([(0.5, 0.1), (x + (0.5 - x) * 0.35, 0.22), (x, 0.52)], False) for x in (left, right)]
-        scallop = ellipse((left + right) / 2, 0.52, (right - left) / 2, 0.06, 180, 360)
-        canvas.shape([*edges[0], *scallop, *edges[1][::-1]], color)
-    canvas.disc(0.5, 0.09, 0.03, accent)
-
-
-INSTRUMENT_LOOKS: dict[str, NetworkInput] = {
-    "accordion": _accordion,
-    "bell": _bell,
-    "drum": _drum,
-    "flute": _flute,
-    "guitar": _guitar,
-    "marimba": _marimba,
-    "organ": _organ,
-    "saxophone": _saxophone,
-    "trumpet": _trumpet,
-    "violin": _violin,
+INSTRUMENT_DRAWINGS: dict[str, Drawing] = {
+    function.__name__.removeprefix("_"): function
+    for function in (_accordion, _bell, _drum, _flute, _guitar, _marimba, _organ, _saxophone, _trumpet, _violin)
 }
-SILENT_LOOKS: dict[str, NetworkInput] = {
-    "ball": _ball,
-    "book": _book,
-    "chair": _chair,
-    "clock": _clock,
-    "hat": _hat,
-    "lamp": _lamp,
-    "mug": _mug,
-    "plant": _plant,
-    "umbrella": _umbrella,
-}
-LOOKS = INSTRUMENT_LOOKS | SILENT_LOOKS
+DRAWINGS = INSTRUMENT_DRAWINGS | DISTRACTOR_DRAWINGS

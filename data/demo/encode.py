@@ -1,6 +1,6 @@
-"""Writes the mp4 files of the demo data set: H.264 pictures and AAC sound, both starting at the same instant."""
+"""Writes the mp4 files of the demo data set: H.264 and AAC, frames and audio in step."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,56 +10,68 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from common.atomic import atomic_file
+from data.demo.plan import DemoSettings, VideoPlan
+from data.demo.scene import HEIGHT, WIDTH, Box, build_scene, render_frame, visible_boxes
+from data.demo.synthesizer import render_audio
 
-# The same pictures make the same file: x264 decides otherwise with other numbers of threads, and without
-# cpu-independent its fast paths make decisions that depend on what happens to lie in memory.
+# The same frames make the same file. The decisions of x264 depend on the number of threads, and without
+# cpu-independent its fast paths depend on uninitialized memory.
 X264_OPTIONS = {"preset": "veryfast", "crf": "20", "threads": "1", "x264-params": "cpu-independent=1"}
 AAC_OPTIONS = {"aac_coder": "fast"}
 AAC_BIT_RATE = 128_000
-SMPTE170M = 6  # number of these primaries, transfer curve and matrix in the files: usual at this size
+SMPTE170M = 6  # the usual primaries, transfer curve and matrix for frames of this size
+
+
+def make_video(settings: DemoSettings, plan: VideoPlan, path: Path | None) -> list[list[Box]]:
+    """Write a video, unless `path` is None; return for each frame the boxes of its instruments."""
+    scene = build_scene(settings, plan)
+    if path is None:
+        return [visible_boxes(scene, index) for index in range(plan.frames)]
+    boxes = []
+
+    def frames() -> Iterator[np.ndarray]:
+        for index in range(plan.frames):
+            frame, frame_boxes = render_frame(scene, index)
+            boxes.append(frame_boxes)
+            yield frame
+
+    audio = render_audio(settings, plan)
+    write_video(path, frames(), (WIDTH, HEIGHT), plan.frame_rate, audio, plan.sample_rate)
+    return boxes
 
 
 def write_video(
-    path: Path,
-    frames: Iterable[np.ndarray],
-    size: tuple[int, int],
-    rate: Fraction,
-    sound: np.ndarray,
-    sample_rate: int,
+    path: Path, frames: Iterable[np.ndarray], size: tuple[int, int], rate: Fraction, audio: np.ndarray, sample_rate: int
 ) -> None:
     """Write an mp4 file, whole or not at all.
 
     Args:
-        path: of the file, in an existing folder.
+        path: the file, in an existing folder.
         frames: RGB, uint8 [height, width, 3].
         size: width and height, both even.
         rate: frames a second.
-        sound: float32 [channels, samples], 1 or 2 channels, within -1 and 1.
-        sample_rate: sound samples a second.
-
-    Raises:
-        OSError: it can't be written.
-        av.FFmpegError: FFmpeg can't encode it.
+        audio: float32 [channels, samples], 1 or 2 channels, within -1 and 1.
+        sample_rate: samples a second.
     """
-    # A Python file: FFmpeg would take parts of some paths for a protocol.
+    # A Python file, because FFmpeg takes the start of some paths for a protocol.
     with atomic_file(path) as partial, partial.open("wb") as file, av.open(file, "w", format="mp4") as container:
-        pictures = _picture_stream(container, size, rate)
-        layout = ("mono", "stereo")[len(sound) - 1]
-        sounds = container.add_stream("aac", rate=sample_rate, options=AAC_OPTIONS, layout=layout)
-        sounds.codec_context.bit_rate = AAC_BIT_RATE
-        reformatter = VideoReformatter()  # one for all: setting one up costs more than a picture
+        video_stream = _add_video_stream(container, size, rate)
+        layout = ("mono", "stereo")[len(audio) - 1]
+        audio_stream = container.add_stream("aac", rate=sample_rate, options=AAC_OPTIONS, layout=layout)
+        audio_stream.codec_context.bit_rate = AAC_BIT_RATE
+        reformatter = VideoReformatter()  # one for all frames: its setup takes longer than a frame
         written = 0
         for index, frame in enumerate(frames):
-            container.mux(pictures.encode(_picture(reformatter, frame, index, rate)))
-            until = int((index + 1) / rate * sample_rate)  # in step with the pictures, so that few packets wait
-            container.mux(_encode_sound(sounds, sound[:, written:until], written, sample_rate))
+            container.mux(video_stream.encode(_video_frame(reformatter, frame, index, rate)))
+            until = int((index + 1) / rate * sample_rate)  # in step with the frames, so that few packets wait
+            container.mux(_encode_audio(audio_stream, audio[:, written:until], written, sample_rate))
             written = until
-        container.mux(_encode_sound(sounds, sound[:, written:], written, sample_rate))
-        container.mux(pictures.encode())
-        container.mux(sounds.encode())
+        container.mux(_encode_audio(audio_stream, audio[:, written:], written, sample_rate))
+        container.mux(video_stream.encode())
+        container.mux(audio_stream.encode())
 
 
-def _picture_stream(container: OutputContainer, size: tuple[int, int], rate: Fraction) -> av.VideoStream:
+def _add_video_stream(container: OutputContainer, size: tuple[int, int], rate: Fraction) -> av.VideoStream:
     stream = container.add_stream("libx264", rate=rate, options=X264_OPTIONS)
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
@@ -71,24 +83,21 @@ def _picture_stream(container: OutputContainer, size: tuple[int, int], rate: Fra
     return stream
 
 
-def _picture(reformatter: VideoReformatter, frame: np.ndarray, index: int, rate: Fraction) -> av.VideoFrame:
-    picture = reformatter.reformat(
+def _video_frame(reformatter: VideoReformatter, frame: np.ndarray, index: int, rate: Fraction) -> av.VideoFrame:
+    video_frame = reformatter.reformat(
         av.VideoFrame.from_ndarray(frame, format="rgb24"),
         format="yuv420p",
         dst_colorspace=Colorspace.SMPTE170M,
         dst_color_range=ColorRange.MPEG,
     )
-    picture.pts = index
-    picture.time_base = 1 / rate
-    return picture
+    video_frame.pts, video_frame.time_base = index, 1 / rate
+    return video_frame
 
 
-def _encode_sound(stream: av.AudioStream, samples: np.ndarray, start: int, sample_rate: int) -> list[av.Packet]:
+def _encode_audio(stream: av.AudioStream, samples: np.ndarray, start: int, sample_rate: int) -> list[av.Packet]:
     if samples.shape[1] == 0:
         return []
-    layout = ("mono", "stereo")[len(samples) - 1]
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout)
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=stream.layout.name)
     frame.sample_rate = sample_rate
-    frame.pts = start
-    frame.time_base = Fraction(1, sample_rate)
+    frame.pts, frame.time_base = start, Fraction(1, sample_rate)
     return stream.encode(frame)

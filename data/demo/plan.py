@@ -1,7 +1,7 @@
-"""What each video of the demo data set is: its name, who plays, frame rate, sound format, background.
+"""Plans the videos of the demo data set: names, instruments, backgrounds, frame rates, audio formats.
 
-Every random choice follows from the settings and the index of the video, never from how many videos there are or
-which process makes them: the first 20 videos of 210 are the 20 videos of 20.
+Every random choice depends on the settings and on the index of the video, not on the number of videos or processes.
+So the first 20 videos of a set of 210 are the videos of a set of 20.
 """
 
 import enum
@@ -14,85 +14,65 @@ from typing import TypeVar
 import numpy as np
 
 from data.demo.backgrounds import BACKGROUNDS
-from data.demo.drawings import INSTRUMENT_LOOKS, SILENT_LOOKS
+from data.demo.drawings import DISTRACTOR_DRAWINGS, INSTRUMENT_DRAWINGS
 
-VERSION = 1  # to be raised whenever the same settings come to make other videos
+VERSION = 1  # raise it when the same settings make other videos
 
-INSTRUMENTS = tuple(sorted(INSTRUMENT_LOOKS))
-SILENT_THINGS = tuple(sorted(SILENT_LOOKS))
+INSTRUMENTS = tuple(INSTRUMENT_DRAWINGS)
+DISTRACTORS = tuple(DISTRACTOR_DRAWINGS)
 CATEGORY_IDS = {name: number for number, name in enumerate(INSTRUMENTS, start=1)}
 
 FRAME_RATES = (Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30))
-SOUND_FORMATS = ((44100, 1), (44100, 2), (48000, 1), (48000, 2))  # samples a second, channels
+AUDIO_FORMATS = ((44100, 1), (44100, 2), (48000, 1), (48000, 2))  # sample rate, channels
 
-NAME_LENGTH = 11  # as the ids of YouTube
+NAME_LENGTH = 11  # like the ids of YouTube
 NAME_CHARACTERS = string.ascii_letters + string.digits + "_-"
-DASH_EVERY = 8  # one name in so many starts with a dash, as such names trip programs that take them for options
+DASH_EVERY = 8  # one name in 8 starts with a dash, because programs may take such a name for an option
 
 Choice = TypeVar("Choice")
 
 
 class Stream(enum.IntEnum):
-    """Independent sources of random numbers, so that a change to one choice leaves the others as they were."""
+    """Independent streams of random numbers: a change to one choice leaves the others as they were."""
 
     NAME = 0
     INSTRUMENTS = 1
-    SILENT_THINGS = 2
+    DISTRACTORS = 2
     FRAME_RATE = 3
-    SOUND_FORMAT = 4
+    AUDIO_FORMAT = 4
     BACKGROUND_KIND = 5
     BACKGROUND = 6
     SCENE = 7
-    SOUND = 8
+    AUDIO = 8
 
 
 @dataclass(frozen=True)
 class DemoSettings:
-    """What decides the content of a demo data set.
-
-    Attributes:
-        videos: how many.
-        seconds: length of each.
-        sources: sounding objects in each, 1 or 2.
-        distractors: silent things in each.
-        seed: another seed, other videos.
-    """
+    """The options that decide the content of a demo data set."""
 
     videos: int
-    seconds: int
-    sources: int
-    distractors: int
+    seconds: int  # length of each video
+    sources: int  # sounding objects in each video, 1 or 2
+    distractors: int  # silent objects in each video
     seed: int
 
     def generator(self, stream: Stream, index: int) -> np.random.Generator:
         """Random numbers for one choice of one video (or round of videos).
 
-        They differ between solo, duet and distractor sets too, so that one set can test what another has trained.
+        Solo, duet and distractor sets get different numbers, so that one set can test a network trained on another.
         """
         return np.random.default_rng([self.seed, index, stream, self.seconds, self.sources, self.distractors, VERSION])
 
 
 @dataclass(frozen=True)
 class VideoPlan:
-    """One video: what is in it and how it is encoded.
-
-    Attributes:
-        index: its number in the data set.
-        name: file name without the ending.
-        instruments: what sounds, in alphabetical order.
-        silent_things: what is seen beside it.
-        background: a key of `data.demo.backgrounds.BACKGROUNDS`.
-        frame_rate: frames a second.
-        frames: how many.
-        sample_rate: sound samples a second.
-        channels: 1 or 2.
-    """
+    """Content and format of one video."""
 
     index: int
-    name: str
-    instruments: tuple[str, ...]
-    silent_things: tuple[str, ...]
-    background: str
+    name: str  # of the file, without its suffix
+    instruments: tuple[str, ...]  # in alphabetical order
+    distractors: tuple[str, ...]
+    background: str  # a key of `BACKGROUNDS`
     frame_rate: Fraction
     frames: int
     sample_rate: int
@@ -101,58 +81,46 @@ class VideoPlan:
 
 def plan_videos(settings: DemoSettings) -> list[VideoPlan]:
     """The videos of a data set, in order."""
-    return [_plan(settings, index, name) for index, name in enumerate(video_names(settings))]
-
-
-def video_names(settings: DemoSettings) -> list[str]:
-    """Names of all videos in order, different even where capitals do not count (macOS, Windows)."""
-    names: list[str] = []
+    plans: list[VideoPlan] = []
     taken: set[str] = set()
-    while len(names) < settings.videos:
-        index = len(names)
-        random = settings.generator(Stream.NAME, index)
-        while (name := _random_name(random, _starts_with_dash(settings, index))).lower() in taken:
-            pass
-        names.append(name)
-        taken.add(name.lower())
-    return names
+    for index in range(settings.videos):
+        plans.append(_plan_video(settings, index, _new_name(settings, index, taken)))
+        taken.add(plans[-1].name.lower())
+    return plans
 
 
-def _random_name(random: np.random.Generator, dash: bool) -> str:
-    characters = random.choice(list(NAME_CHARACTERS), NAME_LENGTH)
-    if dash:
-        characters[0] = "-"
-    return "".join(characters)
-
-
-def _starts_with_dash(settings: DemoSettings, index: int) -> bool:
-    return _in_rounds([True] + [False] * (DASH_EVERY - 1), settings, Stream.NAME, index)
-
-
-def _in_rounds(choices: Sequence[Choice], settings: DemoSettings, stream: Stream, index: int) -> Choice:
-    """Deal out `choices` equally often: all of them in random order, then again in another order."""
-    number, place = divmod(index, len(choices))
-    return choices[settings.generator(stream, number).permutation(len(choices))[place]]
-
-
-def _instruments(settings: DemoSettings, index: int) -> tuple[str, ...]:
-    """Solos deal the instruments out one at a time, duets two at a time: each is heard equally often."""
+def _plan_video(settings: DemoSettings, index: int, name: str) -> VideoPlan:
     places = range(index * settings.sources, (index + 1) * settings.sources)
-    return tuple(sorted(_in_rounds(INSTRUMENTS, settings, Stream.INSTRUMENTS, place) for place in places))
-
-
-def _plan(settings: DemoSettings, index: int, name: str) -> VideoPlan:
-    random = settings.generator(Stream.SILENT_THINGS, index)
-    rate = _in_rounds(FRAME_RATES, settings, Stream.FRAME_RATE, index)
-    sample_rate, channels = _in_rounds(SOUND_FORMATS, settings, Stream.SOUND_FORMAT, index)
+    distractors = settings.generator(Stream.DISTRACTORS, index).permutation(DISTRACTORS)[: settings.distractors]
+    rate = _deal(FRAME_RATES, settings, Stream.FRAME_RATE, index)
+    sample_rate, channels = _deal(AUDIO_FORMATS, settings, Stream.AUDIO_FORMAT, index)
     return VideoPlan(
         index=index,
         name=name,
-        instruments=_instruments(settings, index),
-        silent_things=tuple(random.permutation(SILENT_THINGS)[: settings.distractors].tolist()),
-        background=_in_rounds(tuple(BACKGROUNDS), settings, Stream.BACKGROUND_KIND, index),
+        instruments=tuple(sorted(_deal(INSTRUMENTS, settings, Stream.INSTRUMENTS, place) for place in places)),
+        distractors=tuple(distractors.tolist()),
+        background=_deal(tuple(BACKGROUNDS), settings, Stream.BACKGROUND_KIND, index),
         frame_rate=rate,
         frames=round(settings.seconds * rate),
         sample_rate=sample_rate,
         channels=channels,
     )
+
+
+def _deal(choices: Sequence[Choice], settings: DemoSettings, stream: Stream, index: int) -> Choice:
+    """Deal out `choices` equally often: each round has all of them in a new random order."""
+    number, place = divmod(index, len(choices))
+    return choices[settings.generator(stream, number).permutation(len(choices))[place]]
+
+
+def _new_name(settings: DemoSettings, index: int, taken: set[str]) -> str:
+    """A random name whose lower case is not in `taken`: names also differ on file systems that ignore case."""
+    random = settings.generator(Stream.NAME, index)
+    dash = _deal([True] + [False] * (DASH_EVERY - 1), settings, Stream.NAME, index)
+    while True:
+        characters = random.choice(list(NAME_CHARACTERS), NAME_LENGTH)
+        if dash:
+            characters[0] = "-"
+        name = "".join(characters)
+        if name.lower() not in taken:
+            return name

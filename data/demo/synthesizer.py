@@ -1,4 +1,4 @@
-"""How the instruments of the demo videos sound: synthesised notes, and whole sound tracks made of them."""
+"""Synthesizes the audio of the demo videos: notes of ten instruments, mixed in a room."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,59 +7,78 @@ import numpy as np
 from scipy.signal import butter, fftconvolve, lfilter
 
 from data.demo.melodies import HAT, KICK, SNARE, Note, PlayingStyle, melody, rhythm
+from data.demo.plan import DemoSettings, Stream, VideoPlan
 
-HIGHEST = 10_000  # Hz, no harmonics are made above
+HIGHEST = 10_000  # Hz, no harmonics above
 FADE = 0.012  # seconds in which a held note stops
+LEVEL = (-24.0, -16.0)  # RMS of a video in dB of full scale, from and to
+BALANCE = 2.0  # dB by which an instrument of a duet may be louder or softer
+PEAK = 0.8  # AAC overshoots a little
+SPREAD = 0.5  # largest distance of an instrument from the middle of a stereo mix, 0 to 1
 
 Voice = Callable[[Note, int, "Character", np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Character:
-    """What makes two instruments of one kind differ, drawn once a video.
+    """The differences between two instruments of one kind. The factors are about 1."""
 
-    Attributes:
-        brightness: multiplies the strength of high partials, about 1.
-        vibrato_hz, vibrato_cents: its speed and depth.
-        decay: multiplies the time in which a struck or plucked note fades, about 1.
-        noise: multiplies breath, bow and mallet noise, about 1.
-        detune: multiplies how far reeds that sound together are apart, about 1.
-    """
-
-    brightness: float
+    brightness: float  # factor on the strength of high partials
     vibrato_hz: float
-    vibrato_cents: float
-    decay: float
-    noise: float
-    detune: float
+    vibrato_cents: float  # depth
+    decay: float  # factor on the time in which a struck or plucked note fades
+    noise: float  # factor on breath, bow and mallet noise
+    detune: float  # factor on the distance of reeds that sound together
 
 
 @dataclass(frozen=True)
 class Instrument:
-    """An instrument's voice, and how it plays; no manner: it plays rhythms."""
+    """An instrument's voice and its style; without a style it plays rhythms."""
 
     voice: Voice
-    manner: PlayingStyle | None
+    style: PlayingStyle | None
 
 
-def random_character(random: np.random.Generator) -> Character:
-    """Another instrument of the same kind."""
-    values = random.uniform((0.85, 4.8, 8, 0.75, 0.6, 0.7), (1.15, 6.4, 22, 1.3, 1.5, 1.4))
-    return Character(*values.tolist())
+def render_audio(settings: DemoSettings, plan: VideoPlan) -> np.ndarray:
+    """The audio of a video, float32 [channels, samples], within -1 and 1; the mean of two channels is the mono mix."""
+    random = settings.generator(Stream.AUDIO, plan.index)
+    channels = 0.0
+    for name in plan.instruments:
+        track = _add_room(_perform(name, random, settings.seconds, plan.sample_rate), random, plan.sample_rate)
+        side = random.uniform(-SPREAD, SPREAD)
+        gains = np.array([1.0] if plan.channels == 1 else [1 - side, 1 + side])
+        channels = channels + _amplitude(random.uniform(-BALANCE, BALANCE)) * gains[:, None] * track
+    level = _amplitude(random.uniform(*LEVEL)) / np.sqrt(np.mean(channels.mean(0) ** 2))
+    return (channels * min(level, PEAK / np.abs(channels).max())).astype(np.float32)
 
 
-def perform(name: str, random: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
-    """The instrument `name` plays for some seconds: float64 [samples], at an RMS of 1."""
+def _amplitude(decibels: float) -> float:
+    return 10 ** (decibels / 20)
+
+
+def _perform(name: str, random: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
+    """One instrument alone: float64 [samples] at an RMS of 1."""
     instrument = INSTRUMENTS[name]
-    character = random_character(random)
-    notes = melody(instrument.manner, random, seconds) if instrument.manner else rhythm(random, seconds)
+    values = random.uniform((0.85, 4.8, 8, 0.75, 0.6, 0.7), (1.15, 6.4, 22, 1.3, 1.5, 1.4))
+    character = Character(*values.tolist())
+    notes = melody(instrument.style, random, seconds) if instrument.style else rhythm(random, seconds)
     track = np.zeros(round(seconds * rate))
     for note in notes:
-        sound = instrument.voice(note, rate, character, random)
+        samples = instrument.voice(note, rate, character, random)
         start = round(note.start * rate)
-        end = min(len(track), start + len(sound))
-        track[start:end] += note.loudness * sound[: end - start]
+        end = min(len(track), start + len(samples))
+        track[start:end] += note.loudness * samples[: end - start]
     return track / np.sqrt(np.mean(track**2))
+
+
+def _add_room(track: np.ndarray, random: np.random.Generator, rate: int) -> np.ndarray:
+    """A track at an RMS of 1 with a little echo and the quiet noise of a room, [samples]."""
+    fade = random.uniform(0.05, 0.12)
+    times = _times(4 * fade, rate)
+    echo = random.standard_normal(len(times)) * np.exp(-times / fade)
+    echo *= random.uniform(0.1, 0.25) / np.sqrt(np.sum(echo**2))
+    noise = _amplitude(random.uniform(-50, -42)) * _band_noise(len(track), 60, 6000, rate, random)
+    return track + fftconvolve(track, echo)[: len(track)] + noise
 
 
 def _times(seconds: float, rate: int) -> np.ndarray:
@@ -67,7 +86,7 @@ def _times(seconds: float, rate: int) -> np.ndarray:
 
 
 def _held(times: np.ndarray, attack: float) -> np.ndarray:
-    """Envelope of a note that sounds as long as it is played: soft start, short end."""
+    """Envelope of a held note: soft start, short end."""
     return np.minimum(1, times / attack) ** 0.8 * np.clip((times[-1] - times) / FADE, 0, 1)
 
 
@@ -76,7 +95,7 @@ def _phase(pitch: np.ndarray, rate: int) -> np.ndarray:
 
 
 def _vibrato(times: np.ndarray, pitch: float, character: Character, depth: float = 1) -> np.ndarray:
-    """The pitch at each time; the vibrato sets in as the note goes on."""
+    """The pitch at each time; the vibrato grows after the start of the note."""
     onset = np.clip((times - 0.08) / 0.2, 0, 1)
     cents = depth * character.vibrato_cents * onset * np.sin(2 * np.pi * character.vibrato_hz * times)
     return pitch * 2 ** (cents / 1200)
@@ -94,16 +113,16 @@ def _harmonics(phase: np.ndarray, weights: np.ndarray, rolloff: float | np.ndarr
 
 
 def _numbers(pitch: float, rate: int, most: int = 40) -> np.ndarray:
-    """1, 2, ... as far as harmonics of the pitch are made."""
+    """The numbers 1, 2, ... of the harmonics of a pitch."""
     return np.arange(1, max(2, min(most, int(min(HIGHEST, 0.45 * rate) / pitch))) + 1)
 
 
 def _resonances(frequencies: np.ndarray, peaks: Sequence[tuple[float, float, float]], floor: float) -> np.ndarray:
-    """Gain of a body with peaks (centre in Hz, width in octaves, height) above a floor."""
+    """Gain of a body with peaks (center in Hz, width in octaves, height) above a floor."""
     octaves = np.log2(frequencies)
     gain = np.full(frequencies.shape, floor)
-    for centre, width, height in peaks:
-        gain += height * np.exp(-(((octaves - np.log2(centre)) / width) ** 2))
+    for center, width, height in peaks:
+        gain += height * np.exp(-(((octaves - np.log2(center)) / width) ** 2))
     return gain
 
 
@@ -115,15 +134,15 @@ def _band_noise(count: int, low: float, high: float, rate: int, random: np.rando
 
 
 def _guitar(note: Note, rate: int, character: Character, random: np.random.Generator) -> np.ndarray:
-    """A plucked string after Karplus and Strong: noise running round a loop that dulls it."""
-    period = rate / note.pitch - 0.5  # half a sample is lost in the averaging of neighbours
+    """A plucked string after Karplus and Strong: noise in a loop that damps its high frequencies."""
+    period = rate / note.pitch - 0.5  # averaging neighbors delays by half a sample
     whole = int(period)
     part = period - whole
     count = round((note.seconds + 0.6) * rate)
     pluck = np.zeros(count)
     burst = lfilter([0.6 * character.brightness], [1, 0.6 * character.brightness - 1], random.standard_normal(whole))
     pluck[:whole] = burst - burst.mean()
-    pluck -= 0.9 * np.roll(pluck, whole // 5)  # plucked at a fifth of its length: every fifth harmonic is weak
+    pluck -= 0.9 * np.roll(pluck, whole // 5)  # at a fifth of its length: every fifth harmonic is weak
     keep = 0.001 ** (1 / (note.pitch * 2.2 * character.decay))
     loop = np.zeros(whole + 3)
     loop[0] = 1
@@ -135,7 +154,7 @@ def _guitar(note: Note, rate: int, character: Character, random: np.random.Gener
 
 
 def _violin(note: Note, rate: int, character: Character, random: np.random.Generator) -> np.ndarray:
-    """A bowed string: a sawtooth through the resonances of a wooden box, vibrato, the hiss of the bow."""
+    """A bowed string: a sawtooth through the resonances of a wooden body, with vibrato and bow noise."""
     times = _times(note.seconds, rate)
     pitch = _vibrato(times, note.pitch, character, depth=1.6)
     number = _numbers(note.pitch, rate)
@@ -148,7 +167,7 @@ def _violin(note: Note, rate: int, character: Character, random: np.random.Gener
 
 
 def _flute(note: Note, rate: int, character: Character, random: np.random.Generator) -> np.ndarray:
-    """An air column: hardly more than two harmonics, a puff at the start, breath all along."""
+    """An air column: few harmonics, a puff at the start, breath noise throughout."""
     times = _times(note.seconds, rate)
     wave = np.sin(2 * np.pi * character.vibrato_hz * times)
     tone = _harmonics(_phase(_vibrato(times, note.pitch, character, 0.4), rate), np.array([1, 0.22, 0.07, 0.015]))
@@ -158,7 +177,7 @@ def _flute(note: Note, rate: int, character: Character, random: np.random.Genera
 
 
 def _trumpet(note: Note, rate: int, character: Character, random: np.random.Generator) -> np.ndarray:
-    """Brass: the louder, the brighter; the sound opens at the start and the pitch slides up to its place."""
+    """Brass: louder notes are brighter; each note opens at its start and slides up to its pitch."""
     times = _times(note.seconds, rate)
     swell = np.minimum(1, times / 0.06) * (0.72 + 0.28 * np.exp(-times / 0.15))
     pitch = _vibrato(times, note.pitch, character, 0.5) * (1 - 0.03 * np.exp(-times / 0.02))
@@ -170,7 +189,7 @@ def _trumpet(note: Note, rate: int, character: Character, random: np.random.Gene
 
 
 def _saxophone(note: Note, rate: int, character: Character, random: np.random.Generator) -> np.ndarray:
-    """A reed on a cone: nasal resonances, a buzz of noise that comes and goes with each opening of the reed."""
+    """A reed on a cone: nasal resonances, and noise in step with the openings of the reed."""
     times = _times(note.seconds, rate)
     bend = 1 - 0.05 * np.exp(-times / 0.05)
     phase = _phase(_vibrato(times, note.pitch, character, 1.3) * bend, rate)
@@ -183,7 +202,7 @@ def _saxophone(note: Note, rate: int, character: Character, random: np.random.Ge
 
 
 def _bell(note: Note, rate: int, character: Character, random: np.random.Generator) -> np.ndarray:
-    """Cast bronze: partials that are no harmonics, the higher the sooner gone."""
+    """Cast bronze: inharmonic partials; the higher ones fade sooner."""
     times = _times(2.5, rate)
     ratios = np.array([0.5, 1, 1.183, 1.506, 2, 2.514, 2.662, 3.011, 4.166, 5.433, 6.8, 8.2])
     weights = np.array([0.35, 0.5, 0.8, 0.3, 1, 0.25, 0.3, 0.45, 0.5, 0.35, 0.25, 0.2])
@@ -199,7 +218,7 @@ def _bell(note: Note, rate: int, character: Character, random: np.random.Generat
 
 
 def _drum(note: Note, rate: int, character: Character, random: np.random.Generator) -> np.ndarray:
-    """A struck skin: a tone that drops in pitch, and the rattle of the snares."""
+    """A struck skin: a tone of falling pitch, and the rattle of the snares."""
     times = _times(min(0.5, 2 * note.seconds), rate)
     noise = random.standard_normal(len(times))
     if note.pitch == HAT:  # the stick on the rim
@@ -215,7 +234,7 @@ def _drum(note: Note, rate: int, character: Character, random: np.random.Generat
 
 
 def _organ(note: Note, rate: int, character: Character, random: np.random.Generator) -> np.ndarray:
-    """Pipes on drawbars: pure tones at fixed ratios, on and off like a switch, steady in between."""
+    """Pipes on drawbars: steady pure tones at fixed ratios, with an abrupt start and end."""
     times = _times(note.seconds, rate)
     bars = np.array([0.5, 1.5, 1, 2, 3, 4, 5, 6, 8])
     weights = np.array([0.7, 0.5, 1, 0.75, 0.5, 0.45, 0.2, 0.25, 0.35]) ** (1 / character.brightness)
@@ -229,7 +248,7 @@ def _organ(note: Note, rate: int, character: Character, random: np.random.Genera
 
 
 def _marimba(note: Note, rate: int, character: Character, random: np.random.Generator) -> np.ndarray:
-    """A wooden bar over a tube: the fundamental, its fourth and tenth harmonic, a knock; soon over."""
+    """A wooden bar over a tube: the fundamental, about its fourth and tenth harmonic, a knock; a short note."""
     times = _times(0.7, rate)
     fade = 0.16 * character.decay * (440 / note.pitch) ** 0.4
     sound = np.zeros(len(times))
@@ -241,11 +260,11 @@ def _marimba(note: Note, rate: int, character: Character, random: np.random.Gene
 
 
 def _accordion(note: Note, rate: int, character: Character, random: np.random.Generator) -> np.ndarray:
-    """Three metal reeds a little apart, so that they beat; the bellows push and pull."""
+    """Three detuned metal reeds that beat; the bellows modulate the loudness."""
     times = _times(note.seconds, rate)
     number = _numbers(note.pitch, rate, most=24)
     weights = _resonances(number * note.pitch, ((2000, 0.9, 0.9 * character.brightness),), 0.5) / number**0.7
-    apart = 5 * character.detune / note.pitch  # Hz between neighbours, whatever the pitch
+    apart = 5 * character.detune / note.pitch  # times the pitch: a fixed distance in Hz
     starts = random.uniform(0, 2 * np.pi, 3)
     tone = sum(
         _harmonics(2 * np.pi * note.pitch * (1 + place * apart) * times + start, weights)
@@ -267,13 +286,3 @@ INSTRUMENTS: dict[str, Instrument] = {
     "trumpet": Instrument(_trumpet, PlayingStyle(55, 79, (0.5, 0.5, 1, 1.5))),
     "violin": Instrument(_violin, PlayingStyle(57, 88, (0.5, 1, 1, 2))),
 }
-
-
-def in_a_room(track: np.ndarray, random: np.random.Generator, rate: int) -> np.ndarray:
-    """A track at an RMS of 1 with a little echo and the quiet noise of a room, [samples]."""
-    fade = random.uniform(0.05, 0.12)
-    times = _times(4 * fade, rate)
-    echo = random.standard_normal(len(times)) * np.exp(-times / fade)
-    echo *= random.uniform(0.1, 0.25) / np.sqrt(np.sum(echo**2))
-    noise = 10 ** (random.uniform(-50, -42) / 20) * _band_noise(len(track), 60, 6000, rate, random)
-    return track + fftconvolve(track, echo)[: len(track)] + noise

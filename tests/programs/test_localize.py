@@ -13,10 +13,10 @@ import torch
 
 import location_dmc
 from data import cut_audio, cut_video
+from data.demo.encode import make_video
 from data.demo.plan import DemoSettings, plan_videos
 from data.dmc_pkl import read_dmc
 from data.lists import write_list
-from data.make_demo import Task, make_video
 from data.media.audio import audio_of_video, whole_seconds
 from data.media.spectrogram import SAMPLE_RATE
 from tests.fixtures.media import noise, remux, set_rotation, write_media
@@ -350,7 +350,7 @@ def test_it_follows_the_object_of_a_demo_video(tmp_path):
     settings = DemoSettings(videos=8, seconds=4, sources=1, distractors=0, seed=10)
     plan = plan_videos(settings)[5]
     video = tmp_path / "demo.mp4"
-    boxes = make_video(Task(settings, plan, video))
+    boxes = make_video(settings, plan, video)
     _, pictures = shown(video)
     ((x1, y1, x2, y2),) = boxes[0]
     inside = np.zeros(pictures[0].shape[:2], bool)

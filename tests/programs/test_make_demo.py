@@ -20,11 +20,11 @@ import pytest
 from PIL import Image
 
 from data import make_demo
-from data.demo.drawings import INSTRUMENT_LOOKS, PALETTE, draw, pick_colors
+from data.demo.drawings import INSTRUMENT_DRAWINGS, PALETTE, draw, pick_colors
 from data.demo.encode import write_video
-from data.demo.plan import CATEGORY_IDS, INSTRUMENTS, SILENT_THINGS, DemoSettings, plan_videos
+from data.demo.plan import CATEGORY_IDS, INSTRUMENTS, DISTRACTORS, DemoSettings, plan_videos
 from data.demo.scene import HEIGHT, WIDTH, build_scene, render_background, render_frame
-from data.demo.soundtrack import render_sound
+from data.demo.synthesizer import render_audio
 from data.layout import frame_file
 from data.media.frame_selection import select_at_constant_rate
 
@@ -148,7 +148,7 @@ def test_decoded_pictures_and_sounds_are_those_rendered(solos):
         rendered = render_frame(build_scene(SOLOS, plan), plan.frames - 1)[0]
         decoded = decode_pictures(mp4(solos, plan))[-1]
         assert np.abs(decoded.astype(int) - rendered).mean() < 6
-        sound = render_sound(SOLOS, plan)
+        sound = render_audio(SOLOS, plan)
         heard = decode_audio(mp4(solos, plan))[:, : sound.shape[1]]
         assert np.corrcoef(heard.mean(0), sound.mean(0))[0, 1] > 0.95
 
@@ -194,7 +194,7 @@ def test_another_seed_makes_other_names_pictures_and_sounds():
     pictures = [render_frame(build_scene(s, p[0]), 0)[0] for s, p in ((SOLOS, plans), (other, others))]
     assert np.abs(pictures[0].astype(int) - pictures[1]).mean() > 5
     same_format = dataclasses.replace(plans[0], index=1)
-    assert not np.allclose(render_sound(SOLOS, plans[0]), render_sound(SOLOS, same_format), atol=0.01)
+    assert not np.allclose(render_audio(SOLOS, plans[0]), render_audio(SOLOS, same_format), atol=0.01)
 
 
 # Boxes and labels
@@ -266,7 +266,7 @@ def test_silent_things_are_seen_but_have_no_box_and_cover_nothing_that_sounds(cr
         for left, top, right, bottom in pixel_boxes(boxes, plan, 0).round().astype(int):
             outside[top - 2 : bottom + 2, left - 2 : right + 2] = False
         assert outside.sum() > 1000
-        without = render_frame(dataclasses.replace(scene, silent=()), 0)[0]
+        without = render_frame(dataclasses.replace(scene, distractors=()), 0)[0]
         sounding = changed_pixels(without, background)
         assert (render_frame(scene, 0)[0] == without).all(-1)[sounding].mean() > 0.97  # their rims let others through
 
@@ -325,8 +325,8 @@ def _silhouette(drawing):
 
 
 def test_at_least_8_instruments_and_6_silent_things():
-    assert len(INSTRUMENT_LOOKS) >= 8
-    assert len(SILENT_THINGS) >= 6
+    assert len(INSTRUMENT_DRAWINGS) >= 8
+    assert len(DISTRACTORS) >= 6
 
 
 # Sounds
@@ -343,7 +343,7 @@ def test_every_second_is_clearly_audible_and_nothing_clips(solos, crowds):
 
 def test_a_mono_mix_of_a_stereo_track_is_as_loud_as_a_mono_track():
     plan = plan_videos(SOLOS)[0]
-    mono, stereo = (render_sound(SOLOS, dataclasses.replace(plan, channels=count)) for count in (1, 2))
+    mono, stereo = (render_audio(SOLOS, dataclasses.replace(plan, channels=count)) for count in (1, 2))
     level = np.sqrt((stereo.mean(0) ** 2).mean()) / np.sqrt((mono**2).mean())
     assert stereo.shape == (2, SECONDS * plan.sample_rate)
     assert np.corrcoef(stereo.mean(0), mono[0])[0, 1] > 0.999
@@ -354,7 +354,7 @@ def test_instruments_can_be_told_apart_by_spectrogram_and_no_two_videos_sound_th
     settings = DemoSettings(40, SECONDS, 1, 0, 3)
     by_instrument = {name: [] for name in INSTRUMENTS}
     for plan in plan_videos(settings):
-        by_instrument[plan.instruments[0]].append(_log_mel(render_sound(settings, plan), plan.sample_rate))
+        by_instrument[plan.instruments[0]].append(_log_mel(render_audio(settings, plan), plan.sample_rate))
     features = np.array([[np.r_[mel.mean(1), mel.std(1)] for mel in mels] for mels in by_instrument.values()])
     assert _nearest_mean_accuracy(features) > 0.8
     for mels in by_instrument.values():
@@ -380,7 +380,7 @@ def test_running_again_keeps_finished_videos_and_makes_the_missing_one(copy_of_s
     missing.unlink()
     (copy_of_solos / "boxes.json").write_text("{}")
     assert make(copy_of_solos, SOLOS) == 0
-    assert "7 of them were there already" in capsys.readouterr().out
+    assert "7 of them existed already" in capsys.readouterr().out
     after = snapshot(copy_of_solos)
     assert {path: content for path, (_, content) in after.items()} == {
         path: content for path, (_, content) in before.items()
@@ -393,7 +393,7 @@ def test_a_run_that_broke_off_before_the_descriptions_is_taken_up(copy_of_solos,
     for name in ("boxes.json", "labels.json", "demo.json"):
         (copy_of_solos / name).unlink()
     assert make(copy_of_solos, SOLOS) == 0
-    assert "8 of them were there already" in capsys.readouterr().out
+    assert "8 of them existed already" in capsys.readouterr().out
     assert (copy_of_solos / "boxes.json").exists()
 
 
