@@ -1,4 +1,4 @@
-"""The three formats of annotations, and what is said of malformed ones."""
+"""The three formats of annotations, and the messages on malformed ones."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from common.errors import UserError
-from metrics.annotations import NO_CLASS, Annotations, read_annotations
-from metrics.frame_keys import Frame, parse_frame
+from metrics.annotations import NO_CLASS, Annotations, Frame, parse_frame, read_annotations
+
+KEY = "a/frame_000/00007.jpg"
 
 
 def write(path: Path, content: object) -> Path:
@@ -28,9 +29,8 @@ def entry(*normboxes: object, **more: object) -> dict:
     ("key", "frame"),
     [
         ("a/frame_013/00411.jpg", ("a", 13, 411)),
-        ("a/frame_013/00411", ("a", 13, 411)),
         ("-_-TDDxoaAc_0_1000/frame_000/00000.png", ("-_-TDDxoaAc_0_1000", 0, 0)),
-        ("a.b.mp4/frame_1234/123456.jpg", ("a.b.mp4", 1234, 123456)),
+        ("a.b.mp4/frame_1234/123456", ("a.b.mp4", 1234, 123456)),
         ("two words, ü/frame_000/00007", ("two words, ü", 0, 7)),
         ("/home/them/video_frames/a/frame_013/00411.jpg", ("a", 13, 411)),
         ("a/00411.jpg", None),
@@ -39,11 +39,11 @@ def entry(*normboxes: object, **more: object) -> dict:
         ("/frame_013/00411", None),
     ],
 )
-def test_keys_of_frames(key, frame):
+def test_a_frame_key_has_video_second_and_index(key, frame):
     assert parse_frame(key) == frame
 
 
-def test_music_boxes_become_corners_with_their_classes(tmp_path):
+def test_music_boxes_become_corners_with_classes(tmp_path):
     content = {
         "-a.b/frame_013/00411.jpg": {
             "bbox": [
@@ -61,58 +61,53 @@ def test_music_boxes_become_corners_with_their_classes(tmp_path):
     assert boxes.classes == ("3", "flute", "") and none.corners.shape == (0, 4)
 
 
-def test_boxes_of_a_class_are_one_object_and_each_box_without_is_one(tmp_path):
-    boxes = [
-        {"normbox": [0, 0, 0.1, 0.1], "category_id": 3},
-        {"normbox": [0.2, 0, 0.1, 0.1]},
-        {"normbox": [0.4, 0, 0.1, 0.1], "category_id": 3},
-        {"normbox": [0.6, 0, 0.1, 0.1]},
-    ]
-    (frame,) = music(tmp_path, {"a/frame_000/00000.jpg": {"bbox": boxes}}).frames.values()
-    objects = list(frame.objects().values())
-    assert [name for name, _ in objects] == ["3", NO_CLASS, NO_CLASS]
-    assert [corners[:, 0].round(3).tolist() for _, corners in objects] == [[0, 0.4], [0.2], [0.6]]
+def test_boxes_of_one_class_are_one_object_and_boxes_without_class_are_one_each(tmp_path):
+    classes = [{"category_id": 3}, {}, {"category_id": 3}, {}]
+    boxes = [{"normbox": [0.2 * i, 0, 0.1, 0.1], **name} for i, name in enumerate(classes)]
+    (frame,) = music(tmp_path, {KEY: {"bbox": boxes}}).frames.values()
+    objects = [(name, corners[:, 0].round(3).tolist()) for name, corners in frame.objects()]
+    assert objects == [("3", [0, 0.4]), (NO_CLASS, [0.2]), (NO_CLASS, [0.6])]
 
 
-def test_a_box_that_reaches_over_the_edge_is_cut_off_there(tmp_path):
-    found = music(tmp_path, {"a/frame_000/00000.jpg": entry([-0.02, 0.9, 0.5, 0.12])})
-    np.testing.assert_allclose(found.frames[Frame("a", 0, 0)].corners, [[0, 0.9, 0.48, 1]])
+def test_a_box_over_the_edge_is_cut_off_there(tmp_path):
+    found = music(tmp_path, {KEY: entry([-0.02, 0.9, 0.5, 0.12])})
+    np.testing.assert_allclose(found.frames[Frame("a", 0, 7)].corners, [[0, 0.9, 0.48, 1]])
 
 
-KEY = "a/frame_000/00007.jpg"
+NO_BOX = "expected a box of 4 finite numbers, found"
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({KEY: entry([0.1, 0.2, 0.3])}, f"entry '{KEY}', box 0 has 3 numbers"),
-        ({KEY: entry([0, 0, 1, 1], "x")}, f"entry '{KEY}', box 1 has a text"),
-        ({KEY: entry([0, 0, 1, None])}, f"entry '{KEY}', box 0 holds something that is no number"),
-        ({KEY: entry([0, 0, 1, True])}, f"entry '{KEY}', box 0 holds something that is no number"),
-        ({KEY: entry([0, 0, 1, float("nan")])}, f"entry '{KEY}', box 0 holds a number that is not finite"),
-        ({KEY: entry([0, 0, 1, float("inf")])}, f"entry '{KEY}', box 0 holds a number that is not finite"),
-        ({KEY: entry([0, 0, 1, 10**400])}, f"entry '{KEY}', box 0 holds a number beyond"),
-        ({KEY: entry([0.5, 0, -0.1, 1])}, f"entry '{KEY}', box 0 has a negative size"),
-        ({KEY: entry([10, 20, 100, 50])}, f"entry '{KEY}', box 0 lies outside the frame"),
-        ({KEY: entry([0, 0, 1, 1], category_id=[1])}, f"entry '{KEY}', box 0 has a \"category_id\""),
-        ({KEY: entry([0, 0, 1, 1], category_id=True)}, f"entry '{KEY}', box 0 has a \"category_id\""),
-        ({KEY: {"bbox": [[0, 0, 1, 1]]}}, f"entry '{KEY}', box 0 has no \"normbox\""),
-        ({KEY: {"bbox": {}}}, f"entry '{KEY}' has no list \"bbox\""),
-        ({KEY: []}, f"entry '{KEY}' has no list \"bbox\""),
-        ({"a/7.jpg": entry()}, "the key 'a/7.jpg' is not of the form"),
-        ({KEY: entry(), KEY[:-4]: entry()}, "is there twice"),
-        (3, "holds a number"),
-        ("{", "is no JSON"),
-        ("[" * 100_000, "is no JSON"),
+        ({KEY: entry([0.1, 0.2, 0.3])}, f"entry '{KEY}', box 0: {NO_BOX} [0.1, 0.2, 0.3]"),
+        ({KEY: entry([0, 0, 1, 1], "x")}, f"entry '{KEY}', box 1: expected a list as \"normbox\", found 'x'"),
+        ({KEY: entry([0, 0, 1, None])}, f"entry '{KEY}', box 0: {NO_BOX} [0, 0, 1, None]"),
+        ({KEY: entry([0, 0, 1, True])}, f"box 0: {NO_BOX} [0, 0, 1, True]"),
+        ({KEY: entry([0, 0, 1, float("nan")])}, f"box 0: {NO_BOX} [0, 0, 1, nan]"),
+        ({KEY: entry([0, 0, 1, float("inf")])}, f"box 0: {NO_BOX} [0, 0, 1, inf]"),
+        ({KEY: entry([0, 0, 1, 10**400])}, f"box 0: {NO_BOX} [0, 0, 1, 1000"),
+        ({KEY: entry([0.5, 0, -0.1, 1])}, f"entry '{KEY}', box 0: the box has a negative size"),
+        ({KEY: entry([10, 20, 100, 50])}, f"entry '{KEY}', box 0: the box lies outside the frame"),
+        ({KEY: entry([0, 0, 1, 1], category_id=[1])}, f"entry '{KEY}', box 0: expected a whole number or a name as"),
+        ({KEY: entry([0, 0, 1, 1], category_id=True)}, 'a name as "category_id", found True'),
+        ({KEY: {"bbox": [[0, 0, 1, 1]]}}, f"entry '{KEY}', box 0: expected an object with \"normbox\", found ["),
+        ({KEY: {"bbox": {}}}, f"entry '{KEY}': expected a list as \"bbox\", found {{}}"),
+        ({KEY: []}, f"entry '{KEY}': expected an object with \"bbox\", found []"),
+        ({"a/7.jpg": entry()}, "entry 'a/7.jpg': the key does not have the form NAME/frame_013/00411.jpg"),
+        ({KEY: entry(), KEY[:-4]: entry()}, f"entry '{KEY[:-4]}': its frame occurs twice"),
+        (3, "expected an object"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
     ],
 )
-def test_a_malformed_boxes_json_is_named_with_the_entry(tmp_path, content, message):
+def test_a_malformed_boxes_json_is_reported_with_the_entry(tmp_path, content, message):
     with pytest.raises(UserError, match=r"boxes\.json") as error:
         music(tmp_path, content)
     assert message in str(error.value)
 
 
-def test_vggss_by_name_with_classes_and_corners_cut_off(tmp_path):
+def test_vggss_clips_have_a_class_and_corners_cut_off_at_the_edge(tmp_path):
     content = [
         {"file": "-a.b_000030", "class": "dog barking", "bbox": [[0.1, 0.2, 0.4, 0.6], [-0.01, 0, 0.5, 1.01]]},
         {"file": "c_000001", "bbox": []},
@@ -126,28 +121,25 @@ def test_vggss_by_name_with_classes_and_corners_cut_off(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (
-            [{"file": "a", "bbox": [[0, 0, 1, 1]]}, {"file": "b", "bbox": [[0, 0, 1]]}],
-            "entry 1 (b), box 0 has 3 numbers",
-        ),
-        ([{"file": "a", "bbox": [0, 0, 1, 1]}], "entry 0 (a), box 0 has a number where"),
-        ([{"file": "a", "bbox": [[0.9, 0, 0.1, 1]]}], "entry 0 (a), box 0 has a negative size"),
-        ([{"file": "a", "bbox": [[0, 0, 224, 1]]}], "entry 0 (a), box 0 lies outside"),
-        ([{"file": "a"}], 'entry 0 (a) has no list "bbox"'),
-        ([{"file": "a", "bbox": [], "class": 3}], 'entry 0 (a) has a "class" that is no text'),
-        ([{"file": "a", "bbox": []}, {"file": "a", "bbox": []}], "entry 1 (a) is there twice"),
-        ([{"bbox": []}], "entry 0 has no name"),
-        (["a"], "entry 0 has no name"),
-        ({"a": 1}, "holds an object, not ["),
+        ([{"file": "a", "bbox": []}, {"file": "b", "bbox": [[0, 0, 1]]}], f"entry 1 (b), box 0: {NO_BOX} [0, 0, 1]"),
+        ([{"file": "a", "bbox": [0, 0, 1, 1]}], f"entry 0 (a), box 0: {NO_BOX} 0"),
+        ([{"file": "a", "bbox": [[0.9, 0, 0.1, 1]]}], "entry 0 (a), box 0: the box has a negative size"),
+        ([{"file": "a", "bbox": [[0, 0, 224, 1]]}], "entry 0 (a), box 0: the box lies outside"),
+        ([{"file": "a"}], 'entry 0 (a): expected a list as "bbox", found None'),
+        ([{"file": "a", "bbox": [], "class": 3}], 'entry 0 (a): expected a text as "class", found 3'),
+        ([{"file": "a", "bbox": []}, {"file": "a", "bbox": []}], "entry 1 (a): its clip occurs twice"),
+        ([{"bbox": []}], 'entry 0: expected a name as "file", found None'),
+        (["a"], "entry 0: expected an object with \"file\", found 'a'"),
+        ({"a": 1}, "expected a list [{"),
     ],
 )
-def test_a_malformed_vggss_is_named_with_the_entry(tmp_path, content, message):
+def test_a_malformed_vggss_json_is_reported_with_the_entry(tmp_path, content, message):
     with pytest.raises(UserError, match=r"vggss\.json") as error:
         read_annotations(write(tmp_path / "vggss.json", content), "vggss")
     assert message in str(error.value)
 
 
-def test_flickr_reads_the_last_four_children_of_every_bbox(tmp_path):
+def test_flickr_boxes_are_the_last_four_children_by_name_or_position(tmp_path):
     (tmp_path / "notes.txt").touch()
     content = (
         '<?xml version="1.0" encoding="utf-8"?><annotation><object><bbox><annotator>1</annotator><xmin>64</xmin>'
@@ -162,24 +154,21 @@ def test_flickr_reads_the_last_four_children_of_every_bbox(tmp_path):
     np.testing.assert_allclose(found.clips["123.45"].corners, expected)
 
 
-BOMB = '<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>'
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("<annotation>", "is no XML"),
-        ("", "is no XML"),
-        (BOMB, "declares a document type"),
-        ("<a><bbox><x>1</x><x>2</x><x>3</x></bbox></a>", "bbox 0 has 3 numbers"),
-        ("<a><bbox><x>1</x><x>2</x><x>many</x><x>4</x></bbox></a>", "bbox 0 has an edge that is no number"),
-        ("<a><bbox><x>1</x><x>2</x><x/><x>4</x></bbox></a>", "bbox 0 has an edge that is no number"),
-        ("<a><bbox><x>1</x><x>2</x><x>nan</x><x>4</x></bbox></a>", "bbox 0 holds a number that is not finite"),
-        ("<a><bbox><x>9</x><x>2</x><x>8</x><x>4</x></bbox></a>", "bbox 0 has a negative size"),
-        ("<a><bbox><x>9</x><x>2</x><x>640</x><x>4</x></bbox></a>", "bbox 0 lies outside"),
+        ("<annotation>", "is not XML"),
+        ("", "is not XML"),
+        ('<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>', "declares a document type"),
+        ("<a><bbox><x>1</x><x>2</x><x>3</x></bbox></a>", f"bbox 0: {NO_BOX} [1.0, 2.0, 3.0]"),
+        ("<a><bbox><x>1</x><x>2</x><x>many</x><x>4</x></bbox></a>", "bbox 0: an edge is not a number"),
+        ("<a><bbox><x>1</x><x>2</x><x/><x>4</x></bbox></a>", "bbox 0: an edge is not a number"),
+        ("<a><bbox><x>1</x><x>2</x><x>nan</x><x>4</x></bbox></a>", f"bbox 0: {NO_BOX} [1.0, 2.0, nan, 4.0]"),
+        ("<a><bbox><x>9</x><x>2</x><x>8</x><x>4</x></bbox></a>", "bbox 0: the box has a negative size"),
+        ("<a><bbox><x>9</x><x>2</x><x>640</x><x>4</x></bbox></a>", "bbox 0: the box lies outside"),
     ],
 )
-def test_a_malformed_xml_is_named_with_the_element(tmp_path, content, message):
+def test_a_malformed_xml_is_reported_with_the_element(tmp_path, content, message):
     write(tmp_path / "good.xml", "<a/>")
     write(tmp_path / "odd.xml", content)
     with pytest.raises(UserError, match=r"odd\.xml") as error:
@@ -187,13 +176,13 @@ def test_a_malformed_xml_is_named_with_the_element(tmp_path, content, message):
     assert message in str(error.value)
 
 
-def test_absent_and_undecodable_files_are_named(tmp_path):
-    with pytest.raises(UserError, match=r"none\.json cannot be read"):
-        read_annotations(tmp_path / "none.json")
-    with pytest.raises(UserError, match="are not a folder of XML files"):
-        read_annotations(tmp_path / "none", "flickr")
-    with pytest.raises(UserError, match="holds no XML file"):
-        read_annotations(tmp_path)
+def test_a_missing_or_undecodable_file_is_reported(tmp_path):
     (tmp_path / "boxes.json").write_bytes(b"\xff\xfe{}")
-    with pytest.raises(UserError, match=r"boxes\.json is no text"):
-        read_annotations(tmp_path / "boxes.json")
+    for path, form, message in (
+        (tmp_path / "none.json", None, r"none\.json cannot be read"),
+        (tmp_path / "none", "flickr", "none are not a folder of XML files"),
+        (tmp_path, None, "contains no XML file"),
+        (tmp_path / "boxes.json", None, r"boxes\.json is not UTF-8 text"),
+    ):
+        with pytest.raises(UserError, match=message):
+            read_annotations(path, form)

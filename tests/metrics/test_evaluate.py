@@ -1,4 +1,4 @@
-"""Scores of whole runs on frames whose figures follow by hand."""
+"""Scores of whole runs, worked out by hand."""
 
 from pathlib import Path
 
@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from common.errors import UserError
-from metrics.annotations import Annotations, Boxes
+from metrics.annotations import Annotations, Boxes, parse_frame
 from metrics.evaluate import per_class, per_video, score_baselines, score_run, summary
-from metrics.frame_keys import parse_frame
 
 Frames = dict[str, Boxes]
 
@@ -18,15 +17,15 @@ def boxes(*corners: list[float], classes: tuple[str, ...] | None = None) -> Boxe
 
 
 def music(frames: Frames) -> Annotations:
-    return Annotations("music", Path("boxes.json"), {parse_frame(key): value for key, value in frames.items()}, {})
+    return Annotations("music", Path("boxes.json"), frames={parse_frame(key): value for key, value in frames.items()})
 
 
 def clips(form: str, named: Frames) -> Annotations:
-    return Annotations(form, Path("there"), {}, named)
+    return Annotations(form, Path("there"), clips=named)
 
 
-def of_box(*corners: float) -> np.ndarray:
-    """The map that shows a box and nothing else, at full size, so that nothing is lost by resizing."""
+def map_of(*corners: float) -> np.ndarray:
+    """A map of a box, at full size so that resizing loses nothing."""
     x1, y1, x2, y2 = (round(224 * value) for value in corners)
     heat = np.zeros((224, 224), np.float32)
     heat[y1:y2, x1:x2] = 1
@@ -38,13 +37,13 @@ A, B, C = (f"{name}/frame_000/00000" for name in "abc")
 
 
 def test_a_perfect_map_scores_1_in_everything():
-    maps = {key: np.stack([of_box(*LEFT), of_box(*RIGHT)]) for key in (A, B)}
+    maps = {key: np.stack([map_of(*LEFT), map_of(*RIGHT)]) for key in (A, B)}
     found = summary(score_run(maps, 1, music({A: boxes(LEFT), B: boxes(LEFT)})))
     assert found == {"frames": 2, "mean_iou": 1, "iou_at_0.3": 1, "iou_at_0.5": 1, "auc": 1, "pointing": 1}
 
 
-def test_the_figures_by_hand():
-    maps = {A: of_box(*LEFT)[None], B: of_box(*TOP)[None], C: of_box(*RIGHT)[None]}
+def test_figures_by_hand():
+    maps = {A: map_of(*LEFT)[None], B: map_of(*TOP)[None], C: map_of(*RIGHT)[None]}
     truth = music(dict.fromkeys((A, B, C), boxes(LEFT)))
     scores = score_run(maps, 1, truth)
     np.testing.assert_allclose(scores.iou, [1, 1 / 3, 0])
@@ -58,23 +57,23 @@ def test_the_figures_by_hand():
 
 
 def test_only_the_matched_map_counts_and_only_its_threshold():
-    heat = of_box(*LEFT) + 0.4 * of_box(*RIGHT)
-    maps = {A: np.stack([heat, of_box(*RIGHT)])}
+    heat = map_of(*LEFT) + 0.4 * map_of(*RIGHT)
+    maps = {A: np.stack([heat, map_of(*RIGHT)])}
     assert score_run(maps, 1, music({A: boxes(LEFT)})).iou == [1]
     assert score_run(maps, 1, music({A: boxes(LEFT)}), threshold=0.3).iou == [0.5]
 
 
-def test_the_union_of_the_boxes_is_one_truth_for_one_sound():
-    maps = {A: of_box(*LEFT)[None]}
+def test_one_audio_cluster_is_scored_with_the_union_of_the_boxes():
+    maps = {A: map_of(*LEFT)[None]}
     assert score_run(maps, 1, music({A: boxes(LEFT, RIGHT, classes=("1", "2"))})).iou == [0.5]
 
 
 def test_duets_by_hand():
-    # Two maps the wrong way round, the second of half of its object's height; the third of a silence, quiet in a half.
-    heats = np.stack([of_box(0.5, 0, 1, 0.5), of_box(*LEFT), of_box(*TOP)])
+    # Maps 0 and 1 show objects 1 and 0. Map 0 covers half of its object. Map 2 is silent, and quiet in one half.
+    heats = np.stack([map_of(0.5, 0, 1, 0.5), map_of(*LEFT), map_of(*TOP)])
     scores = score_run({A: heats}, 2, music({A: boxes(LEFT, RIGHT, classes=("7", "12"))}))
     assert scores.ciou == [0.75] and scores.pointing == [1] and scores.nsa == [0.5]
-    assert scores.iou == [0.75]  # of both maps with both boxes
+    assert scores.iou == [0.75]  # maximum of both maps with the union of both boxes
     found = summary(scores)
     assert (found["ciou"], found["ciou_at_0.3"], found["nsa"]) == (0.75, 1, 0.5)
     assert found["ciou_auc"] == pytest.approx(0.775)
@@ -83,8 +82,8 @@ def test_duets_by_hand():
     assert (classes["7"]["objects"], classes["7"]["mean_iou"], classes["12"]["mean_iou"]) == (1, 1, 0.5)
 
 
-def test_boxes_of_one_class_are_one_object_and_a_third_object_goes_without_a_map():
-    heats = np.stack([of_box(*LEFT), of_box(*RIGHT)])
+def test_boxes_of_one_class_are_one_object_and_a_third_object_has_no_map():
+    heats = np.stack([map_of(*LEFT), map_of(*RIGHT)])
     one = boxes((0, 0, 0.25, 1), (0.25, 0, 0.5, 1), RIGHT, classes=("1", "1", "2"))
     scores = score_run({A: heats}, 2, music({A: one}))
     assert scores.ciou == [1] and np.isnan(scores.nsa).all() and summary(scores)["nsa"] is None
@@ -94,8 +93,8 @@ def test_boxes_of_one_class_are_one_object_and_a_third_object_goes_without_a_map
     np.testing.assert_allclose(scores.pointing, [2 / 3])
 
 
-def test_a_duet_frame_with_one_object_takes_the_better_map():
-    heats = np.stack([of_box(*RIGHT), of_box(*LEFT)])
+def test_one_object_in_a_duet_frame_gets_the_better_map():
+    heats = np.stack([map_of(*RIGHT), map_of(*LEFT)])
     scores = score_run({A: heats}, 2, music({A: boxes(LEFT)}))
     assert scores.ciou == [1] and scores.iou == [0.5]
 
@@ -109,14 +108,14 @@ def test_baselines_by_hand():
     expected = (disc / 2) / (224 * 112 + disc / 2)
     np.testing.assert_allclose(found["centred disc"].iou, expected, rtol=0.01)
     np.testing.assert_allclose(found["centred disc"].pointing, 0.5)
-    noise = np.random.default_rng(10).random((2, 7, 7), np.float32)  # two frames on the run's own grid
+    noise = np.random.default_rng(10).random((2, 7, 7), np.float32)  # the grid of the run
     again = score_run({A: noise[:1], B: noise[1:]}, 1, truth)
     np.testing.assert_array_equal(found["random map"].iou, again.iou)
     other = score_baselines(maps, truth, seed=11)["random map"]
     assert (other.iou != again.iou).all()
 
 
-def test_baselines_show_every_source_with_the_same_map():
+def test_a_baseline_shows_every_object_with_the_same_map():
     truth = music({A: boxes(LEFT, TOP, (0.5, 0.5, 1, 1), classes=("1", "2", "3"))})
     found = score_baselines({A: np.ones((3, 7, 7), np.float32)}, truth, several=True)
     np.testing.assert_allclose(found["whole frame"].ciou, [(0.5 + 0.5 + 0.25) / 3])
@@ -124,24 +123,24 @@ def test_baselines_show_every_source_with_the_same_map():
     assert summary(found["whole frame"])["nsa"] is None
 
 
-def test_flickr_is_scored_with_the_consensus_and_never_by_objects():
+def test_flickr_is_scored_with_the_consensus_and_without_objects():
     votes = boxes(LEFT, LEFT, TOP, classes=("", "", ""))
-    # Left: 1; top right: 0.5 on a quarter. A map of the right half: 0.125 of 0.625 + 0.25, in parts of the frame.
-    found = score_run({A: np.stack([of_box(*RIGHT)] * 2)}, 2, clips("flickr", {"a": votes}))
+    # Left: 1; top right: 0.5 on a quarter. A map of the right half: 0.125 of 0.625 + 0.25, in fractions of the frame.
+    found = score_run({A: np.stack([map_of(*RIGHT)] * 2)}, 2, clips("flickr", {"a": votes}))
     np.testing.assert_allclose(found.iou, [0.125 / (0.625 + 0.25)])
     assert found.ciou is None and found.pointing == [0.5]
 
 
 def test_vggss_is_scored_on_the_middle_frame_by_class():
-    maps = {f"a/frame_000/{index:05d}": of_box(*(LEFT if index == 7 else RIGHT))[None] for index in (0, 7, 14)}
+    maps = {f"a/frame_000/{index:05d}": map_of(*(LEFT if index == 7 else RIGHT))[None] for index in (0, 7, 14)}
     scores = score_run(maps, 1, clips("vggss", {"a": boxes(LEFT, classes=("dog",))}))
     assert scores.keys == ("a/frame_000/00007",) and scores.iou == [1]
     assert per_class(scores)["dog"]["frames"] == 1
 
 
-def test_videos_and_classes_are_summed_up_apart():
+def test_figures_of_each_video_and_each_class():
     key2 = "a/frame_001/00030"
-    maps = {B: of_box(*LEFT)[None], A: of_box(*LEFT)[None], key2: of_box(*RIGHT)[None]}
+    maps = {B: map_of(*LEFT)[None], A: map_of(*LEFT)[None], key2: map_of(*RIGHT)[None]}
     one, two, both = ("2",), ("10",), ("2", "10")
     truth = {B: boxes(LEFT, classes=one), A: boxes(LEFT, LEFT, classes=both), key2: boxes(LEFT, classes=two)}
     scores = score_run(maps, 1, music(truth))
@@ -153,10 +152,10 @@ def test_videos_and_classes_are_summed_up_apart():
     assert [(name, v["frames"], v["mean_iou"]) for name, v in classes.items()] == [("2", 2, 1), ("10", 2, 0.5)]
 
 
-def test_maps_of_different_sizes_keep_their_order():
+def test_maps_may_have_different_sizes():
     maps = {
         A: np.ones((2, 7, 7), np.float32),
-        B: of_box(*LEFT)[None],
+        B: map_of(*LEFT)[None],
         C: np.zeros((2, 7, 7), np.float32),
     }
     scores = score_run(maps, 1, music(dict.fromkeys((A, B, C), boxes(LEFT))))
@@ -164,15 +163,15 @@ def test_maps_of_different_sizes_keep_their_order():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_map_that_holds_no_numbers_is_named(value):
-    bad = of_box(*LEFT)[None].copy()
+def test_a_map_with_values_that_are_not_finite_is_reported(value):
+    bad = map_of(*LEFT)[None].copy()
     bad[0, 3, 3] = value
-    with pytest.raises(UserError, match=f"'{B}' holds values that are no finite numbers"):
-        score_run({A: of_box(*LEFT)[None], B: bad}, 1, music(dict.fromkeys((A, B), boxes(LEFT))))
+    with pytest.raises(UserError, match=f"'{B}' has values that are not finite"):
+        score_run({A: map_of(*LEFT)[None], B: bad}, 1, music(dict.fromkeys((A, B), boxes(LEFT))))
 
 
-def test_a_map_with_fewer_rows_than_sounds_is_named():
+def test_a_map_with_fewer_rows_than_audio_clusters_is_reported():
     with pytest.raises(UserError, match=f"'{A}' has the shape"):
-        score_run({A: of_box(*LEFT)[None]}, 2, music({A: boxes(LEFT)}))
+        score_run({A: map_of(*LEFT)[None]}, 2, music({A: boxes(LEFT)}))
     with pytest.raises(UserError, match=f"'{A}' has the shape"):
         score_run({A: np.ones((1, 0, 7))}, 1, music({A: boxes(LEFT)}))

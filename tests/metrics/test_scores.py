@@ -1,4 +1,4 @@
-"""What one map is worth: cases worked out by hand, and functions written another way."""
+"""Scores of one map: cases worked out by hand, and functions written another way."""
 
 import itertools
 
@@ -6,17 +6,21 @@ import numpy as np
 import pytest
 import torch
 
-from metrics import scores as localization
-from metrics.baselines import DISC_RADIUS, centred_disc, random_maps, whole_frame
 from metrics.scores import (
+    CURVE,
+    DISC_RADIUS,
     SIZE,
     area_under_curve,
     box_pixels,
+    centred_disc,
     consensus_iou,
     consensus_map,
     iou,
+    match_objects,
+    matched_values,
     pointing,
     predict,
+    quiet_share,
     resized,
     share_at,
     union_mask,
@@ -33,7 +37,7 @@ LEFT = mask(slice(None), slice(0, 112))
 
 
 @pytest.mark.parametrize("shape", [(3, 2, 14, 14), (1, 1, 7, 7), (2, 1, 1, 1), (1, 3, 9, 16), (1, 1, 300, 224)])
-def test_maps_are_resized_as_pytorch_does_without_aligned_corners(shape):
+def test_maps_are_resized_like_pytorch_without_aligned_corners(shape):
     maps = np.random.default_rng(0).random(shape).astype(np.float32)
     expected = torch.nn.functional.interpolate(
         torch.from_numpy(maps), (SIZE, SIZE), mode="bilinear", align_corners=False
@@ -42,25 +46,24 @@ def test_maps_are_resized_as_pytorch_does_without_aligned_corners(shape):
     np.testing.assert_allclose(resized(maps), expected, atol=1e-6)
 
 
-def test_a_cell_centre_keeps_its_value_half_way_is_the_mean_and_the_edge_is_flat():
-    heat = resized(np.array([[[[0.0, 1.0]]]]))[0, 0]
-    # Centres of the two cells at 56 and 168 of 224 pixels; pixel i has its centre at i + 0.5.
+def test_a_resized_map_is_linear_between_cell_centers_and_flat_at_the_edges():
+    heat = resized(np.array([[0.0, 1.0]]))
+    # Centers of the two cells at 56 and 168 of 224 pixels; pixel i has its center at i + 0.5.
     np.testing.assert_array_equal(heat[:, :56], 0)
     np.testing.assert_array_equal(heat[:, 168:], 1)
     np.testing.assert_allclose(heat[5, 56:168], (np.arange(56, 168) + 0.5 - 56) / 112, atol=1e-6)
 
 
-def test_the_prediction_is_what_reaches_the_part_of_the_maximum_and_that_alone():
+def test_a_map_predicts_the_pixels_that_reach_the_threshold():
     heat = np.zeros((SIZE, SIZE))
     heat[0, :4] = 0.8, 0.4, 0.39, 0.2
-    assert np.argwhere(predict(heat, 0.5).area).tolist() == [[0, 0], [0, 1]]
-    assert np.argwhere(predict(heat, 0.25).area).tolist() == [[0, 0], [0, 1], [0, 2], [0, 3]]
-    assert np.argwhere(predict(heat, 1).area).tolist() == [[0, 0]]
+    for threshold, count in ((0.5, 2), (0.25, 4), (1, 1)):
+        assert np.argwhere(predict(heat, threshold).area).tolist() == [[0, column] for column in range(count)]
     assert np.argwhere(predict(heat, 0.5).peak).tolist() == [[0, 0]]
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0])
-def test_a_map_without_anything_above_0_predicts_nothing_and_scores_0(value):
+def test_a_map_without_positive_values_predicts_nothing_and_scores_0(value):
     prediction = predict(np.full((SIZE, SIZE), value), 0.5)
     assert not prediction.area.any() and not prediction.peak.any()
     assert iou(prediction.area, LEFT) == pointing(prediction.peak, LEFT) == 0
@@ -68,8 +71,7 @@ def test_a_map_without_anything_above_0_predicts_nothing_and_scores_0(value):
 
 
 def test_a_constant_map_predicts_all_and_points_everywhere():
-    heat = resized(np.full((1, 1, 14, 14), 0.7))[0, 0]
-    prediction = predict(heat, 0.5)
+    prediction = predict(resized(np.full((14, 14), 0.7)), 0.5)
     assert prediction.area.all() and prediction.peak.all()
     assert iou(prediction.area, LEFT) == pointing(prediction.peak, LEFT) == 0.5
 
@@ -81,10 +83,10 @@ def test_iou_by_hand():
     assert iou(LEFT, ~LEFT) == 0
 
 
-def test_a_box_holds_the_pixels_whose_centres_lie_in_it():
+def test_a_box_contains_the_pixels_whose_centers_lie_in_it():
     assert box_pixels([0, 0, 1, 1]) == (slice(0, 224), slice(0, 224))
     assert box_pixels([0.25, 0.5, 0.75, 1]) == (slice(112, 224), slice(56, 168))
-    edges = [10.4 / 224, 20.6 / 224, 30.4 / 224, 40.6 / 224]  # x 10.4 ... 30.4: centres 10.5 ... 29.5
+    edges = [10.4 / 224, 20.6 / 224, 30.4 / 224, 40.6 / 224]  # x 10.4 ... 30.4: centers 10.5 ... 29.5
     assert box_pixels(edges) == (slice(21, 41), slice(10, 30))
 
 
@@ -92,11 +94,11 @@ def test_a_box_holds_the_pixels_whose_centres_lie_in_it():
     ("box", "pixel"),
     [([0.5, 0.5, 0.5, 0.5], (112, 112)), ([1, 0, 1, 0], (0, 223)), ([0.0495, 0.8, 0.05, 0.8], (179, 11))],
 )
-def test_a_box_smaller_than_a_pixel_still_holds_the_one_it_lies_in(box, pixel):
+def test_a_box_smaller_than_a_pixel_contains_the_pixel_around_it(box, pixel):
     assert np.argwhere(union_mask(np.array([box]))).tolist() == [list(pixel)]
 
 
-def test_boxes_that_overlap_are_counted_once_in_the_union_and_twice_in_the_consensus():
+def test_overlapping_boxes_count_once_in_the_union_and_up_to_twice_in_the_consensus():
     boxes = np.array([[0, 0, 0.5, 1], [0.25, 0, 0.75, 1], [0.25, 0, 0.5, 1]])
     assert np.count_nonzero(union_mask(boxes)) == 168 * 224
     votes = consensus_map(boxes)[0]
@@ -107,7 +109,7 @@ def test_boxes_that_overlap_are_counted_once_in_the_union_and_twice_in_the_conse
 def test_consensus_iou_by_hand():
     consensus = np.zeros((SIZE, SIZE))
     consensus[0, :4] = 1, 1, 0.5, 0.5
-    area = mask(slice(0, 1), slice(1, 6))  # in it: 1 + 0.5 + 0.5 of consensus, and 2 pixels that nobody marked
+    area = mask(slice(0, 1), slice(1, 6))  # in it: 1 + 0.5 + 0.5 of consensus, and 2 pixels without votes
     assert consensus_iou(area, consensus) == pytest.approx(2 / (3 + 2))
 
 
@@ -117,7 +119,7 @@ def test_consensus_iou_is_iou_where_annotators_agree():
     assert consensus_iou(area, truth.astype(float)) == pytest.approx(iou(area, truth))
 
 
-def test_pixels_that_share_the_maximum_point_in_part():
+def test_tied_pixels_point_in_part():
     heat = np.zeros((SIZE, SIZE))
     heat[7, 110:114] = 1  # columns 110, 111 lie in the left half
     assert pointing(predict(heat, 0.5).peak, LEFT) == 0.5
@@ -126,35 +128,53 @@ def test_pixels_that_share_the_maximum_point_in_part():
     assert pointing(predict(heat, 0.5).peak, ~LEFT) == 0
 
 
-def test_pixels_that_differ_by_rounding_only_share_the_maximum():
+def test_pixels_that_differ_only_by_rounding_are_tied():
     heat = np.zeros((SIZE, SIZE), np.float32)
     heat[7, 110:114] = 0.7, np.nextafter(np.float32(0.7), np.float32(0)), 0.7, 0.6999
     assert np.argwhere(predict(heat, 0.5).peak)[:, 1].tolist() == [110, 111, 112]
 
 
-def trapezoids(ious: np.ndarray) -> float:
-    """The area, by counting hundredths of a twentieth: for each frame, the trapezoids left of its IoU."""
+def sum_of_trapezoids(ious: np.ndarray) -> float:
     shares = [sum(value >= i / 20 for value in ious) / len(ious) for i in range(21)]
     return sum((a + b) / 2 * 0.05 for a, b in itertools.pairwise(shares))
 
 
 def test_the_area_under_the_curve_is_the_sum_of_its_trapezoids():
     rng = np.random.default_rng(0)
-    for ious in (rng.random(100), rng.random(3), np.zeros(5), np.ones(5)):
-        assert area_under_curve(ious) == pytest.approx(trapezoids(ious))
-
-
-def test_the_area_by_hand():
+    for ious in (rng.random(100), rng.random(3)):
+        assert area_under_curve(ious) == pytest.approx(sum_of_trapezoids(ious))
     assert area_under_curve(np.ones(3)) == pytest.approx(1)
-    assert area_under_curve(np.zeros(3)) == pytest.approx(0.025)  # at threshold 0 every frame counts
+    assert area_under_curve(np.zeros(3)) == pytest.approx(0.025)  # every frame reaches the threshold 0
     assert area_under_curve(np.array([0.5])) == pytest.approx(0.525)
-    assert area_under_curve(np.array([0.0, 1.0])) == pytest.approx((0.025 + 1) / 2)
 
 
-def test_an_iou_on_the_threshold_reaches_it():
+def test_an_iou_equal_to_the_threshold_reaches_it():
     ious = np.array([3 / 10, 0.5, 0.0])
     assert share_at(ious, 0.3) == pytest.approx(2 / 3) and share_at(ious, 0.5) == pytest.approx(1 / 3)
-    assert share_at(ious, localization.CURVE[6]) == pytest.approx(2 / 3)  # 6 * 0.05 would be above 3 / 10
+    assert share_at(ious, CURVE[6]) == pytest.approx(2 / 3)  # 6 * 0.05 would be above 3 / 10
+
+
+def test_the_match_of_objects_and_maps_has_the_largest_sum():
+    assert match_objects(np.array([[0.6, 0.5], [0.5, 0.1]])).tolist() == [1, 0]  # greedily it would be 0, 1
+    rng = np.random.default_rng(0)
+    for objects, maps in itertools.product((1, 2, 3), (2, 3)):
+        ious = rng.random((objects, maps))
+        padded = np.pad(ious, ((0, 3 - objects), (0, 3 - maps)))
+        best = max(sum(padded[i, j] for i, j in enumerate(order)) for order in itertools.permutations(range(3)))
+        assert np.isclose(matched_values(ious, match_objects(ious)).sum(), best)
+
+
+def test_an_object_without_a_map_counts_0():
+    ious = np.array([[0.2], [0.8], [0.3]])
+    chosen = match_objects(ious)
+    assert chosen.tolist() == [-1, 0, -1]
+    assert matched_values(ious, chosen).tolist() == [0, 0.8, 0]
+    assert matched_values(1 - ious, chosen).tolist() == [0, 1 - 0.8, 0]
+
+
+def test_the_quiet_share_counts_pixels_below_an_absolute_value():
+    silent = np.array([[[0.1, 0.19], [0.21, 0.9]], [[0.0, 0.0], [0.0, 0.5]]])
+    assert quiet_share(silent) == 5 / 8
 
 
 def test_the_disc_has_the_area_of_its_radius_and_lies_in_the_middle():
@@ -163,10 +183,3 @@ def test_the_disc_has_the_area_of_its_radius_and_lies_in_the_middle():
     np.testing.assert_array_equal(disc, disc[::-1])
     np.testing.assert_array_equal(disc, disc.T)
     assert disc[112, 112 + 64] == 1 and disc[112, 112 + 65] == 0
-    assert whole_frame().min() == 1
-
-
-def test_random_maps_depend_on_the_seed_alone():
-    first, again, other = (random_maps(2, (7, 7), np.random.default_rng(seed)) for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
-    assert first.shape == (2, 7, 7) and (first != other).all()
