@@ -55,15 +55,10 @@ def parse_frame(key: str) -> Frame | None:
 
 @dataclass(frozen=True)
 class Boxes:
-    """The boxes of a frame. There are none if the annotators saw nothing that sounds.
+    """The boxes of a frame. There are none if the annotators saw nothing that sounds."""
 
-    Attributes:
-        corners: float64 [N, 4], x1, y1, x2, y2 as fractions of the frame, from 0 to 1.
-        classes: the class of each box, "" for a box without one.
-    """
-
-    corners: np.ndarray
-    classes: tuple[str, ...]
+    corners: np.ndarray  # float64 [N, 4], x1, y1, x2, y2 as fractions of the frame, from 0 to 1
+    classes: tuple[str, ...]  # [N], "" for a box without a class
 
     def objects(self) -> list[tuple[str, np.ndarray]]:
         """Class and boxes [n, 4] of each object. All boxes of a class are one object, and each box without a class."""
@@ -75,19 +70,12 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Annotations:
-    """All annotations of a file or folder.
+    """All annotations of a file or folder."""
 
-    Attributes:
-        format: one of FORMATS.
-        path: the file or folder.
-        frames: boxes of each frame (MUSIC).
-        clips: boxes of the middle frame of each clip, by NAME (VGG-SS and Flickr-SoundNet).
-    """
-
-    format: str
+    format: str  # one of FORMATS
     path: Path
-    frames: dict[Frame, Boxes] = field(default_factory=dict)
-    clips: dict[str, Boxes] = field(default_factory=dict)
+    frames: dict[Frame, Boxes] = field(default_factory=dict)  # MUSIC
+    clips: dict[str, Boxes] = field(default_factory=dict)  # VGG-SS, Flickr-SoundNet: NAME -> boxes of the middle frame
 
 
 def read_annotations(path: Path, format_name: str | None = None) -> Annotations:

@@ -69,24 +69,14 @@ class FrameScore(NamedTuple):
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of N frames.
+    """The scores of N frames, float64 [N] each. `ciou` and `nsa` are None if objects are not scored."""
 
-    Attributes:
-        keys: the key of each frame.
-        iou: float64 [N], with the union of the boxes; cIoU with the consensus for Flickr-SoundNet.
-        pointing: float64 [N], 1 if the maximum lies in a box; the mean over the objects if objects are scored.
-        ciou: float64 [N], mean IoU over the objects; None if objects are not scored.
-        nsa: float64 [N], NaN for a frame without silent maps; None if objects are not scored.
-        parts: of all frames.
-        counts: of the annotations and maps.
-    """
-
-    keys: tuple[str, ...]
-    iou: np.ndarray
-    pointing: np.ndarray
-    ciou: np.ndarray | None
-    nsa: np.ndarray | None
-    parts: list[Part]
+    keys: tuple[str, ...]  # [N]
+    iou: np.ndarray  # with the union of the boxes; cIoU with the consensus for Flickr-SoundNet
+    pointing: np.ndarray  # 1 if the maximum lies in a box; the mean over the objects if objects are scored
+    ciou: np.ndarray | None  # mean IoU over the objects
+    nsa: np.ndarray | None  # NaN for a frame without silent maps
+    parts: list[Part]  # of all frames
     counts: Counts
 
     def by_frame(self) -> dict[str, dict[str, float]]:

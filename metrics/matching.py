@@ -23,26 +23,15 @@ FRAMES_PER_SECOND = 4  # extracted, and annotated in the published files
 
 @dataclass(frozen=True)
 class Counts:
-    """Counts of the annotations and maps of a run.
+    """Counts of the annotations and maps of a run."""
 
-    Attributes:
-        frames_scored: frames with a map and at least one box.
-        matched_by_rank: scored frames found by their rank within the second.
-        annotated_without_box: frames with a map, annotated as empty. They are not scored.
-        annotations_without_map: annotated frames without a map, in videos of the run.
-        maps_without_annotation: maps without an annotation (VGG-SS, Flickr-SoundNet: maps of clips without one).
-        annotations_between_frames: annotated frames without a map, in seconds with more annotated than extracted
-            frames. They are no loss.
-        videos_without_map: annotated videos without any map, such as the training videos.
-    """
-
-    frames_scored: int = 0
-    matched_by_rank: int = 0
-    annotated_without_box: int = 0
-    annotations_without_map: int = 0
-    maps_without_annotation: int = 0
-    annotations_between_frames: int = 0
-    videos_without_map: int = 0
+    frames_scored: int = 0  # with a map and at least one box
+    matched_by_rank: int = 0  # scored frames found by their rank within the second
+    annotated_without_box: int = 0  # with a map, but not scored
+    annotations_without_map: int = 0  # in videos of the run
+    maps_without_annotation: int = 0  # VGG-SS, Flickr-SoundNet: maps of clips without an annotation
+    annotations_between_frames: int = 0  # no loss: in seconds with more annotated than extracted frames
+    videos_without_map: int = 0  # annotated videos outside the run, such as the training videos
 
 
 def match_frames(keys: Collection[str], annotations: Annotations) -> tuple[dict[str, Boxes], Counts]:
@@ -66,7 +55,7 @@ def match_frames(keys: Collection[str], annotations: Annotations) -> tuple[dict[
         if key_of.setdefault(frame, key) != key:
             raise UserError(f"{key_of[frame]!r} and {key!r} are maps of the same frame")
     match = _match_music if annotations.format == "music" else _match_clips
-    found, counts = match(_by_video(key_of), annotations)
+    found, counts = match(_group(key_of, "video"), annotations)
     if not found:
         raise UserError(
             f"none of {len(key_of)} maps has an annotation in {annotations.path}: {_examples(keys, annotations)}"
@@ -103,7 +92,7 @@ def _match_clips(maps_of: dict[str, list[Frame]], annotations: Annotations) -> t
 
 def _match_music(maps_of: dict[str, list[Frame]], annotations: Annotations) -> tuple[dict[Frame, Boxes], Counts]:
     annotated = {frame: len(boxes.corners) > 0 for frame, boxes in annotations.frames.items()}  # has it a box?
-    truths_of = _by_video(annotated)
+    truths_of = _group(annotated, "video")
     found: dict[Frame, Boxes] = {}
     by_rank = missing = between = 0
     for video, maps in maps_of.items():
@@ -164,12 +153,12 @@ def match_video(maps: Collection[Frame], truths: Collection[Frame]) -> tuple[dic
 
 def sparse_seconds(truths: Collection[Frame]) -> set[int]:
     """Seconds of one video with no more annotated frames than are extracted."""
-    return {second for second, frames in _by_second(truths).items() if len(frames) <= FRAMES_PER_SECOND}
+    return {second for second, frames in _group(sorted(truths), "second").items() if len(frames) <= FRAMES_PER_SECOND}
 
 
 def _match_by_rank(maps: Collection[Frame], truths: Collection[Frame]) -> dict[Frame, Frame]:
     """Annotated -> extracted frame of the same rank within the second."""
-    extracted, annotated = _by_second(maps), _by_second(truths)
+    extracted, annotated = _group(sorted(maps), "second"), _group(sorted(truths), "second")
     return {
         truth: frame
         for second in sparse_seconds(truths) & extracted.keys()
@@ -177,15 +166,8 @@ def _match_by_rank(maps: Collection[Frame], truths: Collection[Frame]) -> dict[F
     }
 
 
-def _by_second(frames: Collection[Frame]) -> dict[int, list[Frame]]:
-    grouped: dict[int, list[Frame]] = defaultdict(list)
-    for frame in sorted(frames):
-        grouped[frame.second].append(frame)
-    return grouped
-
-
-def _by_video(frames: Collection[Frame]) -> dict[str, list[Frame]]:
-    grouped: dict[str, list[Frame]] = defaultdict(list)
+def _group(frames: Collection[Frame], field: str) -> dict:
+    grouped = defaultdict(list)
     for frame in frames:
-        grouped[frame.video].append(frame)
+        grouped[getattr(frame, field)].append(frame)
     return grouped

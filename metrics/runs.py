@@ -18,18 +18,11 @@ NEGATIVES = tuple(audio for audio in AUDIO_CHOICES if audio != "own")
 
 @dataclass(frozen=True)
 class Run:
-    """The maps and distances of a run.
+    """The maps of a run, and the distance from each audio cluster to its matched visual cluster."""
 
-    Attributes:
-        path: its ``dmc.pkl``.
-        maps: key -> float32 [v_cluster, h, w].
-        distances: key -> float64 [a_cluster], from each audio cluster to its matched visual cluster. None without
-            ``dmc.csv``.
-    """
-
-    path: Path
-    maps: dict[str, np.ndarray]
-    distances: dict[str, np.ndarray] | None
+    path: Path  # of the dmc.pkl
+    maps: dict[str, np.ndarray]  # key -> float32 [v_cluster, h, w]
+    distances: dict[str, np.ndarray] | None  # key -> float64 [a_cluster]; None without dmc.csv
 
     @property
     def a_cluster(self) -> int:
