@@ -66,8 +66,9 @@ class Canvas:
         self.shape(ellipse(x - glint, y - glint, glint, glint), lighter(color, 0.7), outline=False, depth=0)
 
     def tube(self, points: Sequence[Point], widths: float | Sequence[float], color: Color) -> None:
-        """A round pipe along a line, with dark edges and a glint."""
-        width = np.broadcast_to(np.asarray(widths, float), len(points))
+        """A round pipe along a line, with dark edges and a glint; several widths are interpolated along the line."""
+        widths = np.atleast_1d(widths)
+        width = np.interp(np.linspace(0, 1, len(points)), np.linspace(0, 1, len(widths)), widths)
         for share, tone in ((1, darker(color)), (0.66, color), (0.25, lighter(color, 0.6))):
             self.shape(ribbon(points, width * share), tone, outline=False, depth=0)
         outline = ribbon(points, width)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data.demo.canvas import CREAM, INK, Canvas, Color, Drawing, darker, lighter
-from data.demo.shapes import ellipse, rectangle, smooth, smooth_widths
+from data.demo.shapes import ellipse, rectangle, smooth
 
 
 def _mug(canvas: Canvas, body: Color, second: Color, accent: Color) -> None:
@@ -79,7 +79,7 @@ def _hat(canvas: Canvas, body: Color, second: Color, accent: Color) -> None:
     canvas.shape([(0.27, 0.2), (0.73, 0.2), *lower_edge], body)
     canvas.shape([(0.302, 0.56), (0.698, 0.56), *lower_edge], second)
     canvas.shape(ellipse(0.5, 0.2, 0.23, 0.065), lighter(body, 0.25))
-    canvas.tube(smooth([(0.66, 0.64), (0.74, 0.45), (0.86, 0.25)], False), smooth_widths([0.03, 0.1, 0.02]), accent)
+    canvas.tube(smooth([(0.66, 0.64), (0.74, 0.45), (0.86, 0.25)], False), [0.03, 0.1, 0.02], accent)
 
 
 def _clock(canvas: Canvas, body: Color, second: Color, accent: Color) -> None:

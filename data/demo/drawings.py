@@ -10,7 +10,7 @@ from PIL import Image
 
 from data.demo.canvas import CREAM, INK, Canvas, Color, Drawing, darker, lighter
 from data.demo.distractor_drawings import DISTRACTOR_DRAWINGS
-from data.demo.shapes import ellipse, rectangle, ribbon, smooth, smooth_widths, symmetric
+from data.demo.shapes import ellipse, rectangle, ribbon, smooth, symmetric
 
 PALETTE: tuple[Color, ...] = (
     (214, 48, 49), (235, 120, 30), (248, 196, 40), (150, 200, 50), (40, 150, 80), (30, 170, 175),
@@ -88,7 +88,7 @@ def _trumpet(canvas: Canvas, body: Color, second: Color, accent: Color) -> None:
     canvas.tube(smooth([(0.68, 0.455), (0.74, 0.5), (0.74, 0.62), (0.66, 0.68), *loop], False), 0.05, body)
     canvas.tube([(0.08, 0.45), (0.4, 0.45), (0.68, 0.45)], 0.05, body)
     flare = [(0.58, 0.45), (0.68, 0.45), (0.78, 0.45), (0.85, 0.45), (0.9, 0.45), (0.94, 0.45)]
-    canvas.tube(smooth(flare, False), smooth_widths([0.05, 0.065, 0.1, 0.16, 0.25, 0.42]), body)
+    canvas.tube(smooth(flare, False), [0.05, 0.065, 0.1, 0.16, 0.25, 0.42], body)
     canvas.shape(ellipse(0.94, 0.45, 0.035, 0.215), darker(body, 0.6))
     canvas.tube([(0.03, 0.45), (0.06, 0.45), (0.12, 0.45)], [0.11, 0.09, 0.05], accent)
     for x in (0.38, 0.475, 0.57):
@@ -103,7 +103,7 @@ def _saxophone(canvas: Canvas, body: Color, second: Color, accent: Color) -> Non
     down = [(0.37, 0.17), (0.4, 0.35), (0.43, 0.55), (0.46, 0.73), (0.52, 0.87)]
     up = [(0.64, 0.89), (0.72, 0.77), (0.75, 0.62), (0.775, 0.5), (0.8, 0.42)]
     widths = [0.05, 0.075, 0.1, 0.125, 0.14, 0.145, 0.16, 0.19, 0.24, 0.32]
-    canvas.tube(smooth([*down, *up], False), smooth_widths(widths), body)
+    canvas.tube(smooth([*down, *up], False), widths, body)
     canvas.shape([(x, y + (x - 0.8) * 0.3) for x, y in ellipse(0.8, 0.42, 0.155, 0.05)], darker(body, 0.65))
     canvas.tube(smooth([(0.14, 0.2), (0.22, 0.09), (0.33, 0.08), (0.37, 0.18)], False), 0.045, second)
     canvas.tube([(0.08, 0.275), (0.12, 0.225), (0.165, 0.165)], [0.035, 0.065, 0.065], darker(accent, 0.5))

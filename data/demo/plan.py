@@ -32,18 +32,10 @@ DASH_EVERY = 8  # one name in 8 starts with a dash, because programs may take su
 Choice = TypeVar("Choice")
 
 
-class Stream(enum.IntEnum):
-    """Independent streams of random numbers: a change to one choice leaves the others as they were."""
-
-    NAME = 0
-    INSTRUMENTS = 1
-    DISTRACTORS = 2
-    FRAME_RATE = 3
-    AUDIO_FORMAT = 4
-    BACKGROUND_KIND = 5
-    BACKGROUND = 6
-    SCENE = 7
-    AUDIO = 8
+# Independent streams of random numbers: a change to one choice leaves the others as they were.
+Stream = enum.IntEnum(
+    "Stream", "NAME INSTRUMENTS DISTRACTORS FRAME_RATE AUDIO_FORMAT BACKGROUND_KIND BACKGROUND SCENE AUDIO", start=0
+)
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,6 @@ def smooth(points: Sequence[Point], closed: bool = True, steps: int = 10) -> lis
     return [tuple(point) for point in np.concatenate(pieces)]
 
 
-def smooth_widths(widths: Sequence[float], steps: int = 10) -> np.ndarray:
-    """Widths at the points of `smooth(points, closed=False)`, given the widths at its knots."""
-    at = np.append(np.arange((len(widths) - 1) * steps) / steps, len(widths) - 1)
-    return np.interp(at, np.arange(len(widths)), widths)
-
-
 def symmetric(right_half: Sequence[Point]) -> list[Point]:
     """The right half of an outline, from top to bottom, and its mirror image about x = 0.5."""
     return [*right_half, *[(1 - x, y) for x, y in reversed(right_half) if x != 0.5]]
