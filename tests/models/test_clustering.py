@@ -1,4 +1,4 @@
-"""Soft k-means against a loop in float64 and against scikit-learn's k-means in the hard limit."""
+"""Soft k-means against a loop in float64, and against scikit-learn's k-means in the hard limit."""
 
 import numpy as np
 import pytest
@@ -6,28 +6,37 @@ import torch
 from sklearn.cluster import KMeans
 
 import models.clustering
-from models.clustering import STARTS, farthest_start, soft_kmeans, squared_distances, strided_start
+from models.clustering import (
+    CENTER_INITS,
+    INITS,
+    distances_to_centers,
+    farthest_point_init,
+    one_hot,
+    soft_kmeans,
+    strided_init,
+)
 
 
 def products(features: torch.Tensor) -> torch.Tensor:
-    """Of all pairs of vectors less their mean, [B, N, N]."""
+    """Of all pairs of features less their mean, [B, N, N]."""
     around_mean = features - features.mean(1, keepdim=True)
     return around_mean @ around_mean.transpose(1, 2)
 
 
 def to_centers(features: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Squared distances of the vectors to the means with these weights, [B, K, N]."""
+    """Squared distances of the features to the means with these weights, [B, K, N]."""
     all_products = products(features)
-    return squared_distances(all_products, all_products.diagonal(dim1=1, dim2=2), weights)
+    return distances_to_centers(all_products, all_products.diagonal(dim1=1, dim2=2), weights)
 
 
-def first_centers(start, features: torch.Tensor, num_clusters: int) -> torch.Tensor:
-    """The vectors that a way to start chooses, [B, K, D]."""
-    return torch.stack([u[at] for u, at in zip(features, start(products(features), num_clusters), strict=True)])
+def first_centers(init, features: torch.Tensor, num_clusters: int) -> torch.Tensor:
+    """The features that an initialization chooses, [B, K, D]."""
+    positions = init(products(features), num_clusters)
+    return torch.stack([u[chosen] for u, chosen in zip(features, positions, strict=True)])
 
 
 def loop_in_float64(features: np.ndarray, num_clusters: int, beta: float, rounds: int) -> tuple[np.ndarray, np.ndarray]:
-    """Oracle: METHOD section 2, one image, one number at a time."""
+    """Oracle: one item, one number at a time."""
     count = len(features)
     centers = [features[i * (count // num_clusters)].astype(np.float64) for i in range(num_clusters)]
     for _ in range(rounds):
@@ -44,80 +53,71 @@ def loop_in_float64(features: np.ndarray, num_clusters: int, beta: float, rounds
     return np.array(centers), assignment
 
 
-@pytest.mark.parametrize(("count", "num_clusters"), [(196, 2), (196, 3), (52, 1), (53, 4), (7, 7)])
-def test_agrees_with_a_loop_in_float64(count, num_clusters):
-    features = np.random.default_rng(count).normal(size=(3, count, 8)) * 0.1
+@pytest.mark.parametrize(("count", "num_clusters"), [(196, 3), (52, 1), (53, 4), (7, 7)])
+def test_soft_kmeans_agrees_with_a_loop_in_float64(count, num_clusters):
+    features = np.random.default_rng(count).normal(size=(2, count, 8)) * 0.1
     centers, assignment = soft_kmeans(torch.tensor(features), num_clusters)
-    for item in range(3):
+    torch.testing.assert_close(assignment.sum(1), torch.ones(2, count, dtype=torch.float64))
+    for item in range(2):
         expected_centers, expected_assignment = loop_in_float64(features[item], num_clusters, 30.0, 4)
         np.testing.assert_allclose(centers[item], expected_centers, atol=1e-10)
         np.testing.assert_allclose(assignment[item], expected_assignment, atol=1e-10)
 
 
-def test_large_beta_is_scikit_learns_kmeans_from_the_same_start():
+def test_a_large_beta_gives_scikit_learns_kmeans_from_the_same_start():
     rng = np.random.default_rng(0)
     blobs = rng.normal(size=(3, 1, 5)) * 4 + rng.normal(size=(3, 20, 5))
     features = blobs.transpose(1, 0, 2).reshape(60, 5)[rng.permutation(60)]
-    start = first_centers(strided_start, torch.tensor(features)[None], 3)[0].numpy()
+    start = first_centers(strided_init, torch.tensor(features)[None], 3)[0].numpy()
     reference = KMeans(3, init=start, n_init=1, max_iter=50, tol=0).fit(features)
     centers, assignment = soft_kmeans(torch.tensor(features)[None], 3, beta=1e5, rounds=50)
     np.testing.assert_array_equal(assignment[0].argmax(0), reference.labels_)
     np.testing.assert_allclose(centers[0], reference.cluster_centers_, atol=1e-9)
 
 
-def test_centers_start_at_positions_0_and_multiples_of_n_over_k():
+def test_strided_centers_start_at_multiples_of_n_over_k():
     features = torch.arange(11.0).view(1, 11, 1)
-    assert first_centers(strided_start, features, 3).flatten().tolist() == [0, 3, 6]  # 11 // 3 = 3
+    assert first_centers(strided_init, features, 3).flatten().tolist() == [0, 3, 6]  # 11 // 3 = 3
 
 
-def farthest_of_loop(features: np.ndarray, num_clusters: int) -> list[int]:
-    """Oracle: positions of the vector farthest from the mean, then always of the one farthest from its nearest."""
+def farthest_points_in_a_loop(features: np.ndarray, num_clusters: int) -> list[int]:
+    """Oracle: the feature farthest from the mean, then always the one farthest from its nearest chosen one."""
     mean = sum(features) / len(features)
     chosen = [max(range(len(features)), key=lambda j: np.linalg.norm(features[j] - mean))]
     while len(chosen) < num_clusters:
-        gaps = [min(np.linalg.norm(vector - features[i]) for i in chosen) for vector in features]
+        gaps = [min(np.linalg.norm(feature - features[i]) for i in chosen) for feature in features]
         chosen.append(int(np.argmax(gaps)))
     return chosen
 
 
-@pytest.mark.parametrize("num_clusters", [1, 2, 3, 7, 12])
-def test_far_starts_agree_with_a_loop(num_clusters):
+@pytest.mark.parametrize("num_clusters", [1, 2, 7, 12])
+def test_farthest_points_agree_with_a_loop_in_any_order_of_the_features(num_clusters):
     features = np.random.default_rng(num_clusters).normal(size=(4, 12, 5))
-    found = first_centers(farthest_start, torch.tensor(features), num_clusters)
-    for item in range(4):
-        np.testing.assert_array_equal(found[item], features[item][farthest_of_loop(features[item], num_clusters)])
+    for order in (range(12), reversed(range(12))):
+        ordered = features[:, list(order)]
+        found = first_centers(farthest_point_init, torch.tensor(ordered), num_clusters)
+        for item in range(4):
+            expected = ordered[item][farthest_points_in_a_loop(ordered[item], num_clusters)]
+            np.testing.assert_array_equal(found[item], expected)
 
 
-@pytest.mark.parametrize("position", [0, 1, 49, 50, 98, 99])
-def test_a_far_start_lies_on_a_lone_object_wherever_it_is_and_its_cluster_is_that_object(position):
+@pytest.mark.parametrize("position", [0, 49, 99])
+def test_a_farthest_point_lies_on_a_lone_object_and_its_cluster_is_that_object(position):
     torch.manual_seed(position)
     features = torch.randn(1, 100, 6) * 0.05
     features[0, position] += 2
     for num_clusters in (1, 2, 3):
-        starts = first_centers(farthest_start, features, num_clusters)[0]
+        starts = first_centers(farthest_point_init, features, num_clusters)[0]
         assert any(torch.equal(start, features[0, position]) for start in starts)
-    centers, assignment = soft_kmeans(features, 2, start="farthest")
+    centers, assignment = soft_kmeans(features, 2, init="farthest")
     own = assignment[0, :, position].argmax()
     torch.testing.assert_close(centers[0, own], features[0, position], rtol=0, atol=1e-3)
-    assert assignment[0, own].sum() == pytest.approx(1, abs=1e-2)  # it alone
-
-
-def test_far_starts_do_not_depend_on_where_in_the_picture_the_vectors_are():
-    features = torch.randn(1, 30, 4)
-    shuffled = features[:, torch.randperm(30)]
-    a, b = ({tuple(start.tolist()) for start in first_centers(farthest_start, x, 5)[0]} for x in (features, shuffled))
-    assert a == b and len(a) == 5
-
-
-def test_one_far_start_is_the_vector_farthest_from_the_mean_and_n_are_all_of_them():
-    features = torch.tensor([[[0.0], [1.0], [2.0], [9.0]]])
-    assert first_centers(farthest_start, features, 1).flatten().tolist() == [9]
-    assert sorted(first_centers(farthest_start, features, 4).flatten().tolist()) == [0, 1, 2, 9]
+    assert assignment[0, own].sum() == pytest.approx(1, abs=1e-2)  # no other feature is in it
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
 @pytest.mark.parametrize("offset", [0.0, 10.0])
-def test_distances_from_products_are_those_of_the_vectors_wherever_the_origin_is(dtype, tolerance, offset):
+def test_distances_from_products_are_euclidean_wherever_the_origin_is(dtype, tolerance, offset):
     torch.manual_seed(0)
     features = torch.randn(2, 40, 16, dtype=torch.float64) + offset
     weights = torch.rand(2, 3, 40, dtype=torch.float64)
@@ -127,58 +127,38 @@ def test_distances_from_products_are_those_of_the_vectors_wherever_the_origin_is
     torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
 
 
-def test_a_vector_has_no_distance_at_all_to_the_center_that_starts_at_it():
+def test_a_feature_has_distance_0_to_the_center_that_starts_at_it():
     features = torch.randn(3, 50, 64) * 100
-    positions = strided_start(products(features), 4)
-    at_start = to_centers(features, torch.nn.functional.one_hot(positions, 50).float())
+    all_products = products(features)
+    positions = strided_init(all_products, 4)
+    at_start = to_centers(features, one_hot(positions, all_products))
     assert (at_start.gather(2, positions[..., None]) == 0).all()
 
 
-def test_gradcheck_from_far_starts():
+@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("num_clusters", [1, 3])
+def test_gradcheck(num_clusters, init):
     torch.manual_seed(0)
     features = (torch.randn(2, 9, 3, dtype=torch.float64) * 0.2).requires_grad_()
-    assert torch.autograd.gradcheck(lambda u: soft_kmeans(u, 3, 10.0, start="farthest"), features)
+    assert torch.autograd.gradcheck(lambda u: soft_kmeans(u, num_clusters, 10.0, init=init), features)
 
 
-def test_far_starts_of_identical_vectors_give_finite_values_and_gradients():
-    features = torch.ones(2, 12, 4, requires_grad=True)
-    centers, assignment = soft_kmeans(features, 3, start="farthest")
-    (centers.sum() + assignment.square().sum()).backward()
-    assert centers.isfinite().all() and features.grad.isfinite().all()
-
-
-def test_assignment_sums_to_one_over_the_clusters():
-    _, assignment = soft_kmeans(torch.randn(2, 30, 6), 4)
-    torch.testing.assert_close(assignment.sum(1), torch.ones(2, 30))
-
-
-@pytest.mark.parametrize("num_clusters", [1, 2, 3])
-def test_gradcheck(num_clusters):
-    torch.manual_seed(0)
-    features = (torch.randn(2, 9, 3, dtype=torch.float64) * 0.2).requires_grad_()
-    assert torch.autograd.gradcheck(lambda u: soft_kmeans(u, num_clusters), features)
-
-
-@pytest.mark.parametrize("num_clusters", [1, 2, 3])
+@pytest.mark.parametrize("init", INITS)
 @pytest.mark.parametrize("scale", [0.0, 1e-20, 1.0, 1e6])
-def test_identical_vectors_give_finite_values_and_gradients(num_clusters, scale):
+def test_identical_features_give_finite_centers_and_gradients(init, scale):
     features = torch.full((2, 12, 4), scale, requires_grad=True)
-    centers, assignment = soft_kmeans(features, num_clusters)
+    centers, assignment = soft_kmeans(features, 3, init=init)
     (centers.sum() + assignment.square().sum()).backward()
     assert centers.isfinite().all() and assignment.isfinite().all() and features.grad.isfinite().all()
     torch.testing.assert_close(assignment.sum(1), torch.ones(2, 12))
 
 
-def second_center_far_off(*arguments: torch.Tensor) -> torch.Tensor:
-    return squared_distances(*arguments) + torch.tensor([[0.0], [1e8]])
-
-
-def test_a_cluster_whose_assignments_all_underflow_is_not_0_over_0(monkeypatch):
-    both_at_0 = torch.tensor([[0, 0]])
-    monkeypatch.setitem(STARTS, "strided", lambda *_: both_at_0)
+def test_a_cluster_whose_assignment_underflows_is_not_0_over_0(monkeypatch):
+    monkeypatch.setitem(CENTER_INITS, "strided", lambda *_: torch.tensor([[0, 0]]))
     features = torch.tensor([[[0.0], [0.1], [0.2]]], requires_grad=True)
-    # The second center lies so far from all vectors that exp underflows.
-    monkeypatch.setattr(models.clustering, "squared_distances", second_center_far_off)
+    # The second center lies so far away that exp underflows.
+    offset = torch.tensor([[0.0], [1e8]])
+    monkeypatch.setattr(models.clustering, "distances_to_centers", lambda *args: distances_to_centers(*args) + offset)
     centers, assignment = soft_kmeans(features, 2, rounds=1)
     assert assignment[0, 1].sum() == 0
     centers.sum().backward()
@@ -186,25 +166,22 @@ def test_a_cluster_whose_assignments_all_underflow_is_not_0_over_0(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_outside_is_float32_inside(dtype):
+def test_half_precision_is_clustered_in_float32(dtype):
     features = torch.randn(2, 50, 16).to(dtype)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         centers, assignment = soft_kmeans(features, 3)
     assert centers.dtype == assignment.dtype == torch.float32
-    expected_centers, expected_assignment = soft_kmeans(features.float(), 3)
-    torch.testing.assert_close(centers, expected_centers, rtol=0, atol=0)
-    torch.testing.assert_close(assignment, expected_assignment, rtol=0, atol=0)
+    torch.testing.assert_close((centers, assignment), soft_kmeans(features.float(), 3), rtol=0, atol=0)
 
 
-def test_more_clusters_than_vectors_is_an_error():
-    with pytest.raises(ValueError, match="3 vectors cannot form 4 clusters"):
+def test_more_clusters_than_features_is_an_error():
+    with pytest.raises(ValueError, match="3 features cannot form 4 clusters"):
         soft_kmeans(torch.randn(1, 3, 2), 4)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_a_gpu_gives_what_the_cpu_gives():
+def test_a_gpu_gives_the_clusters_of_the_cpu():
     features = torch.randn(4, 196, 512)
     expected = soft_kmeans(features, 3)
-    found = soft_kmeans(features.cuda(), 3)
-    for value, reference in zip(found, expected, strict=True):
-        torch.testing.assert_close(value.cpu(), reference, rtol=1e-3, atol=1e-3)
+    found = tuple(value.cpu() for value in soft_kmeans(features.cuda(), 3))
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)

@@ -1,0 +1,71 @@
+"""The matching of clusters, against SciPy and by hand."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import linear_sum_assignment
+
+from models.matching import match_clusters, pair_distance, squared_distances, unmatched
+
+
+def test_nearest_sums_the_distance_of_each_audio_cluster_to_its_nearest_visual_one():
+    rng = np.random.default_rng(0)
+    audio, visual = rng.normal(size=(3, 2, 4)), rng.normal(size=(3, 5, 4))
+    expected = [sum(min(((a - v) ** 2).sum() for v in visual[b]) for a in audio[b]) for b in range(3)]
+    between = squared_distances(torch.tensor(audio), torch.tensor(visual))
+    assert between.shape == (3, 2, 5)
+    np.testing.assert_allclose(pair_distance(between), expected)
+    for of_pair, found in zip(between, unmatched(between, "nearest"), strict=True):
+        assert found.tolist() == [column not in of_pair.argmin(1).tolist() for column in range(5)]
+
+
+@pytest.mark.parametrize(("num_audio", "num_visual"), [(1, 1), (1, 4), (2, 2), (2, 3), (3, 4), (4, 4)])
+def test_one_to_one_is_scipys_linear_sum_assignment_and_the_rest_is_unmatched(num_audio, num_visual):
+    between = torch.rand(6, 7, num_audio, num_visual, dtype=torch.float64)
+    distance = pair_distance(between, "one_to_one")
+    assert distance.shape == (6, 7)
+    for i, j in itertools.product(range(6), range(7)):
+        rows, columns = linear_sum_assignment(between[i, j])
+        assert distance[i, j].item() == pytest.approx(between[i, j].numpy()[rows, columns].sum())
+        left = unmatched(between[i], "one_to_one")[j].nonzero().flatten().tolist()
+        assert left == sorted(set(range(num_visual)) - set(columns.tolist()))
+        assert match_clusters(between[i, j])[:num_audio].tolist() == columns.tolist()  # the maps agree with training
+
+
+def test_two_equal_audio_clusters_share_a_visual_cluster_unless_matched_one_to_one():
+    between = torch.tensor([[[0.1, 0.7, 2.0], [0.1, 0.7, 2.0]]])
+    assert pair_distance(between, "nearest").item() == pytest.approx(0.2)
+    assert unmatched(between, "nearest").tolist() == [[False, True, True]]
+    assert pair_distance(between, "one_to_one").item() == pytest.approx(0.8)
+    assert unmatched(between, "one_to_one").tolist() == [[False, False, True]]
+
+
+@pytest.mark.parametrize(
+    ("distances", "expected"),
+    [
+        ([[3.0, 1.0, 2.0, 0.5]], [3, 1, 2, 0]),  # the nearest first, the others by distance
+        ([[0.1, 1.0], [0.2, 5.0]], [1, 0]),  # not shared: 1.0 + 0.2 < 0.1 + 5.0
+    ],
+)
+def test_matched_clusters_come_first_by_hand(distances, expected):
+    assert match_clusters(torch.tensor(distances)).tolist() == expected
+
+
+def test_matched_clusters_have_the_smallest_sum_and_the_others_follow_by_distance():
+    for seed in range(20):
+        distances = np.random.default_rng(seed).uniform(0, 1, (2, 4))
+        best = min(itertools.permutations(range(4), 2), key=lambda pair: distances[0, pair[0]] + distances[1, pair[1]])
+        order = match_clusters(torch.tensor(distances)).tolist()
+        assert tuple(order[:2]) == best
+        others = sorted(set(range(4)) - set(best), key=lambda column: distances[:, column].min())
+        assert order[2:] == others
+
+
+def test_one_to_one_can_be_trained_after_its_first_use_in_inference_mode():
+    between = torch.rand(4, 2, 5, requires_grad=True)
+    with torch.inference_mode():
+        pair_distance(between, "one_to_one")
+    pair_distance(between, "one_to_one").sum().backward()
+    assert between.grad.sum() == 4 * 2
