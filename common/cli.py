@@ -1,4 +1,4 @@
-"""What the programs' command lines have in common: the types of their options, and how they name one another."""
+"""The common part of all command lines: option types, parsers, and the commands that messages recommend."""
 
 import argparse
 import os
@@ -7,17 +7,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 DEFAULT_DATA_DIR = Path("datasets/demo")
-INTERRUPTED = 130  # exit status after Ctrl-C, as shells have it
-INSTALL = "python3 -m pip install -r requirements.txt brings it"  # what to do where a package is missing
+INSTALL = "python3 -m pip install -r requirements.txt brings it"  # remedy for a missing package
 
 
 def available_cores() -> int:
-    """CPU cores that this process may use."""
+    """Return the number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def whole_number(text: str) -> int:
-    """An option's value that is 0 or more."""
+    """Parse an integer of at least 0."""
     value = int(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is less than 0")
@@ -25,7 +24,7 @@ def whole_number(text: str) -> int:
 
 
 def seed_number(text: str) -> int:
-    """A seed that numpy and PyTorch both take."""
+    """Parse a seed that numpy and PyTorch accept."""
     value = whole_number(text)
     if value >= 2**63:
         raise argparse.ArgumentTypeError(f"{value} is too large for a seed")
@@ -33,7 +32,7 @@ def seed_number(text: str) -> int:
 
 
 def positive_int(text: str) -> int:
-    """An option's value that is 1 or more."""
+    """Parse an integer of at least 1."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is less than 1")
@@ -41,30 +40,22 @@ def positive_int(text: str) -> int:
 
 
 def positive_float(text: str) -> float:
-    """An option's value above 0."""
+    """Parse a finite number above 0."""
     value = float(text)
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return value
 
 
-def share(text: str) -> float:
-    """An option's value in [0, 1)."""
-    value = float(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not a share, 0 to 1")
-    return value
-
-
 def plain_parser(description: str) -> argparse.ArgumentParser:
-    """Parser without options; its help shows the description line by line."""
+    """Make a parser without options; its help shows the description line by line."""
     return argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
 
 
 def new_parser(description: str) -> argparse.ArgumentParser:
-    """Parser with the option that programs on data sets have, ``--data_dir``."""
+    """Make a parser with the option of all programs on data sets, ``--data_dir``."""
     parser = plain_parser(description)
     parser.add_argument(
         "--data_dir", type=Path, default=DEFAULT_DATA_DIR, help=f"the data set's folder (default: {DEFAULT_DATA_DIR})"
@@ -73,30 +64,29 @@ def new_parser(description: str) -> argparse.ArgumentParser:
 
 
 def command(script: str, data_dir: Path) -> str:
-    """The command line that runs a program on a data set."""
+    """Return the command line that runs a program on a data set."""
     option = "" if Path(data_dir) == DEFAULT_DATA_DIR else f" --data_dir {shlex.quote(str(data_dir))}"
     return f"python3 {script}{option}"
 
 
 def values_of_option(argv: Sequence[str], option: str, parser: argparse.ArgumentParser) -> list[str]:
-    """A command line with the values of an option bound to it: ``--videos -a b`` becomes ``--videos=-a --videos=b``.
+    """Bind the values of an option to it: ``--videos -a b`` becomes ``--videos=-a --videos=b``.
 
-    Else argparse takes a value that starts with a dash, as names of YouTube videos do, for an option of its own.
+    Names of YouTube videos can start with a dash; argparse would take such a value for an option.
 
     Args:
-        argv: the command line's words.
-        option: takes several values, and is given as often as one likes (``nargs="+", action="extend"``).
+        argv: words of the command line.
+        option: declared with ``nargs="+", action="extend"``.
         parser: knows the other options, which end the values.
     """
     ends = {"--", *parser._option_string_actions}
 
     def bound() -> Iterator[str]:
-        """The words, one after the other."""
         inside = False
         for word, following in zip(argv, [*argv[1:], "--"], strict=True):
             if word.partition("=")[0] in ends:
                 inside = word == option
-                if not inside or following.partition("=")[0] in ends:  # without a value argparse is to refuse it
+                if not inside or following.partition("=")[0] in ends:  # argparse reports an option without values
                     yield word
             else:
                 yield f"{option}={word}" if inside else word

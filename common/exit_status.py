@@ -1,19 +1,20 @@
-"""How a program ends: what goes wrong becomes a sentence for its user and an exit status, not a traceback."""
+"""Ends a program: an error that the user can fix becomes a sentence and an exit status instead of a traceback."""
 
 import sys
 from collections.abc import Callable
 
-from common.cli import INTERRUPTED
 from common.errors import UserError
+
+INTERRUPTED = 130  # exit status after Ctrl-C, as in shells
 
 
 def exit_status(program: str, work: Callable[[], int | None], stopped: str = "stopped") -> int:
-    """Do a program's work; returns its exit status, 1 if the user has to mend something, 130 after Ctrl-C.
+    """Run `work` and return the exit status: its own (None is 0), 1 after an error, 130 after Ctrl-C.
 
     Args:
-        program: its name, which messages begin with.
-        work: returns the status of what went on to its end; None is 0.
-        stopped: what to say after Ctrl-C.
+        program: begins the messages.
+        work: the whole program after its options are parsed.
+        stopped: message after Ctrl-C.
     """
     try:
         return work() or 0
@@ -21,8 +22,8 @@ def exit_status(program: str, work: Callable[[], int | None], stopped: str = "st
         message = str(error)
     except OSError as error:
         message = f"cannot read or write {error.filename or 'a file'} ({error.strerror or error})"
-    except KeyboardInterrupt as interrupt:
-        print(f"{program}: {interrupt}" if str(interrupt) else f"{program}: {stopped}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"{program}: {stopped}", file=sys.stderr)
         return INTERRUPTED
     print(f"{program}: {message}", file=sys.stderr)
     return 1

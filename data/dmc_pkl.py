@@ -1,8 +1,8 @@
-"""``dmc.pkl`` and ``dmc.csv``: the maps of every test frame, and how far each sound is from what it was matched to.
+"""Reads and writes ``dmc.pkl`` and ``dmc.csv``: the maps of all test frames, and the distances of matched clusters.
 
-``dmc.pkl`` is a plain pickled dict: ``NAME/frame_013/00411`` -> float32 [v_cluster, h, w], assignments that sum to 1
-over the first axis. Row j < a_cluster is the map matched to sound cluster j, the others follow by distance.
-``dmc.csv`` has a line ``key,distance_0,...`` for each frame: the distance of each sound cluster to its visual cluster.
+``dmc.pkl`` is a pickled dict: ``NAME/frame_013/00411`` -> float32 [v_cluster, h, w], assignments that sum to 1 over the
+first axis. Row j < a_cluster is the map matched to audio cluster j, the others follow by distance.
+``dmc.csv`` has a line ``key,distance_0,...`` for each frame: the distance of each audio cluster to its visual cluster.
 """
 
 import csv
@@ -21,24 +21,18 @@ FLOAT_CODES = ("f2", "f4", "f8")
 
 
 def csv_path(path: Path) -> Path:
-    """The ``dmc.csv`` that lies beside a ``dmc.pkl``."""
+    """Return the path of the ``dmc.csv`` beside a ``dmc.pkl``."""
     return Path(path).with_suffix(".csv")
 
 
 def path_for_audio(path: Path, audio: str) -> Path:
-    """Where the maps with another sound go: ``dmc_noise.pkl`` beside ``dmc.pkl``; `path` itself for the own sound."""
+    """Return the path for the maps with other audio, as ``dmc_noise.pkl`` beside ``dmc.pkl``; `path` for ``own``."""
     path = Path(path)
     return path if audio == "own" else path.with_stem(f"{path.stem}_{audio}")
 
 
 def write_dmc(path: Path, maps: Mapping[str, np.ndarray], distances: Mapping[str, np.ndarray]) -> None:
-    """Write ``dmc.pkl`` and the ``dmc.csv`` beside it.
-
-    Args:
-        path: of the pickle.
-        maps: key -> float32 [v_cluster, h, w].
-        distances: key -> [a_cluster].
-    """
+    """Write ``dmc.pkl`` and the ``dmc.csv`` beside it, maps [v_cluster, h, w] and distances [a_cluster] by key."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(csv_path(path)) as partial, partial.open("w", newline="", encoding="utf-8") as file:
@@ -51,13 +45,10 @@ def write_dmc(path: Path, maps: Mapping[str, np.ndarray], distances: Mapping[str
 
 
 def read_dmc(path: Path) -> dict[str, np.ndarray]:
-    """Read a ``dmc.pkl``, also one from a stranger: it can make numpy arrays and plain containers, nothing else.
-
-    Returns:
-        key -> float32 [v_cluster, h, w].
+    """Read the maps, float32 [v_cluster, h, w], of a ``dmc.pkl``. Reading an untrusted file is safe.
 
     Raises:
-        UserError: the file cannot be read, asks for anything but arrays, or holds something other than maps.
+        UserError: the file cannot be read, or holds something other than maps.
     """
     try:
         with Path(path).open("rb") as file:
@@ -66,7 +57,7 @@ def read_dmc(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path} cannot be read ({error.strerror}): location_dmc.py --evaluate 1 writes it") from error
     except Exception as error:  # a damaged or hostile pickle can raise anything
         raise UserError(
-            f"{path} is no file of maps ({type(error).__name__}: {error!s:.200}); it was not loaded"
+            f"{path} is no file of maps ({type(error).__name__}: {error!s:.200}). It was not loaded"
         ) from error
     if not isinstance(maps, dict):
         raise UserError(f"{path} is no file of maps: it holds a {type(maps).__name__}, not a dict")
@@ -81,8 +72,8 @@ def read_dmc(path: Path) -> dict[str, np.ndarray]:
 def _load_arrays(file: BinaryIO) -> object:
     """Unpickle containers, strings, numbers and float arrays; anything else raises UnpicklingError.
 
-    numpy's own classes take over any state that a pickle hands them, up to a crash of the process. So stand-ins take
-    their place, which check everything; made anew for each file, as a pickle could alter them.
+    numpy's own classes accept any state from a pickle, which can crash the process. Stand-ins that check everything
+    take their place. They are created for each file, because a pickle could alter them.
     """
 
     class Dtype:
@@ -94,7 +85,7 @@ def _load_arrays(file: BinaryIO) -> object:
         def __setstate__(self, state: tuple) -> None:
             version, order, *rest = state
             if version != 3 or order not in ("<", ">", "=") or rest != [None, None, None, -1, -1, 0]:
-                raise pickle.UnpicklingError("it holds an array of a made-up type")
+                raise pickle.UnpicklingError("it holds an array of an invalid type")
             self.order = order
 
     class Array:
@@ -110,7 +101,7 @@ def _load_arrays(file: BinaryIO) -> object:
         return array
 
     def latin1(text: str, encoding: str) -> bytes:
-        if encoding != "latin1":  # the only one that arrays in old pickles use
+        if encoding != "latin1":  # no array in an old pickle uses another one
             raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r:.40}")
         return text.encode("latin1")
 
@@ -119,7 +110,7 @@ def _load_arrays(file: BinaryIO) -> object:
         ("numpy", "dtype"): Dtype,
         ("_codecs", "encode"): latin1,
     }
-    for core in ("numpy.core", "numpy._core"):  # it has moved within numpy; files name either place
+    for core in ("numpy.core", "numpy._core"):  # numpy has moved it; files name either place
         names[f"{core}.multiarray", "_reconstruct"] = lambda *_: Array()
         names[f"{core}.numeric", "_frombuffer"] = from_buffer
 
@@ -136,7 +127,7 @@ def _load_arrays(file: BinaryIO) -> object:
 
 
 def _from_bytes(buffer: object, shape: object, dtype: str, order: str) -> np.ndarray:
-    """An array out of its bytes, whose number has to fit."""
+    """Make an array from its bytes, whose number has to fit."""
     whole = isinstance(shape, tuple) and all(type(size) is int and size >= 0 for size in shape)
     if not whole or not isinstance(buffer, bytes | bytearray):
         raise pickle.UnpicklingError("it holds an array that is not made of bytes")

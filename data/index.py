@@ -1,4 +1,4 @@
-"""The seconds of a list of videos that have both frames and a spectrogram: found by reading folder names only."""
+"""Indexes the seconds of a list of videos that have both frames and a spectrogram, by their folders' names only."""
 
 import os
 from collections.abc import Sequence
@@ -22,15 +22,15 @@ from data.layout import (
 class SecondIndex:
     """All seconds of some videos, in the order of the list, ascending within a video.
 
-    The frames of a second are looked up when they are wanted: a large set starts in seconds, and workers share it.
+    A second's frames are listed on access: a large set starts in seconds, and workers share the listing.
 
     Attributes:
         data_dir: the data set's folder.
         names: videos that have at least one second.
-        video: int32 (n,), index into `names` of each second's video.
-        second: int32 (n,), the second within its video.
-        first: int64 (len(names) + 1,), the seconds of video v are ``first[v]`` to ``first[v + 1]``.
-        without: videos of the list that have no second with both frames and sound.
+        video: int32 [n], each second's video as an index into `names`.
+        second: int32 [n], number of the second within its video.
+        first: int64 [len(names) + 1], video v has the seconds ``first[v]`` to ``first[v + 1]``.
+        without: videos of the list without a second that has both frames and a spectrogram.
     """
 
     data_dir: Path
@@ -44,15 +44,15 @@ class SecondIndex:
         return len(self.second)
 
     def name(self, index: int) -> str:
-        """NAME of the video that a second belongs to."""
+        """Return the NAME of a second's video."""
         return self.names[self.video[index]]
 
     def spectrogram_path(self, index: int) -> Path:
-        """File of a second's spectrogram."""
+        """Return the file of a second's spectrogram."""
         return audio_frames_dir(self.data_dir) / self.name(index) / spectrogram_file(int(self.second[index]))
 
     def frame_paths(self, index: int) -> list[Path]:
-        """Files of a second's frames, in the order of the video.
+        """Return the files of a second's frames in the order of the video.
 
         Raises:
             SampleError: the folder has none.
@@ -64,22 +64,22 @@ class SecondIndex:
         return sorted(paths, key=lambda path: int(path.stem))
 
     def of_other_video(self, index: int, rng: np.random.Generator) -> int:
-        """Index of a random second of another video, each of them as likely."""
+        """Draw a second of another video; all are equally likely."""
         first, after = self.first[self.video[index]], self.first[self.video[index] + 1]
         drawn = int(rng.integers(len(self) - (after - first)))
         return drawn if drawn < first else drawn + int(after - first)
 
 
 def index_seconds(data_dir: Path, names: Sequence[str]) -> SecondIndex:
-    """Find the seconds of the videos `names` that have frames and a spectrogram: two folder listings a video."""
+    """Index the seconds of the videos `names`; lists two folders for each video."""
     found = {name: _seconds_of(data_dir, name) for name in names}
-    there = [name for name, seconds in found.items() if seconds]
-    counts = [len(found[name]) for name in there]
+    usable = [name for name, seconds in found.items() if seconds]
+    counts = [len(found[name]) for name in usable]
     return SecondIndex(
         data_dir=Path(data_dir),
-        names=there,
-        video=np.repeat(np.arange(len(there), dtype=np.int32), counts),
-        second=np.array([second for name in there for second in found[name]], dtype=np.int32),
+        names=usable,
+        video=np.repeat(np.arange(len(usable), dtype=np.int32), counts),
+        second=np.array([second for name in usable for second in found[name]], dtype=np.int32),
         first=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64),
         without=[name for name in found if not found[name]],
     )
@@ -87,8 +87,8 @@ def index_seconds(data_dir: Path, names: Sequence[str]) -> SecondIndex:
 
 def _seconds_of(data_dir: Path, name: str) -> list[int]:
     with_frames = {parse_second_folder(entry) for entry in _entries(video_frames_dir(data_dir) / name)}
-    with_sound = {parse_spectrogram_file(entry) for entry in _entries(audio_frames_dir(data_dir) / name)}
-    return sorted((with_frames & with_sound) - {None})
+    with_audio = {parse_spectrogram_file(entry) for entry in _entries(audio_frames_dir(data_dir) / name)}
+    return sorted((with_frames & with_audio) - {None})
 
 
 def _entries(folder: Path) -> list[str]:

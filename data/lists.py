@@ -1,6 +1,6 @@
-"""The lists of videos and their classes: ``train.txt``, ``val.txt``, ``test.txt``, one NAME a line.
+"""Reads and writes the lists of videos, ``train.txt``, ``val.txt``, ``test.txt``, and reads the classes of videos.
 
-The published lists have lines ``NAME.flac NAME.mp4``; they are read too.
+A list has one NAME a line. The lines ``NAME.flac NAME.mp4`` of the published lists are read too.
 """
 
 import json
@@ -13,30 +13,32 @@ from common.errors import UserError
 from data.layout import AUDIO_SUFFIXES, VIDEO_SUFFIXES, labels_file
 
 _MEDIA_SUFFIX = "|".join(re.escape(suffix) for suffix in sorted({*AUDIO_SUFFIXES, *VIDEO_SUFFIXES}))
-# The name itself may hold spaces, so only the second, equal name tells where the first one ends.
+# A NAME may hold spaces: the first one ends where an equal second one follows.
 _PUBLISHED_LINE = re.compile(rf"(?P<name>.+)(?:{_MEDIA_SUFFIX})\s+(?P=name)(?:{_MEDIA_SUFFIX})", re.IGNORECASE)
 _FILE_NAME = re.compile(rf"(?P<name>.+)(?:{_MEDIA_SUFFIX})", re.IGNORECASE)
 
 
 def parse_list_line(line: str) -> str:
-    """NAME of a line ``NAME``, ``NAME.mp4`` or ``NAME.flac NAME.mp4``; empty for an empty line."""
+    """Return the NAME of a line ``NAME``, ``NAME.mp4`` or ``NAME.flac NAME.mp4``; empty for an empty line."""
     line = line.strip()
     match = _PUBLISHED_LINE.fullmatch(line) or _FILE_NAME.fullmatch(line)
     return match["name"] if match else line
 
 
 def read_list(path: Path) -> list[str]:
-    """Names of a list, each once, in the list's order.
+    """Return the names of a list, each once, in the list's order.
 
     Raises:
-        UserError: there is no such file, or it is no text.
+        UserError: there is no such file, or it is no UTF-8 text.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError as error:
         raise UserError(f"there is no list {path}; data/split.py writes the lists of a data set") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"the list {path} cannot be read ({error}): it is one NAME a line, UTF-8") from error
+        raise UserError(
+            f"the list {path} cannot be read ({error}): it has to hold one NAME a line, in UTF-8"
+        ) from error
     return list(dict.fromkeys(filter(None, map(parse_list_line, lines))))
 
 
@@ -47,12 +49,12 @@ def write_list(path: Path, names: Iterable[str]) -> None:
 
 
 def read_labels(path: Path) -> dict[str, str]:
-    """Class of each ID in a file of the published MUSIC form, ``{"videos": {"flute": ["ID", ...]}}``.
+    """Return the class of each ID in a file of MUSIC's format, ``{"videos": {"flute": ["ID", ...]}}``.
 
-    An ID in several classes is of all of them, as ``flute violin``: the way in which the class of a duet is written.
+    An ID in several classes gets all of them, as ``flute violin``, which is also how the class of a duet is written.
 
     Raises:
-        UserError: the file cannot be read or has another form.
+        UserError: the file cannot be read or has another format.
     """
     try:
         videos = json.loads(Path(path).read_text(encoding="utf-8"))["videos"]
@@ -64,31 +66,29 @@ def read_labels(path: Path) -> dict[str, str]:
     except OSError as error:
         raise UserError(f"the labels {path} cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        form = '{"videos": {"flute": ["ID", ...]}}'
-        raise UserError(f"the labels {path} have not the form {form} ({type(error).__name__}: {error})") from error
+        expected = '{"videos": {"flute": ["ID", ...]}}'
+        raise UserError(
+            f"the labels {path} are not of the form {expected} ({type(error).__name__}: {error})"
+        ) from error
 
 
 def labels_of_set(data_dir: Path) -> dict[str, str]:
-    """`read_labels` of the data set's own ``labels.json``; empty if it has none.
-
-    Raises:
-        UserError: the file cannot be read or has another form.
-    """
+    """Return `read_labels` of the data set's own ``labels.json``; empty if it has none."""
     path = labels_file(data_dir)
     return read_labels(path) if path.exists() else {}
 
 
 def label_of(name: str, labels: dict[str, str]) -> str:
-    """Class of the video NAME; empty if it has none. The 11-character ID of YouTube stands for ``ID_0_1000`` too."""
+    """Return the class of the video NAME; empty if it has none. The YouTube ID stands for ``ID_0_1000`` too."""
     return labels.get(name) or labels.get(identity_of(name), "")
 
 
 def contents_of(name: str, labels: dict[str, str]) -> frozenset[str]:
-    """What a video's class says that it shows: ``flute violin`` is of two, ``acoustic_guitar`` of one; may be empty."""
+    """Return the contents that a video's class names: two of ``flute violin``, one of ``acoustic_guitar``, or none."""
     return frozenset(label_of(name, labels).split())
 
 
 def identity_of(name: str) -> str:
-    """The YouTube ID of a name such as ``ID_0_1000``, else the name."""
+    """Return the YouTube ID (11 characters) of a name such as ``ID_0_1000``; any other name as it is."""
     parts = name[11:].split("_")
     return name[:11] if len(parts) == 3 and not parts[0] and parts[1].isdigit() and parts[2].isdigit() else name

@@ -1,7 +1,7 @@
-"""Splits the videos that are there into three disjoint lists: train.txt, val.txt, test.txt.
+"""Splits the videos of a data set into three disjoint lists: train.txt, val.txt, test.txt.
 
-By video, never by second, as the seconds of one video are alike. With labels, every list has each class in the same
-proportion. A data set that brings its own lists keeps them.
+Whole videos are split, because the seconds of a video are alike. With labels, all lists have the classes in the same
+proportion. Lists that the data set already has are kept.
 """
 
 import argparse
@@ -14,16 +14,17 @@ if not __package__:  # run by path: imports start at the repository root
 
 import numpy as np
 
-from common.cli import command, new_parser, share, whole_number
+from common.cli import command, new_parser, whole_number
 from common.errors import UserError
+from common.exit_status import exit_status
 from data.layout import LIST_NAMES, labels_file, list_path, video_dir, videos_by_name
 from data.lists import identity_of, label_of, parse_list_line, read_labels, read_list, write_list
 
-PAIRABLE = 2  # videos that a list needs for a wrong pair of picture and sound: training and validation do
+PAIRABLE = 2  # videos that a list for training or validation needs: a negative pair takes a frame of another video
 
 
 def sizes(count: int, val: float, test: float) -> tuple[int, int]:
-    """Number of videos in the validation and the test list; from 5 videos on, each list is large enough to be used.
+    """Return the numbers of videos for validation and test; from 5 videos on, all lists are usable.
 
     Raises:
         UserError: there are too few videos for three lists, or none are left for training.
@@ -38,28 +39,25 @@ def sizes(count: int, val: float, test: float) -> tuple[int, int]:
 
 
 def spread(names: Sequence[str], count: int, offset: float) -> list[str]:
-    """Take `count` names at equal distances: of any run of equals, as many as its share is, give or take one.
+    """Take `count` names at equal distances, so that each class, a run of `names`, gives its share.
 
     Args:
-        names: all names, equals beside one another.
+        names: ordered by class.
         count: how many to take.
-        offset: in [0, 1), where to begin.
+        offset: of the first one, in [0, 1) of the distance.
     """
     return [names[int((index + offset) * len(names) / count)] for index in range(count)]
 
 
 def split(names: Iterable[str], labels: dict[str, str], val: float, test: float, seed: int) -> dict[str, list[str]]:
-    """Names of the three lists, disjoint, each class in proportion.
+    """Draw the names of the three lists, disjoint, with each class in proportion.
 
     Args:
-        names: the videos that exist.
-        labels: class by name or ID (see `label_of`); videos without one count as a class of their own.
-        val: share of the validation list.
-        test: share of the test list.
-        seed: the same seed gives the same lists.
-
-    Raises:
-        UserError: there are too few videos.
+        names: the videos.
+        labels: class by name or ID (see `label_of`); videos without a label are one more class.
+        val: fraction of the videos for validation.
+        test: fraction of the videos for the test.
+        seed: of the draw.
     """
     rng = np.random.default_rng(seed)
     names = sorted(names)
@@ -74,54 +72,62 @@ def split(names: Iterable[str], labels: dict[str, str], val: float, test: float,
     return {"train": sorted(left), **lists}
 
 
+def fraction(text: str) -> float:
+    """Parse a number in [0, 1)."""
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is no fraction from 0 to 1")
+    return value
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Options of this program."""
+    """Parse the command line."""
     parser = new_parser(__doc__)
-    parser.add_argument("--val", type=share, default=0.12, help="share of the validation list (default: 0.12)")
-    parser.add_argument("--test", type=share, default=0.17, help="share of the test list (default: 0.17)")
+    parser.add_argument(
+        "--val", type=fraction, default=0.12, help="fraction of the videos for validation (default: 0.12)"
+    )
+    parser.add_argument(
+        "--test", type=fraction, default=0.17, help="fraction of the videos for the test (default: 0.17)"
+    )
     parser.add_argument(
         "--labels",
         type=Path,
-        help='JSON with the class of each video, {"videos": {"flute": ["ID", ...]}}; every list then has each class in '
-        "proportion (default: DATA_DIR/labels.json where there is one)",
+        help='JSON with the class of each video, {"videos": {"flute": ["ID", ...]}}; all lists then have the classes '
+        "in the same proportion (default: DATA_DIR/labels.json if it exists)",
     )
-    parser.add_argument("--seed", type=whole_number, default=10, help="of the draw (default: 10)")
-    parser.add_argument("--force", action="store_true", help="replace the lists that are there")
+    parser.add_argument("--seed", type=whole_number, default=10, help="seed of the draw (default: 10)")
+    parser.add_argument("--force", action="store_true", help="replace existing lists")
     return parser.parse_args(argv)
 
 
-def keep_lists(data_dir: Path, existing: dict[str, Path]) -> None:
-    """Say what the data set's own lists hold.
+def check_own_lists(data_dir: Path, existing: dict[str, Path]) -> None:
+    """Print the sizes of the data set's own lists.
 
     Raises:
-        UserError: one is missing or unreadable, or a video is in two.
+        UserError: a list is missing or unreadable, or a video is in two.
     """
-    missing = [name for name in LIST_NAMES if name not in existing]
-    if missing:
-        has = " and ".join(path.name for path in existing.values())
-        lacks = " and ".join(f"{name}.txt" for name in missing)
+    if missing := [f"{name}.txt" for name in LIST_NAMES if name not in existing]:
+        has, lacks = " and ".join(path.name for path in existing.values()), " and ".join(missing)
         raise UserError(f"{data_dir} has {has} but no {lacks}: write it yourself, or --force draws all three anew")
     lists = {name: read_list(path) for name, path in existing.items()}
     seen: dict[str, str] = {}
     for list_name, names in lists.items():
         for name in names:
             if seen.setdefault(name, list_name) != list_name:
-                raise UserError(f"{name} is in {existing[seen[name]]} and in {existing[list_name]}: take it out of one")
-    there = videos_by_name(data_dir).keys()
+                raise UserError(f"{name} is in {existing[seen[name]]} and in {existing[list_name]}: remove it from one")
+    videos = videos_by_name(data_dir).keys()
     print(f"{data_dir} has its own lists, which are kept (--force replaces them):")
     for list_name, names in lists.items():
-        gone = sum(name not in there for name in names)
-        print(
-            f"  {list_name}.txt  {len(names)} videos"
-            + (f", {gone} of them not in {video_dir(data_dir)}" if gone else "")
-        )
+        gone = sum(name not in videos for name in names)
+        note = f", {gone} of them not in {video_dir(data_dir)}" if gone else ""
+        print(f"  {list_name}.txt  {len(names)} videos{note}")
 
 
 def write_lists(options: argparse.Namespace) -> None:
     """Draw the lists and write them.
 
     Raises:
-        UserError: there are no videos, or too few, or the labels cannot be read.
+        UserError: there are no videos, or a list cannot hold the name of one.
     """
     names = list(videos_by_name(options.data_dir))
     if not names:
@@ -137,15 +143,15 @@ def write_lists(options: argparse.Namespace) -> None:
     counts = ", ".join(f"{list_name}.txt {len(lists[list_name])}" for list_name in LIST_NAMES)
     print(f"{len(names)} videos: {counts}, in {options.data_dir}")
     if min(len(lists["train"]), len(lists["val"])) < PAIRABLE:
-        print(f"Training takes at least {PAIRABLE} videos in train.txt and in val.txt: add videos, then --force.")
+        print(f"Training needs at least {PAIRABLE} videos in train.txt and in val.txt: add videos, then --force.")
     if labels:
         print(labels_summary(names, labels, labels_path))
 
 
 def labels_summary(names: Sequence[str], labels: dict[str, str], labels_path: Path) -> str:
-    """One line on how the labels and the videos that are there fit together."""
-    there = {*names, *map(identity_of, names)}
-    gone = sum(identity not in there for identity in labels)
+    """Return one line that compares the labels with the videos."""
+    identities = {*names, *map(identity_of, names)}
+    gone = sum(identity not in identities for identity in labels)
     classes = {label_of(name, labels) for name in names} - {""}
     unlabelled = sum(not label_of(name, labels) for name in names)
     return (
@@ -154,23 +160,20 @@ def labels_summary(names: Sequence[str], labels: dict[str, str], labels_path: Pa
     )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program; returns its exit status."""
-    options = parse(argv)
+def keep_or_write(options: argparse.Namespace) -> None:
+    """Keep the data set's own lists, or write new ones if there are none or with ``--force``."""
     existing = {name: path for name in LIST_NAMES if (path := list_path(options.data_dir, name)).exists()}
-    try:
-        if existing and not options.force:
-            keep_lists(options.data_dir, existing)
-        else:
-            write_lists(options)
-    except UserError as error:
-        print(f"split: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"split: cannot write into {options.data_dir} ({error.strerror}): make it writable", file=sys.stderr)
-        return 1
+    if existing and not options.force:
+        check_own_lists(options.data_dir, existing)
+    else:
+        write_lists(options)
     print(f"Next: {command('data/cut_video.py', options.data_dir)}")
-    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program."""
+    options = parse(argv)
+    return exit_status("split", lambda: keep_or_write(options))
 
 
 if __name__ == "__main__":

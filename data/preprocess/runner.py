@@ -16,8 +16,8 @@ from queue import SimpleQueue
 
 from tqdm import tqdm
 
-from common.cli import INTERRUPTED
 from common.errors import MediaError
+from common.exit_status import INTERRUPTED
 from data.media.notes import collected_notes
 
 CRASHED = "the process died over it: it is damaged (re-encode it), or memory ran out (use fewer --num_threads)"

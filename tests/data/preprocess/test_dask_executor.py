@@ -101,7 +101,7 @@ def big_videos(data_dir: Path, count: int) -> list[str]:
 
 def half_done(out: Path) -> list[int]:
     """Return the processes that have cut a part of a video."""
-    return [int(frame.parents[2].name.rpartition("-")[2]) for frame in out.glob(".partial/*/*/*/*.jpg")]
+    return [int(frame.parents[1].stem.rpartition("-")[2]) for frame in out.glob(".*.partial/*/*.jpg")]
 
 
 def start_cut_video(data_dir: Path, address: str, *options: str) -> subprocess.Popen:
