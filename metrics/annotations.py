@@ -168,13 +168,13 @@ def _parse_flickr(text: str, path: Path) -> Boxes:
     return _boxes(corners, [""] * len(corners))
 
 
-def _expect(value: object, kind: type, expected: str, where: str):  # noqa: ANN202 (a value of that kind)
+def _expect(value: object, kind: type, expected: str, where: str):
     if not isinstance(value, kind) or isinstance(value, bool):
         raise UserError(f"{where}: expected {expected}, found {value!r:.60}")
     return value
 
 
-def _field(entry: object, key: str, kind: type, expected: str, where: str):  # noqa: ANN202 (a value of that kind)
+def _field(entry: object, key: str, kind: type, expected: str, where: str):
     """A field of a JSON object."""
     fields = _expect(entry, dict, f'an object with "{key}"', where)
     return _expect(fields.get(key), kind, f'{expected} as "{key}"', where)

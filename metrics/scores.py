@@ -33,6 +33,8 @@ class Prediction(NamedTuple):
 
 def resized(maps: np.ndarray, height: int = SIZE, width: int = SIZE) -> np.ndarray:
     """Maps [..., h, w] -> float32 [..., height, width], bilinear with half-pixel centers."""
+    if maps.shape[-2:] == (height, width):
+        return np.asarray(maps, np.float32)
     rows, columns = _weights(maps.shape[-2], height), _weights(maps.shape[-1], width)
     return np.swapaxes(rows, 0, 1) @ np.asarray(maps, np.float32) @ columns  # like `interpolate`, but faster
 
