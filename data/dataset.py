@@ -28,21 +28,13 @@ NEGATIVES = ("one", "batch")
 
 
 class Pair(TypedDict, total=False):
-    """A spectrogram with its frame; a batch has one more dimension in front.
+    """A spectrogram with a frame of the same second; a batch has one more dimension in front."""
 
-    Attributes:
-        spectrogram: float32 [1, 201, 64].
-        frame: uint8 [3, size, size], of the same second.
-        video: number of their video.
-        negative_frame: uint8 [3, size, size], of another video; only with ``negatives="one"``.
-        frame_jitter, negative_frame_jitter: color factors that are still to be applied; only with `jitter_later`.
-    """
-
-    spectrogram: torch.Tensor
-    frame: torch.Tensor
-    video: int
-    negative_frame: torch.Tensor
-    frame_jitter: torch.Tensor
+    spectrogram: torch.Tensor  # float32 [1, 201, 64]
+    frame: torch.Tensor  # uint8 [3, size, size]
+    video: int  # number of their video
+    negative_frame: torch.Tensor  # uint8 [3, size, size], of another video; only with negatives="one"
+    frame_jitter: torch.Tensor  # color factors that are still to be applied; only with `jitter_later`
     negative_frame_jitter: torch.Tensor
 
 
@@ -122,19 +114,12 @@ class PairDataset(Dataset):
 
 
 class SecondSample(TypedDict):
-    """A second's spectrogram with its frames, or a batch of seconds.
+    """A second's spectrogram with its frames, or a batch of seconds."""
 
-    Attributes:
-        keys: ``NAME/frame_013/00411`` of each frame.
-        spectrogram: float32 [seconds, 1, 201, 64].
-        frames: uint8 [frames, 3, size, size].
-        second: int64 [frames], row of `spectrogram` that a frame belongs to.
-    """
-
-    keys: list[str]
-    spectrogram: torch.Tensor
-    frames: torch.Tensor
-    second: torch.Tensor
+    keys: list[str]  # of each frame: NAME/frame_013/00411
+    spectrogram: torch.Tensor  # float32 [seconds, 1, 201, 64]
+    frames: torch.Tensor  # uint8 [frames, 3, size, size]
+    second: torch.Tensor  # int64 [frames], row of `spectrogram` that a frame belongs to
 
 
 class SecondDataset(Dataset):

@@ -11,10 +11,11 @@ from typing import IO
 import numpy as np
 import psutil
 import torch
+from PIL import Image
 
 from common.errors import SampleError
 from data.index import SecondIndex
-from data.transforms import frame_shape, resized_side
+from data.transforms import UNREADABLE, resized_side
 
 MOST_FRAMES = 4  # cached of a second: `cut_video.py` writes four by default
 SHARED_MEMORY = Path("/dev/shm")  # often small in a container
@@ -78,15 +79,16 @@ def frame_cache(seconds: SecondIndex, image_size: int, augmentation: str | None,
     if side := resized_side(image_size, augmentation):
         slot = 3 * side * side
     else:
-        slot = max(_first_frame_size(seconds, int(first)) for first in seconds.first[:-1])
+        slot = max(_first_frame_bytes(seconds, int(first)) for first in seconds.first[:-1])
     return FrameCache(len(seconds), slot) if len(seconds) * MOST_FRAMES * slot <= most_bytes else None
 
 
-def _first_frame_size(seconds: SecondIndex, index: int) -> int:
-    """Return the bytes of a second's first frame without decoding it; 0 if it cannot be read, as training reports."""
+def _first_frame_bytes(seconds: SecondIndex, index: int) -> int:
+    """Return the size of a second's first frame without decoding it; 0 if it cannot be read, as training reports."""
     try:
-        return int(np.prod(frame_shape(seconds.frame_paths(index)[0])))
-    except SampleError:
+        with Image.open(seconds.frame_paths(index)[0]) as image:
+            return 3 * image.width * image.height
+    except (SampleError, *UNREADABLE):
         return 0
 
 

@@ -23,22 +23,14 @@ class SecondIndex:
     """All seconds of some videos, in the order of the list, ascending within a video.
 
     A second's frames are listed on access: a large set starts in seconds, and workers share the listing.
-
-    Attributes:
-        data_dir: the data set's folder.
-        names: videos that have at least one second.
-        video: int32 [n], each second's video as an index into `names`.
-        second: int32 [n], number of the second within its video.
-        first: int64 [len(names) + 1], video v has the seconds ``first[v]`` to ``first[v + 1]``.
-        without: videos of the list without a second that has both frames and a spectrogram.
     """
 
     data_dir: Path
-    names: list[str]
-    video: np.ndarray
-    second: np.ndarray
-    first: np.ndarray
-    without: list[str]
+    names: list[str]  # videos that have at least one second
+    video: np.ndarray  # int32 [n], each second's video as an index into `names`
+    second: np.ndarray  # int32 [n], number of the second within its video
+    first: np.ndarray  # int64 [len(names) + 1], video v has the seconds first[v] to first[v + 1]
+    without: list[str]  # videos of the list without a second that has both frames and a spectrogram
 
     def __len__(self) -> int:
         return len(self.second)

@@ -20,13 +20,13 @@ def pair_loader(
 ) -> DataLoader:
     """Load batches of pairs; the `sampler` of the loader is a `RankSampler`.
 
-    A shuffled epoch leaves an incomplete last batch out, unless it is the only one.
+    A shuffled epoch has its own order, and leaves an incomplete last batch out unless it is the only one.
 
     Args:
         dataset: gives the pairs.
         batch_size: of all processes together, a multiple of `accumulate` times their number.
         num_workers: processes that load data.
-        shuffle: each epoch has its own order.
+        shuffle: for training.
         pin_memory: the batches lie in pinned memory.
         accumulate: a batch is loaded in so many parts, one after the other.
         rank: of this process, which loads its share of each part.

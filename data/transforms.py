@@ -5,7 +5,6 @@ Frames stay uint8 up to the device: a whole batch gets its color jitter there, a
 
 import contextlib
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ try:
 except ImportError:
     decode_jpeg = None
 
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises for a damaged file
 SPECTROGRAM_SHAPE = (201, 64)  # time, mel band; written by `data/media/spectrogram.py`
 RESIZE_OVER_CROP = 256 / 224  # published: resized to 256 x 256, then cropped to 224 x 224
 AUGMENTATIONS = ("published", "strong")
@@ -36,28 +36,19 @@ LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue (ITU-R BT.60
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open a frame's file, and read its first bytes only."""
+def open_frame(path: Path) -> Image.Image:
+    """Read a frame as an RGB image of Pillow.
+
+    Raises:
+        SampleError: it cannot be read.
+    """
     try:
         with Image.open(path) as image:
-            yield image
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            image.load()  # convert() would copy an RGB image
+            return image if image.mode == "RGB" else image.convert("RGB")
+    except UNREADABLE as error:
         remedy = f"delete {path.parent.parent} and run data/cut_video.py on this data set again"
         raise SampleError(f"the frame {path} cannot be read ({error}): {remedy}") from error
-
-
-def open_frame(path: Path) -> Image.Image:
-    """Read a frame as an RGB image of Pillow."""
-    with _opened(path) as image:
-        image.load()  # convert() would copy an RGB image
-        return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def frame_shape(path: Path) -> tuple[int, int, int]:
-    """Return the shape of `load_frame`, [3, H, W], without decoding the frame."""
-    with _opened(path) as image:
-        return 3, image.height, image.width
 
 
 def load_frame(path: Path) -> torch.Tensor:
