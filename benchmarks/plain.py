@@ -1,9 +1,9 @@
-"""The yardstick: a plain training loop of the original recipe, as one would write it from the paper's description.
+"""The floor: a plain training loop of the original recipe, as one writes it from the description in the paper.
 
-float32, a random wrong picture for each sound, every sound through its network once for each of its two pictures, right
-and wrong pairs one after the other, the clustering in Python loops, each picture prepared by itself with Pillow. It
-takes nothing from this project but where the samples are, so that what makes this project's own loop faster does not
-make its yardstick faster too.
+float32, a random negative frame for each second of audio, all audio through its network once for each of its two
+frames, positive and negative pairs one after the other, the clustering in Python loops, each frame prepared alone with
+Pillow. It takes only the places of the samples from this project, so what makes our own step faster does not make the
+floor faster too.
 """
 
 import random
@@ -23,7 +23,7 @@ BETA, ROUNDS, MARGIN = 30.0, 4, 5.0
 
 
 class PlainDataset(Dataset):
-    """A sound, its picture and one of another video."""
+    """A spectrogram, its frame and a frame of another video."""
 
     def __init__(self, seconds: SecondIndex, image_size: int) -> None:
         self.seconds = seconds
@@ -41,13 +41,13 @@ class PlainDataset(Dataset):
     def __len__(self) -> int:
         return len(self.seconds)
 
-    def _picture(self, index: int) -> torch.Tensor:
+    def _frame(self, index: int) -> torch.Tensor:
         return self.transform(Image.open(random.choice(self.seconds.frame_paths(index))).convert("RGB"))
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        sound = torch.from_numpy(np.load(self.seconds.spectrogram_path(index)))[None]
+        spectrogram = torch.from_numpy(np.load(self.seconds.spectrogram_path(index)))[None]
         other = self.seconds.of_other_video(index, np.random.default_rng())
-        return sound, self._picture(index), self._picture(other)
+        return spectrogram, self._frame(index), self._frame(other)
 
 
 def resnet(in_channels: int) -> nn.Module:
@@ -78,68 +78,40 @@ class PlainDMC(nn.Module):
         self.fc_v, self.fc_a = nn.Linear(512, 512), nn.Linear(512, 512)
         self.v_cluster, self.a_cluster = v_cluster, a_cluster
 
-    def forward(self, sounds: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
-        """Squared distance of each sound and its picture, summed over the sound's clusters, [B]."""
-        visual = self.fc_v(self.visual_net(pictures).flatten(2).transpose(1, 2))
-        audio = self.fc_a(self.audio_net(sounds).flatten(2).transpose(1, 2))
+    def forward(self, spectrograms: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+        """D^2 of each second of audio and its frame, [B]."""
+        visual = self.fc_v(self.visual_net(frames).flatten(2).transpose(1, 2))
+        audio = self.fc_a(self.audio_net(spectrograms).flatten(2).transpose(1, 2))
         visual, audio = cluster(visual, self.v_cluster), cluster(audio, self.a_cluster)
-        between = ((audio[:, :, None] - visual[:, None]) ** 2).sum(-1)  # [B, A, V]
-        return between.min(-1).values.sum(-1)
+        distances = ((audio[:, :, None] - visual[:, None]) ** 2).sum(-1)  # [B, A, V]
+        return distances.min(-1).values.sum(-1)
 
 
 def endless(loader: DataLoader) -> Iterator[list[torch.Tensor]]:
-    """The batches of one epoch after the other; it holds the loader alone, not the training that holds it."""
+    """The batches of one epoch after the other."""
     while True:
         yield from loader
 
 
 class PlainTraining:
-    """Trains step by step, until it is closed.
-
-    Args:
-        seconds: what to train on.
-        image_size: pixels of the square pictures.
-        batch_size: sounds a step.
-        num_threads: processes that load data.
-        device: where to compute.
-        v_cluster: clusters of a picture.
-        a_cluster: clusters of a sound.
-    """
+    """Trains step by step."""
 
     def __init__(
-        self,
-        seconds: SecondIndex,
-        image_size: int,
-        batch_size: int,
-        num_threads: int,
-        device: torch.device,
-        v_cluster: int = 2,
-        a_cluster: int = 1,
+        self, seconds: SecondIndex, image_size: int, batch_size: int, num_threads: int, device: torch.device
     ) -> None:
         self.device = device
-        self.model = PlainDMC(v_cluster, a_cluster).to(device)
+        self.model = PlainDMC(v_cluster=2, a_cluster=1).to(device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4, weight_decay=1e-4)
-        self.loader = DataLoader(
-            PlainDataset(seconds, image_size),
-            batch_size,
-            shuffle=True,
-            num_workers=num_threads,
-            drop_last=True,
-            persistent_workers=num_threads > 0,
-        )
-        self.batches = endless(self.loader)
-
-    def close(self) -> None:
-        """End the processes that load data, which else would wait for the next epoch."""
-        self.batches.close()
-        del self.batches, self.loader
+        dataset = PlainDataset(seconds, image_size)
+        workers = {"num_workers": num_threads, "persistent_workers": num_threads > 0}
+        self.batches = endless(DataLoader(dataset, batch_size, shuffle=True, drop_last=True, **workers))
 
     def step(self) -> float:
-        """Load a batch and train on it; returns its loss."""
-        sounds, pictures, others = (part.to(self.device) for part in next(self.batches))
-        right, wrong = self.model(sounds, pictures), self.model(sounds, others)
-        loss_of_wrong = (MARGIN - (wrong + 1e-9).sqrt()).clamp(min=0) ** 2
-        loss = 0.5 * torch.cat([right, loss_of_wrong]).mean()
+        """Load a batch and train on it. Returns the loss."""
+        spectrograms, frames, negative_frames = (part.to(self.device) for part in next(self.batches))
+        positive, negative = self.model(spectrograms, frames), self.model(spectrograms, negative_frames)
+        shortfall = (MARGIN - (negative + 1e-9).sqrt()).clamp(min=0)
+        loss = 0.5 * torch.cat([positive, shortfall**2]).mean()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -1,240 +1,260 @@
-"""How many seconds of media the programs cut in a second, beside ffmpeg and the loops that one writes first.
+"""How many seconds of media cut_video.py and cut_audio.py cut in a second, beside ffmpeg and plain loops.
 
     python3 benchmarks/preprocessing.py                        # some minutes on 2 cores
     python3 benchmarks/preprocessing.py --videos 200 --repeats 5
 
-Each is run whole, as a user runs it, start-up included; in turns, so that what slows the machine slows all of them;
-the figures are medians. Pictures: 4 of each second, 256 pixels on the shorter side, JPEG. cut_video.py chooses frames
-by their time stamps. ffmpeg: -vf fps=4,scale -q:v 2, once with as many processes of one thread as there are cores,
-once as one process after the other with as many threads; the faster one counts. OpenCV: cv2.VideoCapture, every
-frame read, one process. Sounds: spectrograms of each second. The librosa loop opens, reads and resamples each second by
-itself with librosa.load, one process; once from the video, and once from WAV files that ffmpeg has extracted before, in
-the same time. benchmarks/plain_loops.py has both loops. What is not installed is left out, and named.
+Whole programs are timed, start-up included. They take turns, and the figures are medians. Frames: 4 of each second, 256
+pixels on the shorter side, JPEG. ffmpeg runs with as many processes as cores, then as one process with as many threads;
+the faster one counts. Audio: spectrograms of each second. The librosa loop reads the videos, then WAV files that ffmpeg
+extracts first. benchmarks/plain_loops.py has the loops. A program that is not installed is left out and named.
 """
 
 import argparse
-import functools
 import importlib.util
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks.clock import interleaved, medians
-from benchmarks.media_sets import MediaSet, long_set, short_set
+import numpy as np
+
 from benchmarks.plain_loops import FPS, SHORT_SIDE
-from benchmarks.programs import ROOT
-from benchmarks.results import machine_line, markdown_table, new_results, save_results
+from benchmarks.shared import ROOT, interleaved, machine_line, markdown_table, new_results
 from common.cli import available_cores, plain_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.layout import audio_frames_dir, video_frames_dir
+from data.demo.encode import write_video
+from data.layout import audio_frames_dir, video_dir, video_frames_dir, videos_by_name
+from data.media.audio import audio_of_video
+from data.media.container import decoded_frames, open_media, video_stream_of
+from metrics.table import write_json
 
-KINDS = {"pictures": "cut_video.py", "sounds": "cut_audio.py"}  # what is cut, and the program of this project
-FFMPEG_QUALITY = 2  # the best that ffmpeg's JPEG encoder has without asking for more
+PROGRAMS = {"frames": "cut_video.py", "audio": "cut_audio.py"}
+LOOPS = ROOT / "benchmarks/plain_loops.py"
+LONG_SIZE = (640, 360)
+REMEDIES = {
+    "ffmpeg": "no ffmpeg command: install it; without it there are no figures of ffmpeg and of librosa",
+    "cv2": "no OpenCV: python3 -m pip install -r requirements-benchmark.txt",
+    "librosa": "no librosa: python3 -m pip install -r requirements.txt",
+}
+
+
+# --- videos -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MediaSet:
+    """Videos of `seconds` seconds each, in the folder of a data set."""
+
+    title: str
+    data_dir: Path
+    seconds: int
+
+    @property
+    def videos(self) -> list[Path]:
+        """The files of the videos."""
+        return sorted(path.absolute() for paths in videos_by_name(self.data_dir).values() for path in paths)
+
+
+def make_demo(data_dir: Path, count: int, seconds: int) -> None:
+    """Make the missing videos of a demo data set, 320 x 240."""
+    size = ("--videos", count, "--seconds", seconds)
+    run_quietly([sys.executable, ROOT / "data/make_demo.py", "--data_dir", data_dir, *size])
+
+
+def make_sets(options: argparse.Namespace) -> list[MediaSet]:
+    """Many short videos, and a few long ones that are enlarged; missing ones are made."""
+    short = options.data / f"short_{options.videos}x{options.seconds}"
+    make_demo(short, options.videos, options.seconds)
+    count, seconds = options.long_videos, options.long_seconds
+    long, small = (options.data / f"{name}_{count}x{seconds}" for name in ("long", "small"))
+    video_dir(long).mkdir(parents=True, exist_ok=True)
+    if len(videos_by_name(long)) < count:
+        make_demo(small, count, seconds)
+        for (path,) in videos_by_name(small).values():
+            enlarge(path, video_dir(long) / path.name)
+        shutil.rmtree(small)
+    width, height = LONG_SIZE
+    return [
+        MediaSet(f"{options.videos} videos of {options.seconds} s, 320 x 240", short, options.seconds),
+        MediaSet(f"{count} videos of {seconds} s, {width} x {height}", long, seconds),
+    ]
+
+
+def enlarge(source: Path, target: Path) -> None:
+    """Write a video again in `LONG_SIZE`."""
+    audio = audio_of_video(source)
+    with open_media(source) as container:
+        stream = video_stream_of(container)
+        frames: Iterator[np.ndarray] = (
+            frame.to_ndarray(format="rgb24", width=LONG_SIZE[0], height=LONG_SIZE[1], interpolation="BICUBIC")
+            for frame in decoded_frames(container, stream)
+        )
+        write_video(target, frames, LONG_SIZE, stream.average_rate, audio.samples[None], audio.rate)
+
+
+# --- programs ---------------------------------------------------------------------------------------------------------
 
 
 def run_quietly(command: Sequence[object]) -> None:
-    """Run a command.
-
-    Raises:
-        UserError: it failed.
-    """
+    """Run a command; a UserError has its last message if it fails."""
     done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        reason = (done.stderr.strip() or "no message").splitlines()[-1]
         raise UserError(f"{command[0]} failed, exit status {done.returncode}: {reason}")
 
 
-def at_a_time(count: int, commands: Sequence[Sequence[object]]) -> None:
-    """Run commands, `count` of them at a time."""
-    with ThreadPoolExecutor(count) as pool:
-        list(pool.map(run_quietly, commands))
+def run_ffmpeg(videos: Sequence[Path], processes: int, threads: int, words: Callable[[Path], Sequence[object]]) -> None:
+    """Run ffmpeg on each video, in several processes at a time. `words` gives the words after the input."""
+    start = ("ffmpeg", "-v", "error", "-nostdin", "-threads", threads, "-i")
+    with ThreadPoolExecutor(processes) as pool:
+        list(pool.map(run_quietly, [(*start, video, *words(video)) for video in videos]))
 
 
 def ffmpeg_frames(media_set: MediaSet, out: Path, processes: int, threads: int) -> None:
-    """Write 4 frames of each second with the ffmpeg command."""
-    commands = []
+    """Write 4 frames of each second with ffmpeg."""
     for video in media_set.videos:
-        folder = out / video.stem
-        folder.mkdir(parents=True)
-        reading = ("-v", "error", "-nostdin", "-threads", threads, "-i", video.absolute())
-        writing = ("-an", "-vf", f"fps={FPS},scale=-2:{SHORT_SIDE}:flags=bicubic", "-q:v", FFMPEG_QUALITY)
-        commands.append(["ffmpeg", *reading, *writing, folder.absolute() / "%05d.jpg"])
-    at_a_time(processes, commands)
+        (out / video.stem).mkdir(parents=True)
+    filters = f"fps={FPS},scale=-2:{SHORT_SIDE}:flags=bicubic"
+    options = ("-an", "-vf", filters, "-q:v", 2)  # the best quality of its JPEG encoder
+    run_ffmpeg(media_set.videos, processes, threads, lambda video: (*options, out / video.stem / "%05d.jpg"))
 
 
 def librosa_from_wav(media_set: MediaSet, out: Path, cores: int) -> None:
-    """Extract WAV files with the ffmpeg command, then loop over their seconds."""
-    wavs = out / "wav"
-    wavs.mkdir(parents=True)
-    files = [(wavs / video.stem).absolute().with_name(f"{video.stem}.wav") for video in media_set.videos]
-    at_a_time(
-        cores,
-        [
-            ["ffmpeg", "-v", "error", "-nostdin", "-i", video.absolute(), "-vn", file]
-            for video, file in zip(media_set.videos, files, strict=True)
-        ],
-    )
-    run_quietly([sys.executable, ROOT / "benchmarks/plain_loops.py", "librosa", out, media_set.seconds, *files])
+    """Extract WAV files with ffmpeg, then run the librosa loop on them."""
+    files = [out / "wav" / f"{video.stem}.wav" for video in media_set.videos]
+    files[0].parent.mkdir(parents=True)
+    run_ffmpeg(media_set.videos, cores, 1, lambda video: ("-vn", out / "wav" / f"{video.stem}.wav"))
+    run_quietly([sys.executable, LOOPS, "librosa", out, media_set.seconds, *files])
 
 
 def contenders(kind: str, media_set: MediaSet, cores: int) -> dict[str, Callable[[], None]]:
-    """Name -> what cuts the pictures or the sounds of a set; the first one is this project's program."""
-    program, data_dir = KINDS[kind], media_set.data_dir
-    out = functools.partial(results_of, media_set)
-    plain = [sys.executable, ROOT / "benchmarks/plain_loops.py"]
-    works: dict[str, Callable[[], None]] = {
-        program: lambda: run_quietly(
-            [sys.executable, ROOT / "data" / program, "--data_dir", data_dir, "--num_threads", cores]
-        )
-    }
-    if kind == "pictures":
-        if has("ffmpeg"):
-            many, one = f"ffmpeg, {cores} processes", f"ffmpeg, {cores} threads"
-            works[many] = lambda: ffmpeg_frames(media_set, out(many), cores, 1)
-            works[one] = lambda: ffmpeg_frames(media_set, out(one), 1, cores)
-        if has("cv2"):
-            works["OpenCV loop"] = lambda: run_quietly([*plain, "opencv", out("OpenCV loop"), *media_set.videos])
-    elif has("librosa") and has("ffmpeg"):  # librosa reads mp4 by means of the ffmpeg command only
-        files = [video.absolute() for video in media_set.videos]
-        video_loop, wav_loop = "librosa loop", "librosa loop, WAV"
-        works[video_loop] = lambda: run_quietly([*plain, "librosa", out(video_loop), media_set.seconds, *files])
-        works[wav_loop] = lambda: librosa_from_wav(media_set, out(wav_loop), cores)
+    """Name -> what cuts the frames or the audio of a set. The first one is the program of this project."""
+    program, seconds, videos = PROGRAMS[kind], media_set.seconds, media_set.videos
+    own = [sys.executable, ROOT / "data" / program, "--data_dir", media_set.data_dir, "--num_threads", cores]
+    works: dict[str, Callable[[], None]] = {program: lambda: run_quietly(own)}
+
+    def add(name: str, work: Callable[..., None], *arguments: object) -> None:
+        works[name] = lambda: work(*arguments)
+
+    def loop(name: str, kind: str, *arguments: object) -> None:
+        add(name, run_quietly, [sys.executable, LOOPS, kind, results_of(media_set, name), *arguments])
+
+    if kind == "frames" and has("ffmpeg"):
+        for name, counts in ((f"ffmpeg, {cores} processes", (cores, 1)), (f"ffmpeg, {cores} threads", (1, cores))):
+            add(name, ffmpeg_frames, media_set, results_of(media_set, name), *counts)
+    if kind == "frames" and has("cv2"):
+        loop("OpenCV loop", "opencv", *videos)
+    if kind == "audio" and has("librosa") and has("ffmpeg"):  # librosa reads mp4 with the ffmpeg command only
+        loop("librosa loop", "librosa", seconds, *videos)
+        name = "librosa loop, WAV"
+        add(name, librosa_from_wav, media_set, results_of(media_set, name), cores)
     return works
 
 
 def has(name: str) -> bool:
-    """Whether a command, or a package, is there."""
+    """Whether a command or a package is installed."""
     return bool(shutil.which(name)) if name == "ffmpeg" else importlib.util.find_spec(name) is not None
 
 
 def results_of(media_set: MediaSet, name: str) -> Path:
-    """Folder that a contender writes into."""
+    """The folder that a contender writes into."""
     own = {"cut_video.py": video_frames_dir, "cut_audio.py": audio_frames_dir}
-    return own[name](media_set.data_dir) if name in own else media_set.data_dir / "others" / name
+    return own[name](media_set.data_dir) if name in own else media_set.data_dir.absolute() / "others" / name
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
 
 
 def measure(kind: str, media_set: MediaSet, cores: int, repeats: int) -> dict[str, Any]:
-    """Time all contenders on a set.
-
-    Returns:
-        Name -> its runs in seconds, their median, seconds of media a second, and how many files it wrote.
-    """
+    """Name of a contender -> its runs in seconds, their median, seconds of media a second, and files written."""
 
     def clear(name: str) -> None:
         shutil.rmtree(results_of(media_set, name), ignore_errors=True)
 
-    seconds = interleaved(contenders(kind, media_set, cores), repeats, before=clear)
-    suffix = {"pictures": "*.jpg", "sounds": "[0-9]*.npy"}[kind]
+    runs = interleaved(contenders(kind, media_set, cores), repeats, before=clear)
+    pattern = {"frames": "*.jpg", "audio": "[0-9]*.npy"}[kind]
     figures = {
         name: {
-            "runs": seconds[name],
-            "median": middle,
-            "media_seconds_per_second": media_set.media_seconds / middle,
-            "files": sum(1 for _ in results_of(media_set, name).rglob(suffix)),
+            "runs": seconds,
+            "median": median(seconds),
+            "media_seconds_per_second": media_set.seconds * len(media_set.videos) / median(seconds),
+            "files": sum(1 for _ in results_of(media_set, name).rglob(pattern)),
         }
-        for name, middle in medians(seconds).items()
+        for name, seconds in runs.items()
     }
-    for name in seconds:
+    for name in runs:
         clear(name)
     return figures
 
 
-def yardsticks(kind: str, figures: dict[str, Any]) -> dict[str, float]:
-    """How the program of this project compares.
-
-    Returns:
-        Of pictures its time over that of the faster ffmpeg, and OpenCV's time over its own; of sounds the times of both
-        librosa loops over its own. What was not measured is left out.
-    """
-    own = figures[KINDS[kind]]["median"]
-    others = {name: figure["median"] for name, figure in figures.items() if name != KINDS[kind]}
-    ffmpeg = [middle for name, middle in others.items() if name.startswith("ffmpeg")]
-    ratios = {f"{name} / {KINDS[kind]}": middle / own for name, middle in others.items() if "loop" in name}
-    return {f"{KINDS[kind]} / ffmpeg": own / min(ffmpeg), **ratios} if ffmpeg else ratios
+def ratios(kind: str, figures: dict[str, Any]) -> dict[str, float]:
+    """Time of the program over the faster ffmpeg's, and time of each loop over the program's."""
+    program, own = PROGRAMS[kind], figures[PROGRAMS[kind]]["median"]
+    ffmpeg = [figure["median"] for name, figure in figures.items() if name.startswith("ffmpeg")]
+    loops = {f"{name} / {program}": figure["median"] / own for name, figure in figures.items() if "loop" in name}
+    return ({f"{program} / ffmpeg": own / min(ffmpeg)} if ffmpeg else {}) | loops
 
 
 def table(results: dict[str, Any]) -> list[str]:
     """Lines of the table: a row for each set and contender."""
-    rows = []
-    for title, of_set in results["sets"].items():
-        for kind, program in KINDS.items():
-            own = of_set[kind][program]["median"]
-            for name, figure in of_set[kind].items():
-                cells = (f"{figure['median']:.2f}", f"{figure['media_seconds_per_second']:.0f}")
-                rows.append((title, kind, name, *cells, f"{figure['median'] / own:.2f}", figure["files"]))
-    head = ("set", "of each second", "what", "s", "s of media a s", "time / ours", "files")
-    return markdown_table(head, rows)
+    rows = [
+        (title, kind, name, f"{figure['median']:.2f}", f"{figure['media_seconds_per_second']:.0f}", figure["files"])
+        for title, of_set in results["sets"].items()
+        for kind in PROGRAMS
+        for name, figure in of_set[kind].items()
+    ]
+    return markdown_table(("set", "kind", "program", "s", "s of media a s", "files"), rows)
 
 
-def missing() -> list[str]:
-    """A line for each yardstick that cannot be had."""
-    remedies = {
-        "ffmpeg": "the ffmpeg command is not there: no ffmpeg, and no librosa loop, which reads videos with it",
-        "cv2": "OpenCV is not there: python3 -m pip install -r requirements-benchmark.txt brings it",
-        "librosa": "librosa is not there: python3 -m pip install -r requirements-benchmark.txt brings it",
-    }
-    return [line for name, line in remedies.items() if not has(name)]
+# --- program ----------------------------------------------------------------------------------------------------------
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Options of this program."""
+    """Parse the command line."""
     parser = plain_parser(__doc__)
-    parser.add_argument("--videos", type=positive_int, default=40, metavar="N", help="short ones (default: 40)")
-    parser.add_argument("--seconds", type=positive_int, default=6, metavar="N", help="of each short one (default: 6)")
-    parser.add_argument("--long_videos", type=positive_int, default=8, metavar="N", help="long ones (default: 8)")
-    parser.add_argument("--long_seconds", type=positive_int, default=60, metavar="N", help="of each (default: 60)")
-    parser.add_argument("--repeats", type=positive_int, default=3, metavar="N", help="runs of each (default: 3)")
-    parser.add_argument(
-        "--num_threads",
-        type=positive_int,
-        default=available_cores(),
-        metavar="N",
-        help="processes of our programs and of ffmpeg, or its threads (default: the cores, here %(default)s)",
-    )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path("datasets/benchmark/preprocessing"),
-        help="folder of the videos, which are made where they are missing (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--json", type=Path, default=Path("runs/benchmark/preprocessing.json"), help="file of all figures (%(default)s)"
-    )
+    for name, default, text in (
+        ("videos", 40, "short videos"),
+        ("seconds", 6, "length of a short video"),
+        ("long_videos", 8, "long videos"),
+        ("long_seconds", 60, "length of a long video"),
+        ("repeats", 3, "runs of each program"),
+        ("num_threads", available_cores(), "processes of our programs and of ffmpeg, or its threads"),
+    ):
+        text = f"{text} (default: {default})"
+        parser.add_argument(f"--{name}", type=positive_int, default=default, metavar="N", help=text)
+    text = "folder of the videos; missing ones are made (default: %(default)s)"
+    parser.add_argument("--data", type=Path, default=Path("datasets/benchmark/preprocessing"), help=text)
+    text = "file of all figures (default: %(default)s)"
+    parser.add_argument("--json", type=Path, default=Path("runs/benchmark/preprocessing.json"), help=text)
     return parser.parse_args(argv)
 
 
 def benchmark(options: argparse.Namespace) -> None:
-    """Measure, print the table, save the figures.
-
-    Raises:
-        UserError: a program failed, or the figures cannot be written.
-    """
-    results = {**new_results(options), "missing": missing(), "sets": {}, "ratios": {}}
-    sets = (
-        short_set(options.data, options.videos, options.seconds),
-        long_set(options.data, options.long_videos, options.long_seconds),
-    )
-    for media_set in sets:
-        print(f"\n{media_set.title}: {options.repeats} times each", flush=True)
-        of_set = {kind: measure(kind, media_set, options.num_threads, options.repeats) for kind in KINDS}
+    """Measure, print the table, save the figures."""
+    missing = [remedy for name, remedy in REMEDIES.items() if not has(name)]
+    results = {**new_results(options), "missing": missing, "sets": {}, "ratios": {}}
+    for media_set in make_sets(options):
+        print(f"{media_set.title}: {options.repeats} times each", flush=True)
+        of_set = {kind: measure(kind, media_set, options.num_threads, options.repeats) for kind in PROGRAMS}
         results["sets"][media_set.title] = of_set
         results["ratios"][media_set.title] = {
-            name: ratio for kind in KINDS for name, ratio in yardsticks(kind, of_set[kind]).items()
+            name: ratio for kind in PROGRAMS for name, ratio in ratios(kind, of_set[kind]).items()
         }
-        save_results(options.json, results)
+        write_json(options.json, results)
     print("", *table(results), "", sep="\n")
-    for title, ratios in results["ratios"].items():
-        print(f"{title}: " + ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items()))
-    print(*results["missing"], machine_line(results), f"\nWrote {options.json}.", sep="\n")
+    for title, of_set in results["ratios"].items():
+        print(f"{title}: " + ", ".join(f"{name} {ratio:.2f}" for name, ratio in of_set.items()))
+    print(*missing, machine_line(results), f"Wrote {options.json}.", sep="\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

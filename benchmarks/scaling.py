@@ -3,17 +3,15 @@
     python3 benchmarks/scaling.py                              # some minutes on 2 cores; links the demo set
     python3 benchmarks/scaling.py --sizes 1000 4000 --data_dir datasets/mine
 
-Hard links of one small set, cut already, make the large one, in a folder beside it that is removed afterwards. Each
-size is a part of it, with lists of its own. Start-up is location_dmc.py from its call until the first training batch
-is there, imports included, with as many processes that load data as it has by default; finding the seconds of all
-videos is part of it and also timed by itself. An epoch is extrapolated from its first steps, validation left out.
-Growth is the exponent p of cost ~ size^p from one size to the next. Files are in the system's cache.
+Hard links of a small data set make the large one, in a folder inside it that is removed afterwards. Each size is a
+part of it, with lists of its own. location_dmc.py itself runs, and its progress bar tells how far it is. Start-up is the
+time until the first training step is done, imports included. Indexing the seconds of all videos is part of it, and also
+timed alone. An epoch is extrapolated from its first steps. The files are in the cache of the system.
 """
 
 import argparse
-import json
-import math
-import signal
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -26,179 +24,191 @@ from typing import Any
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import itertools
+import psutil
 
-from benchmarks.clock import interleaved, medians
-from benchmarks.linked_set import temporary_set, write_lists
-from benchmarks.programs import ROOT
-from benchmarks.results import machine_line, markdown_table, new_results, save_results
+from benchmarks.shared import (
+    ROOT,
+    interleaved,
+    linked_set,
+    machine_line,
+    markdown_table,
+    new_results,
+    peak_memory,
+)
 from common.cli import new_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
 from data.index import index_seconds
+from data.layout import list_path
+from data.lists import write_list
+from metrics.table import write_json
 
-COSTS = ("find_seconds", "start_up", "start_up_memory", "epoch")
+WARM_UP = 2  # steps without the clock: memory is allocated, kernels are chosen
+SHARES = {"val": 0.12, "test": 0.17}  # of the videos, as data/split.py draws them
+STEP = re.compile(rb"epoch 1: [^\r]*?\| (\d+)/(\d+) \[")  # in the progress bar
 
 
-def names_of(written: dict[str, int], seconds: int) -> list[str]:
-    """The first videos that have `seconds` seconds together, or a few more."""
-    names, total = [], 0
-    for name, length in written.items():
-        if total >= seconds:
-            break
-        names.append(name)
-        total += length
-    return names
+def write_lists(folder: Path, names: list[str]) -> None:
+    """Write the lists of a size: two videos at least for validation and test, all others for training."""
+    folder.mkdir()
+    for list_name, share in SHARES.items():
+        count = max(2, round(share * len(names)))
+        write_list(list_path(folder, list_name), names[:count])
+        names = names[count:]
+    write_list(list_path(folder, "train"), names)
+
+
+def names_of(data_dir: Path, names: Sequence[str], size: int) -> list[str]:
+    """The first videos that have `size` seconds together, or a few more."""
+    totals = index_seconds(data_dir, names).first.tolist()  # seconds before each video
+    return [name for name, before in zip(names, totals, strict=False) if before < size]
 
 
 def start_training(data_dir: Path, lists: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Figures of `benchmarks.start_up` on a part of a data set.
+    """Figures of a training that is stopped after its first steps."""
+    with tempfile.TemporaryDirectory() as out:
+        given = {
+            "data_dir": data_dir,
+            "data_list_dir": lists,
+            "out": out,
+            "dmc_pkl": Path(out) / "dmc.pkl",
+            "recipe": "improved",
+            "v_cluster": 3,
+            "set": f"image_size={options.image_size}",
+        }
+        words = [str(word) for name, value in given.items() for word in (f"--{name}", value)]
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "location_dmc.py"), *words],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "TQDM_MININTERVAL": "0", "TQDM_MINITERS": "1"},  # the bar shows each step at once
+        )
+        try:
+            return watch(process, start, options.steps)
+        finally:
+            process.terminate()  # its loaders end with it
+            process.stderr.close()
+            process.wait()
+
+
+def watch(process: subprocess.Popen, start: float, steps: int) -> dict[str, Any]:
+    """Figures of a training, from the progress bar of its first epoch.
 
     Raises:
-        UserError: the training failed.
+        UserError: the training ended before its first steps.
     """
-    with tempfile.TemporaryDirectory() as out:
-        words = {
-            "data_dir": data_dir, "data_list_dir": lists, "out": out, "dmc_pkl": Path(out) / "dmc.pkl",
-            "recipe": "improved", "v_cluster": 3, "a_cluster": 1, "image_size": options.image_size,
-        }  # fmt: skip
-        given = [str(word) for name, value in words.items() for word in (f"--{name}", value)]
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "benchmarks/start_up.py"), str(time.time()), str(options.steps), *given],
-            capture_output=True, text=True,
-        )  # fmt: skip
-    if done.returncode:
-        raise UserError(f"the training failed: {(done.stderr.strip().splitlines() or ['without a reason'])[-1]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    times: dict[int, float] = {}  # steps done -> seconds since the start
+    text, memory = b"", 0
+    while chunk := os.read(process.stderr.fileno(), 65536):
+        text += chunk
+        if not (found := STEP.findall(text)):
+            continue
+        done, total = map(int, found[-1])
+        times.setdefault(done, time.perf_counter() - start)
+        memory = memory or (peak_memory(process.pid) if done else 0)
+        if done >= (last := min(total, WARM_UP + steps)):
+            step = (times[done] - times.get(WARM_UP, times[min(times)])) / max(1, last - WARM_UP)
+            return {
+                "start_up": times[1],
+                "start_up_memory": memory,
+                "peak_memory": peak_memory(process.pid),
+                "memory_of_all": memory_with_loaders(process.pid),
+                "step": step,
+                "epoch": step * total,
+                "steps_an_epoch": total,
+            }
+    lines = text.decode(errors="replace").strip().splitlines() or ["no message"]
+    raise UserError(f"the training failed: {lines[-1]}")
 
 
-def measure(data_dir: Path, written: dict[str, int], options: argparse.Namespace) -> dict[int, dict[str, Any]]:
-    """Size -> its figures, of `options.repeats` runs in turns: medians, but of memory the most."""
-    names = {size: names_of(written, size) for size in options.sizes}
+def memory_with_loaders(pid: int) -> int | None:
+    """Bytes of a process and its children, shared memory counted once; None outside Linux."""
+    parent = psutil.Process(pid)
+    infos = [process.memory_full_info() for process in (parent, *parent.children(recursive=True))]
+    return sum(info.pss for info in infos) if hasattr(infos[0], "pss") else None
+
+
+def measure(data_dir: Path, names: list[str], options: argparse.Namespace) -> dict[int, dict[str, Any]]:
+    """Size -> its figures over runs in turns: medians, but the most memory."""
+    of_size = {size: names_of(data_dir, names, size) for size in options.sizes}
     lists = {size: data_dir / f"lists_{size}" for size in options.sizes}
-    for size, of_size in names.items():
-        write_lists(lists[size], of_size)
-    finding = medians(
-        interleaved(
-            {str(size): lambda size=size: index_seconds(data_dir, names[size]) for size in options.sizes},
-            options.repeats,
-        )
+    for size in options.sizes:
+        write_lists(lists[size], of_size[size])
+    indexing = interleaved(
+        {str(size): lambda size=size: index_seconds(data_dir, of_size[size]) for size in options.sizes}, options.repeats
     )
     runs: dict[int, list[dict[str, Any]]] = {size: [] for size in options.sizes}
-    works = {
-        str(size): lambda size=size: runs[size].append(start_training(data_dir, lists[size], options))
-        for size in options.sizes
-    }
-    interleaved(works, options.repeats)
-    return {size: {"find_seconds": finding[str(size)], **summary(runs[size])} for size in options.sizes}
+    interleaved(
+        {
+            str(size): lambda size=size: runs[size].append(start_training(data_dir, lists[size], options))
+            for size in options.sizes
+        },
+        options.repeats,
+    )
+    return {size: {"index_seconds": median(indexing[str(size)]), **summary(runs[size])} for size in options.sizes}
 
 
 def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Medians of the runs of a size, but the most memory of any of them, and the time of an epoch in seconds."""
-    step = median([median(run["steps"]) for run in runs])
-    steps = runs[0]["steps_an_epoch"]
-    memory = [run["memory_of_all"] for run in runs if run["memory_of_all"] is not None]
-    return {
-        "start_up": median([run["start_up"] for run in runs]),
-        "start_up_memory": max(run["start_up_memory"] for run in runs),
-        "peak_memory": max(run["peak_memory"] for run in runs),
-        "memory_of_all": max(memory) if memory else None,
-        "step": step,
-        "steps_an_epoch": steps,
-        "epoch": step * steps,
-        "runs": list(runs),
-    }
-
-
-def growth(sizes: Sequence[int], costs: Sequence[float]) -> list[float]:
-    """Exponents of the cost from each size to the next: 1 is in proportion, 0 not at all."""
-    pairs = list(zip(sizes, costs, strict=True))
-    return [
-        math.log(cost / before) / math.log(size / smaller)
-        for (smaller, before), (size, cost) in itertools.pairwise(pairs)
-    ]
-
-
-def megabytes(count: int | None) -> str:
-    """A number of bytes in words; None is unknown."""
-    return "-" if count is None else f"{count / 1e6:.0f}"
+    """The figures of a size: medians of its runs, but the most memory."""
+    found: dict[str, Any] = {"runs": list(runs)}
+    for figure in runs[0]:
+        values = [run[figure] for run in runs]
+        most = "memory" in figure
+        found[figure] = None if None in values else max(values) if most else median(values)
+    return found
 
 
 def table(figures: dict[int, dict[str, Any]]) -> list[str]:
-    """Lines of two tables: the costs of each size, and how they grow."""
+    """Lines of the table: a row for each size."""
     head = (
-        "seconds of media", "find seconds, s", "start-up, s", "memory then, MB", "in training, MB",
-        "with data processes, MB", "step, ms", "epoch, min",
+        "seconds of media", "index, s", "start-up, s", "memory then, MB", "in training, MB", "with loaders, MB",
+        "step, ms", "epoch, min",
     )  # fmt: skip
+    memories = ("start_up_memory", "peak_memory", "memory_of_all")
     rows = [
         (
-            f"{size:,}", f"{of['find_seconds']:.3f}", f"{of['start_up']:.2f}",
-            megabytes(of["start_up_memory"]), megabytes(of["peak_memory"]), megabytes(of["memory_of_all"]),
-            f"{of['step'] * 1e3:.0f}", f"{of['epoch'] / 60:.2f}",
+            f"{size:,}",
+            f"{of['index_seconds']:.3f}",
+            f"{of['start_up']:.2f}",
+            *("-" if of[memory] is None else f"{of[memory] / 1e6:.0f}" for memory in memories),
+            f"{of['step'] * 1e3:.0f}",
+            f"{of['epoch'] / 60:.2f}",
         )
         for size, of in figures.items()
-    ]  # fmt: skip
-    lines = markdown_table(head, rows)
-    if len(figures) > 1:
-        sizes = list(figures)
-        exponents = [growth(sizes, [of[cost] for of in figures.values()]) for cost in COSTS]
-        grown = [
-            (f"{smaller:,} to {size:,}", *(f"{of_cost[step]:.2f}" for of_cost in exponents))
-            for step, (smaller, size) in enumerate(itertools.pairwise(sizes))
-        ]
-        lines += ["", *markdown_table(("growth: exponent", *(cost.replace("_", " ") for cost in COSTS)), grown)]
-    return lines
+    ]
+    return markdown_table(head, rows)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Options of this program."""
+    """Parse the command line."""
     parser = new_parser(__doc__)
-    parser.add_argument(
-        "--sizes",
-        type=positive_int,
-        nargs="+",
-        default=[1_000, 10_000, 100_000],
-        metavar="N",
-        help="seconds of media; each takes 5 links, so that the largest takes a minute to make (default: %(default)s)",
-    )
+    text = "seconds of media; each takes 5 links, so the largest takes a minute to make (default: %(default)s)"
+    sizes = [1_000, 10_000, 100_000]
+    parser.add_argument("--sizes", type=positive_int, nargs="+", default=sizes, metavar="N", help=text)
     parser.add_argument("--steps", type=positive_int, default=12, metavar="N", help="timed steps (default: 12)")
-    parser.add_argument(
-        "--image_size",
-        type=positive_int,
-        default=64,
-        metavar="N",
-        help="pixels of the pictures; small ones leave the cost of the data in sight (default: 64)",
-    )
+    text = "pixels of the frames; small ones leave the cost of the data in sight (default: 64)"
+    parser.add_argument("--image_size", type=positive_int, default=64, metavar="N", help=text)
     parser.add_argument("--repeats", type=positive_int, default=3, metavar="N", help="runs of each size (default: 3)")
-    parser.add_argument(
-        "--json", type=Path, default=Path("runs/benchmark/scaling.json"), help="file of all figures (%(default)s)"
-    )
+    parser.add_argument("--json", type=Path, default=Path("runs/benchmark/scaling.json"), help="file of all figures")
     options = parser.parse_args(argv)
     options.sizes = sorted(set(options.sizes))
     return options
 
 
 def benchmark(options: argparse.Namespace) -> None:
-    """Measure, print the tables, save the figures.
-
-    Raises:
-        UserError: there is nothing to link, or a training failed.
-        OSError: the links cannot be made.
-    """
+    """Measure, print the table, save the figures."""
     results = new_results(options)
-    with temporary_set(options.data_dir, options.sizes[-1]) as (folder, written):
-        figures = measure(folder, written, options)
-    costs = {cost: [of[cost] for of in figures.values()] for cost in COSTS}
+    with linked_set(options.data_dir, options.sizes[-1]) as (folder, names):
+        figures = measure(folder, names, options)
     results["sizes"] = {str(size): of for size, of in figures.items()}
-    results["growth"] = {cost: growth(options.sizes, of_cost) for cost, of_cost in costs.items()}
-    save_results(options.json, results)
-    print("", *table(figures), "", machine_line(results), f"\nWrote {options.json}.", sep="\n")
+    write_json(options.json, results)
+    print("", *table(figures), "", machine_line(results), f"Wrote {options.json}.", sep="\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     options = parse(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a plain kill ends it as Ctrl-C does
     return exit_status("scaling", lambda: benchmark(options))
 
 

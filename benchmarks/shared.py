@@ -1,0 +1,231 @@
+"""What the benchmarks share: the clock, the machine, results, tables, runs of programs, and large linked data sets."""
+
+import argparse
+import contextlib
+import datetime
+import multiprocessing
+import os
+import platform
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from tqdm import tqdm
+
+from common.cli import available_cores
+from common.errors import UserError
+from data import layout
+from data.index import SecondIndex, index_seconds
+from data.lists import read_list, write_list
+from data.preprocess.settings import SETTINGS_FILE
+
+ROOT = Path(__file__).resolve().parents[1]
+GRACE = 5.0  # seconds in which a program ends before the next, harder signal
+MOST_LINKS = 60_000  # of a file; ext4 has 65,000
+
+
+# --- clock ------------------------------------------------------------------------------------------------------------
+
+
+def interleaved(
+    works: Mapping[str, Callable[[], object]], repeats: int, before: Callable[[str], object] = lambda _: None
+) -> dict[str, list[float]]:
+    """Seconds of each work in each round. A slow phase of the machine slows all works alike.
+
+    The rounds are a b c, then b c a, then c a b, so that no work always follows the same one.
+
+    Args:
+        works: name -> what to time. On a GPU it has to wait for its own result.
+        repeats: number of rounds.
+        before: called with the name before each run, and not timed.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in works}
+    names = list(works)
+    with tqdm(total=repeats * len(names), unit="run") as bar:
+        for turn in range(repeats):
+            start = turn % len(names)
+            for name in names[start:] + names[:start]:
+                bar.set_description(name)
+                before(name)
+                begin = time.perf_counter()
+                works[name]()
+                seconds[name].append(time.perf_counter() - begin)
+                bar.update()
+    return seconds
+
+
+def in_own_process(work: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - the result of `work`
+    """Call a function of a module in a new process, where no earlier measurement has left anything."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+def peak_memory(pid: int) -> int:
+    """Bytes that a process has had in memory at most; outside Linux the bytes that it has now."""
+    status = Path(f"/proc/{pid}/status")
+    if status.exists():  # getrusage would count the memory of the parent process too
+        return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return psutil.Process(pid).memory_info().rss
+
+
+# --- results ----------------------------------------------------------------------------------------------------------
+
+
+def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """The name of the processor."""
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.exists() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return next(filter(None, named), platform.processor() or platform.machine())
+
+
+def device_name() -> str:
+    """The name of the GPU, ``mps``, or ``cpu``."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def new_results(options: argparse.Namespace) -> dict[str, Any]:
+    """The head of a benchmark's results: date, machine, its load before the benchmark, and the options."""
+    machine = {
+        "cpu": cpu_model(),
+        "cores": available_cores(),
+        "device": device_name(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 2),
+    }
+    given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    return {"date": datetime.date.today().isoformat(), "machine": machine, "options": given}
+
+
+def machine_line(results: Mapping[str, Any]) -> str:
+    """One line on the machine and the date, for the foot of a table."""
+    machine = results["machine"]
+    gpu = "" if machine["device"] == "cpu" else f", {machine['device']}"
+    return (
+        f"{machine['cpu']}, {machine['cores']} cores{gpu}, PyTorch {machine['torch']}, {results['date']}, "
+        f"load before {machine['load']:.1f}."
+    )
+
+
+def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Lines of a table in Markdown. The first column is aligned left, the others right."""
+    texts = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(4, *map(len, column)) for column in zip(*texts, strict=True)]
+    texts.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+    aligns = [str.ljust, *[str.rjust] * (len(widths) - 1)]
+    cells = [[align(cell, width) for align, cell, width in zip(aligns, row, widths, strict=True)] for row in texts]
+    return [f"| {' | '.join(row)} |" for row in cells]
+
+
+# --- programs ---------------------------------------------------------------------------------------------------------
+
+
+def run_program(script: str | Path, arguments: Sequence[object], log: Path) -> None:
+    """Run a program, print its output line by line, and append command, output and messages to a log.
+
+    Raises:
+        UserError: it failed; the text has its last message, its command and the log.
+    """
+    command = [sys.executable, str(ROOT / script), *map(str, arguments)]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TQDM_DISABLE": "1"}
+    with log.open("a", encoding="utf-8") as file, tempfile.TemporaryFile("w+", errors="replace") as messages:
+        print("$", shlex.join(command), file=file, flush=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=messages, env=environment, text=True, errors="replace"
+        )
+        try:
+            for line in process.stdout:
+                print(line, end="", flush=True)
+                print(line, end="", file=file, flush=True)
+            status = process.wait()
+        finally:
+            stop(process)
+            messages.seek(0)
+            text = messages.read()
+            file.write(text)
+    if status:
+        reason = (text.strip() or "no message").splitlines()[-1]
+        raise UserError(
+            f"{script} failed (exit status {status}): {reason}\n  its output: {log}\n  its command: "
+            f"{shlex.join(command)}"
+        )
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End a program. First it only gets time: Ctrl-C in a terminal reaches it too, and it may be clearing up."""
+    for number in (0, signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        process.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE)
+
+
+# --- large data sets --------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def linked_set(data_dir: Path, count: int) -> Iterator[tuple[Path, list[str]]]:
+    """A temporary data set of at least `count` seconds: hard links of the videos of `data_dir`, again and again.
+
+    It lies inside `data_dir`, because links stay on their file system. Each of its lists has all its videos.
+
+    Yields:
+        Its folder, and the names of its videos.
+    """
+    frames = layout.video_frames_dir(data_dir)
+    names = sorted(entry.name for entry in os.scandir(frames) if entry.is_dir()) if frames.is_dir() else []
+    source = index_seconds(data_dir, names)
+    if not len(source):
+        raise UserError(f"--data_dir {data_dir} has no frames and spectrograms to link: cut it first, or make demo")
+    if count / len(source) > MOST_LINKS:
+        raise UserError(f"--data_dir {data_dir} is too small for {count} seconds: its files would have too many links")
+    with tempfile.TemporaryDirectory(prefix=".linked-", dir=data_dir) as folder:
+        for file in (layout.noise_file, layout.silence_file):
+            file(Path(folder)).parent.mkdir(parents=True, exist_ok=True)
+            os.link(file(source.data_dir), file(Path(folder)))
+        yield Path(folder), _link_videos(source, Path(folder), count)
+        print("removing the links", flush=True)
+
+
+def _link_videos(source: SecondIndex, target: Path, count: int) -> list[str]:
+    names: list[str] = []
+    with tqdm(total=count, desc="link", unit="s") as bar:
+        while bar.n < count:
+            video = len(names) % len(source.names)
+            name = f"{len(names):06d}"
+            for folder_of in (layout.video_frames_dir, layout.audio_frames_dir):
+                of_video = folder_of(source.data_dir) / source.names[video]
+                shutil.copytree(of_video, folder_of(target) / name, copy_function=os.link)
+            names.append(name)
+            bar.update(int(source.first[video + 1] - source.first[video]))
+    for folder_of in (layout.video_frames_dir, layout.audio_frames_dir):
+        if (settings := folder_of(source.data_dir) / SETTINGS_FILE).exists():
+            os.link(settings, folder_of(target) / SETTINGS_FILE)
+    for list_name in layout.LIST_NAMES:
+        write_list(layout.list_path(target, list_name), names)
+    return names
+
+
+@contextlib.contextmanager
+def large_enough(data_dir: Path, count: int) -> Iterator[Path]:
+    """The data set itself if its training list has `count` seconds, else a linked set."""
+    path = layout.list_path(data_dir, "train")
+    if path.exists() and len(index_seconds(data_dir, read_list(path))) >= count:
+        yield data_dir
+    else:
+        with linked_set(data_dir, count) as (folder, _):
+            yield folder
