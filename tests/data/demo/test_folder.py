@@ -1,0 +1,98 @@
+"""The folder of a demo data set: no other data is lost, and the descriptions fit the extracted frames."""
+
+import dataclasses
+from collections import Counter
+
+import pytest
+
+from common.errors import UserError
+from data.demo.folder import prepare_folder, video_path, write_descriptions
+from data.demo.plan import CATEGORY_IDS, DemoSettings, plan_videos
+from data.layout import frame_file
+from data.media.frame_selection import select_at_constant_rate
+from tests.fixtures.demo_sets import CROWDS, SOLOS, read_json
+
+
+def prepare(folder, settings=SOLOS, overwrite=False):
+    return prepare_folder(folder, settings, plan_videos(settings), overwrite)
+
+
+def describe(folder, settings):
+    """Write descriptions in which all instruments always have the same box."""
+    plans = plan_videos(settings)
+    write_descriptions(folder, settings, plans, [[[(32, 60, 64, 120)] * settings.sources] * p.frames for p in plans])
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A complete demo data set with empty videos."""
+    prepare(tmp_path)
+    for plan in plan_videos(SOLOS):
+        video_path(tmp_path, plan.name).touch()
+    describe(tmp_path, SOLOS)
+    return tmp_path
+
+
+def files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("change", [{"seed": 11}, {"videos": 9}, {"seconds": 3}, {"sources": 2}, {"distractors": 1}])
+def test_a_set_of_other_settings_is_kept(folder, change):
+    before = files(folder)
+    (option,) = change
+    with pytest.raises(UserError, match=f"{option}.*instead of.*--data_dir.*--overwrite 1") as error:
+        prepare(folder, dataclasses.replace(SOLOS, **change))
+    assert str(folder) in str(error.value)
+    assert files(folder) == before
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("described", [True, False])
+def test_other_videos_are_never_touched(folder, overwrite, described):
+    (folder / "video" / "holiday.mp4").write_bytes(b"precious")
+    if not described:
+        (folder / "demo.json").unlink()
+    before = files(folder)
+    with pytest.raises(UserError, match=r"holiday\.mp4.*--data_dir"):
+        prepare(folder, overwrite=overwrite)
+    assert files(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("demo.json", text) for text in ("[]", "{", '{"settings": {}, "videos": ["../../elsewhere"]}')]
+    + [("boxes.json", "{}"), ("labels.json", "{}")],
+)
+def test_descriptions_of_another_data_set_are_kept(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=name):
+        prepare(tmp_path, overwrite=True)
+    assert files(tmp_path) == {tmp_path / name: content.encode()}
+
+
+def test_overwrite_removes_the_earlier_set_with_its_extracted_files_and_nothing_else(folder):
+    for kind in ("video_frames", "audio_frames"):
+        for name in (plan_videos(SOLOS)[0].name, "other"):
+            (folder / kind / name).mkdir(parents=True)
+    for name in ("train.txt", "val.txt", "test.txt", "notes.txt"):
+        (folder / name).touch()
+    assert prepare(folder, DemoSettings(2, 1, 1, 0, 5), overwrite=True) == set()
+    left = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    others = {"video_frames/other", "audio_frames/other", "notes.txt"}
+    assert left == {"video", "video_frames", "audio_frames", *others}
+
+
+@pytest.mark.parametrize("settings", [SOLOS, CROWDS], ids=["solos", "crowds"])
+def test_descriptions_have_boxes_of_each_frame_under_its_extracted_key_and_labels_of_each_video(tmp_path, settings):
+    describe(tmp_path, settings)
+    boxes, labels, demo = (read_json(tmp_path / f"{name}.json") for name in ("boxes", "labels", "demo"))
+    plans = plan_videos(settings)
+    assert Counter(key.split("/")[0] for key in boxes) == {plan.name: plan.frames for plan in plans}
+    for plan in plans:
+        entry = [{"normbox": [0.1, 0.25, 0.1, 0.25], "category_id": CATEGORY_IDS[name]} for name in plan.instruments]
+        for second, index in select_at_constant_rate(plan.frames, plan.frame_rate, 4):
+            assert boxes[f"{plan.name}/{frame_file(second, index)}"] == {"bbox": entry}
+    named = {name: label for label, names in labels["videos"].items() for name in names}
+    assert named == {plan.name: " ".join(plan.instruments) for plan in plans}
+    assert demo["categories"] == {str(number): name for name, number in CATEGORY_IDS.items()}
