@@ -1,6 +1,6 @@
-"""The page about a run in a real browser, as a person uses it: Debian's chromium, driven by playwright.
+"""The page of vis/report.py in a real browser: chromium, driven by playwright.
 
-Where there is no browser these tests are skipped, except where DMC_BROWSER_TEST is set, as by .ci/run.
+Without a browser these tests are skipped, but they fail if DMC_BROWSER_TEST is set, as by .ci/run.
 """
 
 import base64
@@ -18,19 +18,20 @@ from metrics.annotations import parse_frame, read_annotations
 from metrics.evaluate import score_run
 from metrics.runs import read_run
 from metrics.scores import resized
-from tests.fixtures.report_set import CLASSES, KEYS, NAMES, make_report_set, make_run, maps_of
+from tests.fixtures.report_set import CLASSES, GREY, KEYS, NAMES, make_report_set, make_run, maps_of
 from vis import report
-from vis.overlay import STRENGTH, heat_picture, relative
+from vis.overlay import STRENGTH, colorize, relative
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 740}
-EDGE = 12  # pixels of a picture in which the card's rounded corners lie
+EDGE = 12  # pixels of a frame in which the rounded corners of its card lie
+pytestmark = pytest.mark.slow
 IN_ORDER = sorted(KEYS, key=parse_frame)
 
 
 def unavailable(reason: str) -> None:
-    """Skip, or fail where a browser has to be there."""
+    """Skip, or fail if a browser is required."""
     if os.environ.get("DMC_BROWSER_TEST") == "1":
         pytest.fail(f"DMC_BROWSER_TEST=1, but {reason}")
     pytest.skip(reason)
@@ -46,7 +47,7 @@ def browser():
     except ImportError:
         unavailable("playwright is not installed: pip install -r requirements-dev.txt")
     with sync_playwright() as playwright:
-        # As root, as in containers, it starts without its sandbox only; the page is our own.
+        # As root, as in containers, it starts only without its sandbox. The page is our own.
         launched = playwright.chromium.launch(executable_path=path, args=QUIET, chromium_sandbox=os.geteuid() != 0)
         yield launched
         launched.close()
@@ -54,18 +55,18 @@ def browser():
 
 @pytest.fixture(scope="module")
 def written(browser, tmp_path_factory) -> Path:
-    """A page with everything; its run and data set lie beside it."""
+    """A page with scores, curves, audio, and a missing video. Its run and data set lie beside it."""
     folder = tmp_path_factory.mktemp("report")
     make_report_set(folder / "set")
     (folder / "set" / "video" / f"{NAMES[3]}.mp4").unlink()
     dmc_pkl = make_run(folder / "run")
     options = [str(dmc_pkl), "--data_dir", str(folder / "set"), "--run", str(dmc_pkl.parent)]
-    assert report.main(options) == 1  # as a video is gone
+    assert report.main(options) == 1  # a video is missing
     return dmc_pkl.with_name("dmc.html")
 
 
 def open_page(browser, written: Path, viewport: dict[str, int] = DESKTOP, **options: object):
-    """The page, and a list into which everything goes that the browser complains of or asks for elsewhere."""
+    """The page, and a list that gets all its errors and its requests to the network."""
     page = browser.new_context(viewport=viewport, offline=True, **options).new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
@@ -86,7 +87,7 @@ def opened(browser, written):
 
 
 def wait_until(page, condition: str, argument: object = None) -> None:
-    """Ask again and again; the page's own policy forbids what Playwright's `wait_for_function` does after the first."""
+    """Poll a condition. The policy of the page forbids Playwright's own `wait_for_function`."""
     deadline = time.monotonic() + 30
     while not page.evaluate(condition, argument):
         assert time.monotonic() < deadline, condition
@@ -94,7 +95,7 @@ def wait_until(page, condition: str, argument: object = None) -> None:
 
 
 def shown(page) -> list[str]:
-    """Keys of the pictures that can be seen, in the order in which they are."""
+    """Keys of the visible frames, in their order on the page."""
     numbers = page.eval_on_selector_all(
         "#gallery > li",
         """cards => cards.filter(card => card.checkVisibility())
@@ -111,17 +112,23 @@ def scores_of(written: Path) -> dict[str, float]:
     return {key: one["iou"] for key, one in score_run(maps.maps, 1, annotations).by_frame().items()}
 
 
-def test_the_page_opens_without_a_complaint_or_a_question_to_the_network(browser, written):
+def pixels_of(page, number: int) -> np.ndarray:
+    """A frame with its map as the browser shows it, float [H, W, 3]."""
+    with Image.open(io.BytesIO(page.locator(f"[data-number='{number}'] .frame").screenshot())) as image:
+        return np.asarray(image.convert("RGB")).astype(float)
+
+
+def test_the_page_opens_without_errors_and_network_requests(browser, written):
     page, complaints = open_page(browser, written)
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     wait_until(page, "[...document.images].every(image => image.complete && image.naturalWidth > 0)")
     assert complaints == [] and shown(page) == IN_ORDER
     assert page.title() == "What makes the sound: dmc.pkl"
-    assert page.inner_text("#shown") == "16 of 16 pictures"
+    assert page.inner_text("#shown") == "16 of 16 frames"
     page.context.close()
 
 
-def test_sorting_reorders(opened, written):
+def test_sorting_reorders_the_frames(opened, written):
     scores = scores_of(written)
     scored = [key for key in IN_ORDER if key in scores]
     unscored = [key for key in IN_ORDER if key not in scores]
@@ -135,10 +142,10 @@ def test_sorting_reorders(opened, written):
     assert shown(opened) == IN_ORDER
 
 
-def test_filters_hide(opened, written):
+def test_filters_hide_frames_until_reset(opened, written):
     opened.select_option("#video", label=NAMES[1])
     assert shown(opened) == [key for key in IN_ORDER if key.startswith(f"{NAMES[1]}/")]
-    assert opened.inner_text("#shown") == "4 of 16 pictures"
+    assert opened.inner_text("#shown") == "4 of 16 frames"
     opened.select_option("#video", "")
     label, videos = next(iter(CLASSES.items()))
     opened.select_option("#label", label=label)
@@ -157,92 +164,66 @@ def test_filters_hide(opened, written):
     assert shown(opened) == IN_ORDER and not opened.is_visible("#nothing")
 
 
-def picture_of(page, number: int) -> np.ndarray:
-    """What the browser shows of a frame and its map, float [H, W, 3]."""
-    with Image.open(io.BytesIO(page.locator(f"[data-number='{number}'] .picture").screenshot())) as picture:
-        return np.asarray(picture.convert("RGB")).astype(float)
-
-
-def test_the_slider_changes_the_overlay(opened):
+def test_strength_and_boxes_change_the_overlay(opened):
+    with_boxes = pixels_of(opened, 15)
     opened.uncheck("#boxes")
-    pictures = {}
+    assert np.abs(with_boxes - pixels_of(opened, 15)).max() > 80
+    frames = {}
     for strength in (0, 30, 60, 100):
         opened.fill("#strength", str(strength))
         assert opened.inner_text("#strength-text") == f"{strength} %"
-        pictures[strength] = picture_of(opened, 0)[EDGE:-EDGE, EDGE:-EDGE]
-    assert np.abs(pictures[0] - 100).max() <= 3  # the grey frame alone
-    changes = [np.abs(pictures[strength] - 100).max() for strength in (30, 60, 100)]
+        frames[strength] = pixels_of(opened, 0)[EDGE:-EDGE, EDGE:-EDGE]
+    assert np.abs(frames[0] - GREY).max() <= 3  # the plain frame
+    changes = [np.abs(frames[strength] - GREY).max() for strength in (30, 60, 100)]
     assert 20 < changes[0] < changes[1] - 20 < changes[2] - 40
 
 
-def test_the_overlay_is_that_of_draw_py_and_the_switch_changes_its_cluster(opened):
+def test_the_overlay_of_each_cluster_is_that_of_draw_py(opened):
     opened.uncheck("#boxes")
-    key = KEYS.index(IN_ORDER[0])
     for cluster in (0, 1):
+        heat = relative(maps_of(IN_ORDER[0])[cluster])
         opened.locator("[name=cluster]").nth(cluster).check()
         content = opened.eval_on_selector("[data-number='0'] canvas", "canvas => canvas.toDataURL()")
-        with Image.open(io.BytesIO(base64.b64decode(content.partition(",")[2]))) as picture:
-            drawn = np.asarray(picture).astype(float)  # RGBA
-        expected = heat_picture(relative(maps_of(key)[cluster]), 96, 96).astype(float)
+        with Image.open(io.BytesIO(base64.b64decode(content.partition(",")[2]))) as image:
+            drawn = np.asarray(image).astype(float)  # RGBA
         opacity = drawn[..., 3:] / 255
-        # Where it is nearly transparent, browsers keep few digits of a colour: what counts is what is added.
-        assert np.abs(drawn[..., :3] - expected)[opacity[..., 0] > 0.5].max() <= 8
-        assert np.abs((drawn[..., :3] - expected) * opacity).max() <= 4
-        assert np.abs(opacity[..., 0] - resized(relative(maps_of(key)[cluster]), 96, 96)).max() <= 1.1 / 255
-        shown_picture = picture_of(opened, 0)
-        height, width = shown_picture.shape[:2]
-        hot = np.unravel_index(maps_of(key)[cluster].argmax(), (4, 5))
-        y, x = round((hot[0] + 0.5) / 4 * height), round((hot[1] + 0.5) / 5 * width)
-        find_peak = heat_picture(np.ones((1, 1)), 1, 1)[0, 0]
-        assert shown_picture[y, x] == pytest.approx(STRENGTH * find_peak + (1 - STRENGTH) * 100, abs=12)
+        # Browsers keep few digits of a color that is nearly transparent, so compare its contribution.
+        assert np.abs((drawn[..., :3] - colorize(heat, 96, 96)) * opacity).max() <= 4
+        assert np.abs(opacity[..., 0] - resized(heat, 96, 96)).max() <= 1.1 / 255
+        pixels = pixels_of(opened, 0)
+        row, column = np.unravel_index(heat.argmax(), (4, 5))
+        y, x = round((row + 0.5) / 4 * pixels.shape[0]), round((column + 0.5) / 5 * pixels.shape[1])
+        hottest = colorize(np.ones((1, 1)), 1, 1)[0, 0]
+        assert pixels[y, x] == pytest.approx(STRENGTH * hottest + (1 - STRENGTH) * GREY, abs=12)
 
 
-def test_boxes_can_be_switched_off(opened):
-    with_boxes = picture_of(opened, 15)
-    opened.uncheck("#boxes")
-    assert np.abs(with_boxes - picture_of(opened, 15)).max() > 80
-
-
-def test_sounds_have_a_duration_and_play_one_at_a_time(opened):
-    sounds = opened.locator("audio")
-    assert sounds.count() == 12  # of the video that is gone there are none
-    for number in range(12):
-        sounds.nth(number).scroll_into_view_if_needed()
-        sounds.nth(number).evaluate(
-            """audio => new Promise((resolve, reject) => {
-                if (audio.readyState >= 1) resolve();
-                audio.onloadedmetadata = resolve;
-                audio.onerror = () => reject(audio.error?.message);
-            })"""
-        )
-        assert sounds.nth(number).evaluate("audio => audio.duration") == pytest.approx(1, abs=0.1)
-    for number in (10, 11):  # as browsers want it, by a key that a person presses
-        sounds.nth(number).evaluate("audio => { audio.loop = true; audio.focus(); }")
+def test_audio_lasts_a_second_and_plays_one_at_a_time(opened):
+    players = opened.locator("audio")
+    assert players.count() == 12  # the missing video has none
+    for number in (0, 11):
+        players.nth(number).scroll_into_view_if_needed()
+        wait_until(opened, "number => document.querySelectorAll('audio')[number].readyState >= 1", number)
+        assert players.nth(number).evaluate("audio => audio.duration") == pytest.approx(1, abs=0.1)
+    for number in (10, 11):  # browsers play only after a key is pressed
+        players.nth(number).evaluate("audio => { audio.loop = true; audio.focus(); }")
         opened.keyboard.press("Space")
         wait_until(opened, "number => !document.querySelectorAll('audio')[number].paused", number)
-    wait_until(opened, "document.querySelectorAll('audio')[10].paused")  # told to once the other one plays
+    wait_until(opened, "document.querySelectorAll('audio')[10].paused")
 
 
-def test_a_gallery_that_is_far_away_holds_no_players(opened):
+def test_cards_far_from_the_window_hold_no_audio(opened):
     opened.set_viewport_size({"width": 375, "height": 300})
     opened.evaluate("window.scrollTo(0, 0)")
     wait_until(opened, "document.querySelectorAll('audio[src]').length < 6")
 
 
-def test_everything_can_be_reached_and_used_by_keyboard(opened):
+def test_the_page_can_be_used_by_keyboard(opened):
     reached = []
-    for _ in range(40):
+    while "audio" not in reached and len(reached) < 40:
         opened.keyboard.press("Tab")
         reached.append(opened.evaluate("document.activeElement.id || document.activeElement.localName"))
-        if reached[-1] == "audio":
-            break
-    assert [name for name in reached if name in ("sort", "video", "label", "lowest", "highest")] == [
-        "sort",
-        "video",
-        "label",
-        "lowest",
-        "highest",
-    ]
+    filters = ["sort", "video", "label", "lowest", "highest"]
+    assert [name for name in reached if name in filters] == filters
     assert {"a", "summary", "button", "strength", "boxes", "audio"} <= set(reached)
     opened.focus("#strength")
     opened.keyboard.press("ArrowRight")
@@ -252,19 +233,16 @@ def test_everything_can_be_reached_and_used_by_keyboard(opened):
     assert opened.input_value("[name=cluster]:checked") == "1"
 
 
-def test_it_can_be_read_on_a_phone_and_in_the_dark(browser, written):
-    grounds = {}
-    for scheme in ("light", "dark"):
-        page, complaints = open_page(browser, written, PHONE, color_scheme=scheme, is_mobile=True)
-        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-        assert page.evaluate("window.innerWidth") == PHONE["width"]  # nothing has widened the page
-        lefts = page.eval_on_selector_all("#gallery > li", "all => all.map(one => one.getBoundingClientRect().left)")
-        assert len(set(lefts)) == 1  # one column
-        grounds[scheme] = page.evaluate(
-            """() => ['backgroundColor', 'color'].map(name =>
-                getComputedStyle(document.body)[name].match(/\\d+/g).map(Number)[0])"""
-        )
-        assert complaints == []
-        page.context.close()
-    assert grounds["light"][0] > 200 > 60 > grounds["light"][1]
-    assert grounds["dark"][0] < 60 < 200 < grounds["dark"][1]
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_readable_on_a_phone_in_both_color_schemes(browser, written, scheme):
+    page, complaints = open_page(browser, written, PHONE, color_scheme=scheme, is_mobile=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert page.evaluate("window.innerWidth") == PHONE["width"]  # nothing has widened the page
+    lefts = page.eval_on_selector_all("#gallery > li", "all => all.map(one => one.getBoundingClientRect().left)")
+    assert len(set(lefts)) == 1  # one column
+    red_of = "([selector, name]) => +getComputedStyle(document.querySelector(selector))[name].match(/\\d+/)[0]"
+    ground = page.evaluate(red_of, ["body", "backgroundColor"])
+    inks = [page.evaluate(red_of, args) for args in (["body", "color"], [".panel text", "fill"])]
+    assert (min(inks) > 200 > 60 > ground) if scheme == "dark" else (max(inks) < 60 < 200 < ground)
+    assert complaints == []
+    page.context.close()
