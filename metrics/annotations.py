@@ -19,7 +19,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ FLICKR_EDGES = ("xmin", "ymin", "xmax", "ymax")
 OVERSHOOT = 0.25  # part of a frame. A box beyond it is probably in pixels, not in fractions
 LARGEST_NUMBER = 1e9
 NO_CLASS = "no class"
+T = TypeVar("T")
 
 KEY_FORM = "NAME/frame_013/00411"
 # NAME may start with dashes and contain dots. Published files of maps have whole paths before it.
@@ -168,13 +169,13 @@ def _parse_flickr(text: str, path: Path) -> Boxes:
     return _boxes(corners, [""] * len(corners))
 
 
-def _expect(value: object, kind: type, expected: str, where: str):
+def _expect(value: object, kind: type[T], expected: str, where: str) -> T:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise UserError(f"{where}: expected {expected}, found {value!r:.60}")
     return value
 
 
-def _field(entry: object, key: str, kind: type, expected: str, where: str):
+def _field(entry: object, key: str, kind: type[T], expected: str, where: str) -> T:
     """A field of a JSON object."""
     fields = _expect(entry, dict, f'an object with "{key}"', where)
     return _expect(fields.get(key), kind, f'{expected} as "{key}"', where)
