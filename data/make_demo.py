@@ -20,7 +20,6 @@ import signal
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 
-import av
 from tqdm import tqdm
 
 from common.cli import available_cores, command, new_parser, positive_int, whole_number
@@ -55,7 +54,7 @@ def make_data_set(data_dir: Path, settings: DemoSettings, processes: int, overwr
         present = prepare_folder(data_dir, settings, plans, overwrite)
         paths = [None if plan.name in present else video_path(data_dir, plan.name) for plan in plans]
         write_descriptions(data_dir, settings, plans, make_videos(settings, plans, paths, processes))
-    except (OSError, av.FFmpegError) as error:
+    except OSError as error:
         raise UserError(f"cannot write the demo data set in {data_dir}: {error}. Choose another --data_dir?") from error
     except BrokenExecutor as error:
         raise UserError("a process was killed, perhaps for lack of memory: use a smaller --num_threads.") from error

@@ -36,7 +36,10 @@ def make_video(settings: DemoSettings, plan: VideoPlan, path: Path | None) -> li
             yield frame
 
     audio = render_audio(settings, plan)
-    write_video(path, frames(), (WIDTH, HEIGHT), plan.frame_rate, audio, plan.sample_rate)
+    try:
+        write_video(path, frames(), (WIDTH, HEIGHT), plan.frame_rate, audio, plan.sample_rate)
+    except av.FFmpegError as error:
+        raise OSError(str(error)) from error
     return boxes
 
 
