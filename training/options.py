@@ -193,7 +193,7 @@ def merge_options(given: dict[str, Any], from_checkpoint: dict[str, Any]) -> arg
         if name in DEFAULTS and name not in NOT_FROM_CHECKPOINT and _is_usable(name, value)
     }
     inherited_name = from_checkpoint.get("recipe")
-    name = given.get("recipe", inherited_name if inherited_name in RECIPES else DEFAULT_RECIPE)
+    name = given.get("recipe", inherited_name if inherited_name in [*RECIPES] else DEFAULT_RECIPE)
     settings = inherited_settings(from_checkpoint) if name == (inherited_name or DEFAULT_RECIPE) else {}
     recipe = replace(RECIPES[name], **{**settings, **given_settings(given)})
     of_checkpoint = Path(inherited.get("data_dir", ""))

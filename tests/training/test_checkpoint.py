@@ -1,4 +1,4 @@
-"""Checkpoints: ours, those of the published code, and files that are neither."""
+"""Checkpoints: ours, the published code's, and files that are neither."""
 
 import os
 import pickle
@@ -9,11 +9,12 @@ from torchvision.models import resnet18
 
 from common.errors import UserError
 from models.dmc import DMC
+from models.recipes import ORIGINAL
 from training.checkpoint import load_weights, read_checkpoint, save_checkpoint
 
 
 def published_state_dict() -> dict[str, torch.Tensor]:
-    """A state dict with the names of METHOD section 6, of random weights."""
+    """A state dict with random weights and the names of the published code."""
     torch.manual_seed(3)
     weights = {}
     for net in ("visual_net", "audio_net"):
@@ -27,9 +28,9 @@ def published_state_dict() -> dict[str, torch.Tensor]:
     return weights
 
 
-def set_by_hand(weights: dict[str, torch.Tensor]) -> DMC:
-    """Oracle: the same weights, each parameter copied to where METHOD says that it is used."""
-    model = DMC().eval()
+def copied_by_hand(weights: dict[str, torch.Tensor]) -> DMC:
+    """Oracle: each weight copied to the layer that uses it in the published code."""
+    model = DMC(ORIGINAL).eval()
     with torch.no_grad():
         for net_name in ("visual_net", "audio_net"):
             for name, value in getattr(model, net_name).state_dict().items():
@@ -44,38 +45,39 @@ def set_by_hand(weights: dict[str, torch.Tensor]) -> DMC:
 
 
 @pytest.mark.parametrize("prefix", ["", "module."], ids=["plain", "DataParallel"])
-def test_a_published_state_dict_gives_the_output_of_the_same_weights_set_by_hand(tmp_path, prefix):
+def test_a_published_state_dict_gives_the_output_of_weights_copied_by_hand(tmp_path, prefix):
     weights = published_state_dict()
     torch.save({prefix + name: value for name, value in weights.items()}, tmp_path / "published.pth")
-    model = DMC().eval()
+    model = DMC(ORIGINAL).eval()
     note = load_weights(model, read_checkpoint(tmp_path / "published.pth"))
     assert "\n" not in note
     for unused in ("visual_net.conv1_a", "audio_net.conv1", "visual_net.fc", "fc_v_2", "fc_a_2", "fc_av"):
         assert unused in note
     frames = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
     spectrograms = torch.randn(1, 1, 201, 64)
-    reference = set_by_hand(weights)
+    reference = copied_by_hand(weights)
     with torch.no_grad():
-        torch.testing.assert_close(model.see(frames), reference.see(frames), rtol=0, atol=0)
-        torch.testing.assert_close(model.listen(spectrograms), reference.listen(spectrograms), rtol=0, atol=0)
+        torch.testing.assert_close(model.encode_frames(frames), reference.encode_frames(frames), rtol=0, atol=0)
+        found, expected = model.encode_audio(spectrograms), reference.encode_audio(spectrograms)
+        torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
-def test_what_a_published_file_lacks_is_said_in_one_line(tmp_path):
+def test_one_line_names_the_weights_that_a_published_file_lacks(tmp_path):
     weights = {
         name: value
         for name, value in published_state_dict().items()
         if not name.startswith("fc_a_1") and not name.endswith("num_batches_tracked")
     }
     torch.save(weights, tmp_path / "published.pth")
-    note = load_weights(DMC(), read_checkpoint(tmp_path / "published.pth"))
+    note = load_weights(DMC(ORIGINAL), read_checkpoint(tmp_path / "published.pth"))
     assert "missing num_batches_tracked, audio_projection" in note and "\n" not in note
 
 
-def test_ours_comes_back_as_it_was_and_other_numbers_of_clusters_are_no_obstacle(tmp_path):
-    saved = DMC(v_cluster=2)
+def test_a_saved_checkpoint_is_read_unchanged_and_fits_other_numbers_of_clusters(tmp_path):
+    saved = DMC(ORIGINAL, v_cluster=2)
     save_checkpoint(tmp_path / "ours.pth", {"model": saved.state_dict(), "args": {"v_cluster": 2}})
     checkpoint = read_checkpoint(tmp_path / "ours.pth")
-    loaded = DMC(v_cluster=5, a_cluster=3)
+    loaded = DMC(ORIGINAL, v_cluster=5, a_cluster=3)
     assert load_weights(loaded, checkpoint) is None
     assert checkpoint.args == {"v_cluster": 2}
     for name, value in saved.state_dict().items():
@@ -109,10 +111,10 @@ def one_stream() -> dict[str, torch.Tensor]:
         (one_stream, "audio_net.layer1.0.conv1.weight is missing"),
     ],
 )
-def test_another_architecture_says_so(tmp_path, weights, named):
+def test_weights_of_another_architecture_are_refused(tmp_path, weights, named):
     torch.save(weights(), tmp_path / "other.pth")
     with pytest.raises(UserError, match=f"(?s)other.pth holds another architecture.*{named}"):
-        load_weights(DMC(), read_checkpoint(tmp_path / "other.pth"))
+        load_weights(DMC(ORIGINAL), read_checkpoint(tmp_path / "other.pth"))
 
 
 class Payload:
@@ -129,34 +131,22 @@ def test_a_checkpoint_cannot_run_code(tmp_path, monkeypatch, zipped):
     assert not (tmp_path / "payload_ran").exists()
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "was not loaded"),
-        (b"no checkpoint at all", "was not loaded"),
-        (pickle.dumps({"a": 1}, protocol=2), "was not loaded"),
-    ],
-)
-def test_damaged_files_are_named(tmp_path, content, message):
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", pickle.dumps({"a": 1}, protocol=2), None])
+def test_damaged_and_truncated_files_are_named(tmp_path, content):
+    if content is None:
+        save_checkpoint(tmp_path / "bad.pth", {"model": {"w": torch.randn(1000)}, "args": {}})
+        content = (tmp_path / "bad.pth").read_bytes()[:2000]
     (tmp_path / "bad.pth").write_bytes(content)
-    with pytest.raises(UserError, match=f"bad.pth.*({message})"):
+    with pytest.raises(UserError, match=r"bad\.pth was not loaded"):
         read_checkpoint(tmp_path / "bad.pth")
 
 
-def test_a_truncated_checkpoint_is_named(tmp_path):
-    save_checkpoint(tmp_path / "a.pth", {"model": {"w": torch.randn(1000)}, "args": {}})
-    content = (tmp_path / "a.pth").read_bytes()
-    (tmp_path / "a.pth").write_bytes(content[: len(content) // 2])
-    with pytest.raises(UserError, match=r"a\.pth"):
-        read_checkpoint(tmp_path / "a.pth")
-
-
-def test_an_absent_checkpoint_names_the_remedy(tmp_path):
+def test_a_missing_checkpoint_names_the_remedy(tmp_path):
     with pytest.raises(UserError, match=r"no checkpoint .*none.pth: train one first"):
         read_checkpoint(tmp_path / "none.pth")
 
 
-def test_a_file_that_is_no_dict_of_weights(tmp_path):
+def test_a_file_without_a_dict_of_weights_is_refused(tmp_path):
     torch.save(torch.zeros(3), tmp_path / "tensor.pth")
     with pytest.raises(UserError, match="no checkpoint of DMC"):
         read_checkpoint(tmp_path / "tensor.pth")
@@ -166,12 +156,12 @@ def test_a_file_that_is_no_dict_of_weights(tmp_path):
             read_checkpoint(tmp_path / f"{number}.pth")
 
 
-def test_a_first_convolution_is_only_set_aside_where_the_published_one_stands_for_it(tmp_path):
-    # Our names without our frame, as someone may save them: audio_net.conv1 is the one in use.
-    ours = DMC().state_dict()
+def test_audio_net_conv1_is_used_in_a_file_without_the_published_conv1_a(tmp_path):
+    # A state dict of ours, saved without its options.
+    ours = DMC(ORIGINAL).state_dict()
     torch.save(ours, tmp_path / "flat.pth")
     checkpoint = read_checkpoint(tmp_path / "flat.pth")
     assert checkpoint.ignored == [] and torch.equal(
         checkpoint.model["audio_net.conv1.weight"], ours["audio_net.conv1.weight"]
     )
-    load_weights(DMC(), checkpoint)
+    load_weights(DMC(ORIGINAL), checkpoint)

@@ -1,40 +1,79 @@
-"""The device: what it is set to when it is chosen."""
+"""Device, precision and random states."""
+
+from pathlib import Path
 
 import pytest
 import torch
 
-from training.device import choose_device, random_states, restore_random_states
+from training.device import choose_device, choose_precision, random_states, restore_random_states, slow_training
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
-@pytest.fixture(autouse=True)
-def denormals():
-    """Other tests keep them."""
+@pytest.fixture
+def gpu_machine(monkeypatch):
+    """A machine that seems to have a GPU; other tests keep small numbers afterwards."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
     yield
     torch.set_flush_denormal(False)
 
 
-@pytest.mark.parametrize("name", ["cpu", "cuda", "auto"])
-def test_convolutions_on_a_gpu_are_tried_out_and_those_on_a_cpu_are_what_they_were(name, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert choose_device(name).type == ("cpu" if name == "cpu" else "cuda")
-    assert torch.backends.cudnn.benchmark == (name != "cpu")
+@pytest.mark.parametrize(("name", "expected"), [("cpu", "cpu"), ("cuda", "cuda"), ("auto", "cuda")])
+def test_only_a_gpu_tries_out_its_convolutions(gpu_machine, name, expected):
+    assert choose_device(name).type == expected
+    assert torch.backends.cudnn.benchmark == (expected == "cuda")
 
 
 @pytest.mark.parametrize("name", ["cpu", "cuda"])
-def test_on_a_cpu_numbers_below_the_smallest_normal_one_count_as_0(name, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
-    monkeypatch.delenv("WORLD_SIZE", raising=False)
+def test_only_a_cpu_takes_denormal_numbers_for_0(gpu_machine, name):
     if not torch.set_flush_denormal(False):
         pytest.skip("this CPU cannot")
     choose_device(name)
     assert ((torch.tensor(2e-38) * 0.1).item() == 0) == (name == "cpu")
 
 
-def test_the_random_state_of_the_gpu_in_use_comes_back_whichever_it_is(monkeypatch):
-    # The first of several processes saves its own; all of them go on from it, each on another GPU.
+def test_a_named_precision_is_taken():
+    found = [choose_precision(name, CPU) for name in ("fp32", "bf16", "fp16")]
+    assert found == [torch.float32, torch.bfloat16, torch.float16]
+
+
+@pytest.mark.parametrize(("computes", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_is_bf16_exactly_where_the_hardware_computes_in_it(monkeypatch, computes, expected):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": computes}, raising=False)
+    assert choose_precision("auto", CPU) == expected
+    monkeypatch.delattr(torch.cpu, "get_capabilities")  # as in older versions
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: computes, raising=False)
+    assert choose_precision("auto", CPU) == expected
+    asked = []
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **given: asked.append(given) or computes)
+    assert choose_precision("auto", GPU) == expected
+    assert asked == [{"including_emulation": False}]
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="Linux lists the instructions there")
+def test_auto_knows_this_processor():
+    expected = torch.bfloat16 if "avx512_bf16" in Path("/proc/cpuinfo").read_text().split() else torch.float32
+    assert choose_precision("auto", CPU) == expected
+
+
+def test_auto_is_fp32_on_an_unknown_processor(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "riscv64"}, raising=False)
+    assert choose_precision("auto", CPU) == torch.float32
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
+    assert choose_precision("auto", CPU) == choose_precision("auto", torch.device("meta")) == torch.float32
+
+
+def test_only_float16_on_a_cpu_has_a_warning():
+    assert "--precision auto" in slow_training(torch.float16, CPU)
+    others = [(torch.float32, CPU), (torch.bfloat16, CPU), (torch.float16, GPU), (torch.bfloat16, GPU)]
+    assert [slow_training(*other) for other in others] == [None] * 4
+
+
+def test_the_random_state_of_the_gpu_in_use_is_restored(monkeypatch):
+    # Rank 0 saves the state of its GPU. All processes resume from it, each on another GPU.
     state = torch.arange(3, dtype=torch.uint8)
     found = []
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)

@@ -1,220 +1,127 @@
-"""Where the value of an option comes from, and what the recipes say."""
+"""The value of every option: command line, checkpoint, recipe, default."""
+
+from argparse import Namespace
+from dataclasses import asdict
 
 import pytest
 
-from models.recipes import RECIPES
-from training.optim import WEIGHT_DECAY
-from training.options import DEFAULTS, check_options, merge_options, parse_options, without_effect
+from models.recipes import IMPROVED, ORIGINAL, RECIPES
+from training.options import DEFAULTS, checkpoint_args, inherited_words, merge_options, parse_options
 
-IMPROVED, ORIGINAL = RECIPES["improved"], RECIPES["original"]
-OTHER_VALUES = {  # of every option that a recipe sets, one that is neither's
-    "loss": "cross_entropy", "negatives": "batch", "background_negatives": 1, "noise_negatives": 7,
-    "skip_alike": 0.4,
-    "temperature": 0.3, "matching": "one_to_one", "cluster_start": "farthest", "beta": 3.0, "normalize": 1,
-    "padding": "replicate", "spectrogram_scaling": "second", "audio_pooling": 3, "n_fft": 512,
-    "augmentation": "strong", "spec_augment": 1, "image_size": 48, "test_scale": 3.0, "learning_rate": 0.5,
-    "schedule": "cosine", "warmup": 9, "epoch": 77, "precision": "bf16", "test_beta": 4.0, "test_turn": 1,
-    "test_rounds": 9, "test_joint_rounds": 3, "test_sizes": 2,
-    "visual_layer": "layer3", "center_features": 1,
-}  # fmt: skip
+IMPROVED_CHECKPOINT = {"recipe": "improved", **asdict(IMPROVED), "beta": 3.0, "epoch": 77}
 
 
-def options_of(*argv: str, checkpoint: dict | None = None):
-    """What a command line and a checkpoint come to."""
+def options_of(*argv: str, checkpoint: dict | None = None) -> Namespace:
     return merge_options(parse_options("", argv)[1], checkpoint or {})
 
 
-def test_the_original_recipe_is_the_published_one():
-    # METHOD, sections 1 to 3; and nothing that the published code does not have.
-    assert RECIPES["original"] == {
-        "loss": "contrastive", "negatives": "one", "background_negatives": 0, "noise_negatives": 0,
-        "skip_alike": 0.0,
-        "temperature": ORIGINAL["temperature"],  # of the other loss only
-        "matching": "nearest", "cluster_start": "strided", "beta": 30.0, "normalize": 0, "padding": "zeros",
-        "spectrogram_scaling": "none", "audio_pooling": 1, "n_fft": 160, "augmentation": "published", "spec_augment": 0,
-        "image_size": 224, "test_scale": 1.0, "learning_rate": 1e-4, "schedule": "constant", "warmup": 0,
-        "epoch": 100, "precision": "auto", "test_beta": 30.0, "test_turn": 0, "test_rounds": 4,
-        "test_joint_rounds": 0,
-        "test_sizes": 1,
-        "visual_layer": "layer4", "center_features": 0,
-    }  # fmt: skip
-    assert (DEFAULTS["batch_size"], WEIGHT_DECAY) == (32, 1e-4)
+@pytest.mark.parametrize(
+    ("argv", "checkpoint", "beta"),
+    [
+        ((), {}, ORIGINAL.beta),
+        (("--recipe", "improved"), {}, IMPROVED.beta),
+        ((), IMPROVED_CHECKPOINT, 3.0),
+        (("--recipe", "improved"), IMPROVED_CHECKPOINT, 3.0),  # its own recipe, given again
+        (("--recipe", "original"), IMPROVED_CHECKPOINT, ORIGINAL.beta),  # another recipe: its settings do not count
+        (("--set", "beta=4"), IMPROVED_CHECKPOINT, 4.0),
+        (("--set", "beta=4", "--recipe", "improved"), {}, 4.0),
+        (("--set", "beta=4", "--set", "beta=5"), {}, 5.0),  # the last one counts
+    ],
+)
+def test_precedence_is_command_line_checkpoint_recipe_default(argv, checkpoint, beta):
+    assert options_of(*argv, checkpoint=checkpoint).recipe.beta == beta
 
 
-def test_recipes_say_the_same_options_and_values_of_the_same_types():
-    assert IMPROVED.keys() == ORIGINAL.keys() == OTHER_VALUES.keys()
-    assert {name: type(value) for name, value in IMPROVED.items()} == {
-        name: type(value) for name, value in ORIGINAL.items()
-    }
-
-
-def test_what_nobody_says_is_the_default():
-    options = options_of()
-    assert options.recipe == "original" and vars(options) == DEFAULTS
+def test_options_outside_the_recipe_follow_the_same_order():
     assert options_of("--recipe", "improved").batch_size == DEFAULTS["batch_size"]
+    options = options_of("--recipe", "original", checkpoint={**IMPROVED_CHECKPOINT, "v_cluster": 5, "seed": 3})
+    assert (options.recipe_name, options.recipe, options.v_cluster, options.seed) == ("original", ORIGINAL, 5, 3)
+    assert options_of("--v_cluster", "4", checkpoint={"v_cluster": 5}).v_cluster == 4
 
 
-def test_the_recipes_word_counts_before_the_default():
-    for name, recipe in RECIPES.items():
-        options = options_of("--recipe", name)
-        assert {option: getattr(options, option) for option in recipe} == recipe
+def test_published_options_of_the_recipe_are_options_and_settings():
+    by_option = options_of("--epoch", "7", "--learning_rate", "0.5").recipe
+    assert by_option == options_of("--set", "epoch=7", "--set", "learning_rate=0.5").recipe
+    assert (by_option.epoch, by_option.learning_rate) == (7, 0.5)
 
 
-def test_the_checkpoints_word_counts_before_the_recipes():
-    options = options_of(checkpoint={"recipe": "improved", "beta": 3.0, "epoch": 77})
-    assert (options.recipe, options.beta, options.epoch) == ("improved", 3.0, 77)
-    assert options.image_size == IMPROVED["image_size"]
-
-
-def test_the_command_lines_word_counts_before_the_checkpoints():
-    options = options_of("--beta", "4", checkpoint={"recipe": "improved", "beta": 3.0, "epoch": 77})
-    assert (options.recipe, options.beta, options.epoch) == ("improved", 4.0, 77)
-
-
-def test_the_command_line_counts_before_the_recipe_that_it_names():
-    assert options_of("--beta", "4", "--recipe", "improved").beta == 4.0
-
-
-@pytest.mark.parametrize("given", RECIPES)
-def test_a_recipe_other_than_the_checkpoints_replaces_all_that_recipes_say_and_nothing_else(given):
-    other = next(name for name in RECIPES if name != given)
-    options = options_of("--recipe", given, checkpoint={"recipe": other, **OTHER_VALUES, "v_cluster": 5, "seed": 3})
-    assert {name: getattr(options, name) for name in RECIPES[given]} == RECIPES[given]
-    assert (options.recipe, options.v_cluster, options.seed) == (given, 5, 3)
-
-
-def test_the_checkpoints_own_recipe_given_again_changes_nothing():
-    checkpoint = {"recipe": "improved", "beta": 3.0}
-    assert options_of("--recipe", "improved", checkpoint=checkpoint) == options_of(checkpoint=checkpoint)
-
-
-def test_a_checkpoint_without_recipe_is_of_an_earlier_version_and_original():
-    checkpoint = {"image_size": 112, "learning_rate": 3e-4, "epoch": 5, "v_cluster": 3}
+@pytest.mark.parametrize("name", [None, "of_another_version", 3, ["improved"]])
+def test_a_checkpoint_without_a_known_recipe_has_the_original_one(name):
+    checkpoint = {"v_cluster": 3} | ({} if name is None else {"recipe": name})
     options = options_of(checkpoint=checkpoint)
-    assert vars(options) == {**DEFAULTS, **ORIGINAL, "recipe": "original", **checkpoint}
-    assert options_of("--recipe", "improved", checkpoint=checkpoint).image_size == IMPROVED["image_size"]
+    assert (options.recipe_name, options.recipe, options.v_cluster) == ("original", ORIGINAL, 3)
 
 
-@pytest.mark.parametrize("recipe", ["of_another_version", 3, None, ["improved"]])
-def test_a_recipe_that_is_not_known_here_falls_back_to_the_original(recipe):
-    options = options_of(checkpoint={"recipe": recipe, "v_cluster": 3})
-    assert (options.recipe, options.v_cluster) == ("original", 3)
-    assert {name: getattr(options, name) for name in ORIGINAL} == ORIGINAL
-
-
-@pytest.mark.parametrize(("name", "value"), [("loss", "hinge"), ("normalize", 2), ("beta", -1.0), ("v_cluster", 0)])
-def test_a_checkpoints_value_that_the_command_line_would_refuse_does_not_count(name, value):
-    options = options_of(checkpoint={"recipe": "improved", name: value, "warmup": 5})
-    assert getattr(options, name) == {**DEFAULTS, **IMPROVED}[name] and options.warmup == 5
-
-
-def test_a_checkpoints_precision_counts_so_that_resuming_changes_nothing_but_where_it_started_does_not():
-    options = options_of(checkpoint={"precision": "bf16", "visual_weights": "imagenet"})
-    assert (options.precision, options.visual_weights) == ("bf16", None)
-
-
-@pytest.mark.parametrize("name", OTHER_VALUES)
-def test_each_thing_that_a_recipe_says_can_be_said_on_the_command_line(name):
-    options = options_of(f"--{name}", str(OTHER_VALUES[name]), "--recipe", "improved")
-    assert getattr(options, name) == OTHER_VALUES[name] and type(getattr(options, name)) is type(ORIGINAL[name])
+def test_a_checkpoint_of_an_early_version_has_its_settings_without_a_recipe():
+    checkpoint = {"image_size": 112, "learning_rate": 3e-4}
+    recipe = options_of(checkpoint=checkpoint).recipe
+    assert (recipe.image_size, recipe.learning_rate, recipe.beta) == (112, 3e-4, 30.0)
+    assert options_of("--recipe", "improved", checkpoint=checkpoint).recipe == IMPROVED
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    "unusable", [{"loss": "hinge"}, {"normalize": 2}, {"beta": -1.0}, {"v_cluster": 0}, {"n_fft": -5}, {"unknown": 1}]
+)
+def test_unusable_values_of_a_checkpoint_do_not_count(unusable):
+    options = options_of(checkpoint={"recipe": "improved", "warmup": 5, **unusable})
+    assert vars(options) == vars(options_of(checkpoint={"recipe": "improved", "warmup": 5}))
+    assert options.recipe.warmup == 5
+
+
+def test_a_checkpoint_says_nothing_about_this_run():
+    stored = {"visual_weights": "imagenet", "audio": "noise", "log": "tensorboard", "out": "/stored", "evaluate": 1}
+    options = options_of(checkpoint={**stored, "precision": "bf16"})
+    assert options.precision == "bf16"  # resuming changes nothing
+    assert all(getattr(options, name) == DEFAULTS[name] for name in stored)
+
+
+def test_the_lists_of_a_checkpoint_count_for_its_data_set_only():
+    stored = {"data_dir": ".", "train_list": "mine.txt", "v_cluster": 5}
+    options = merge_options({"data_dir": "/elsewhere"}, stored)
+    assert (options.data_dir, options.train_list, options.v_cluster) == ("/elsewhere", "train.txt", 5)
+    options = merge_options({"v_cluster": 4}, stored)
+    assert (options.data_dir, options.train_list, options.v_cluster) == (".", "mine.txt", 4)
+    options = merge_options({}, stored | {"data_dir": "/gone"})
+    assert (options.data_dir, options.train_list) == (DEFAULTS["data_dir"], "train.txt")
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_options_in_a_checkpoint_give_the_same_options_again(recipe):
+    options = options_of("--recipe", recipe, "--set", "beta=4", "--v_cluster", "3")
+    args = checkpoint_args(options)
+    assert vars(options_of(checkpoint=args)) == vars(options)
+    assert inherited_words(options_of(checkpoint=args), {}) == "--v_cluster 3 --set beta=4.0"
+    given = {"v_cluster": 3, "set": ["beta=4"]}
+    assert inherited_words(merge_options(given, args), given) == ""
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
     [
-        ("recipe", "published"),
-        ("loss", "hinge"),
-        ("negatives", "two"),
-        ("background_negatives", "2"),
-        ("noise_negatives", "-1"),
-        ("skip_alike", "1"),
-        ("temperature", "0"),
-        ("matching", "all"),
-        ("cluster_start", "random"),
-        ("beta", "-1"),
-        ("normalize", "yes"),
-        ("padding", "reflect"),
-        ("spectrogram_scaling", "batch"),
-        ("audio_pooling", "0"),
-        ("augmentation", "none"),
-        ("test_scale", "0"),
-        ("schedule", "linear"),
-        ("warmup", "-1"),
-        ("precision", "fp8"),
+        (("--set", "beta"), "beta is no KEY=VALUE"),
+        (("--set", "beta=-1"), "beta=-1 is no value of it: give a number above 0"),
+        (("--set", "loss=hinge"), "give contrastive or cross_entropy"),
+        (("--set", "hardness=1"), "there is no setting hardness; the settings are loss, margin, "),
+        (("--beta", "10"), "there is no option --beta: it is a setting of the recipe: give --set beta=VALUE"),
+        (("--test_turn", "1"), "give --set test_rotate_180=VALUE"),
+        (("--skip_alike", "0.1"), "docs/experiments.md"),
+        (("--n_fft", "512"), "the window is read from the data set"),
+        (("--mode", "train"), "--evaluate 1"),
+        (("--json_file", "x.json"), "--data_dir"),
+        (("--gpu_ids=0,1",), "CUDA_VISIBLE_DEVICES"),
+        (("--seed", "9" * 20), "too large"),
+        (("--v_clus", "3"), "unrecognized"),  # no abbreviations
     ],
 )
-def test_a_value_that_means_nothing_is_refused(name, value, capsys):
+def test_a_wrong_option_is_a_sentence_with_the_remedy(argv, words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        parse_options("", argv)
+    assert stopped.value.code == 2
+    assert words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_the_help_fits_on_a_screen(capsys):
     with pytest.raises(SystemExit):
-        parse_options("", [f"--{name}", value])
-    assert f"--{name}" in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_the_help_tells_each_recipes_value_where_they_differ(capsys):
-    with pytest.raises(SystemExit):
-        parse_options("", ["--help"])
-    text = " ".join(capsys.readouterr().out.split())
-    for name, value in IMPROVED.items():
-        assert f"(default: {ORIGINAL[name]}" + (f"; improved: {value})" if value != ORIGINAL[name] else ")") in text
-
-
-@pytest.mark.parametrize(
-    ("given", "word"),
-    [
-        (("--a_cluster", "20", "--v_cluster", "20", "--audio_pooling", "4"), "--audio_pooling"),
-        (("--audio_pooling", "202"), "--audio_pooling"),
-        (("--image_size", "32", "--v_cluster", "4", "--test_scale", "0.5"), "--test_scale"),
-        (("--image_size", "32", "--test_scale", "0.01"), "--test_scale"),
-        (("--image_size", "80", "--test_sizes", "3"), "--test_sizes 3 is too many for test pictures of 80 pixels"),
-        (("--image_size", "32", "--recipe", "improved"), "--test_sizes 3 is too many for test pictures of 59 pixels"),
-        (("--test_sizes", "7", "--evaluate", "1", "--image_size", "200"), "--test_sizes 7"),
-        (("--batch_size", "1", "--negatives", "batch"), "--batch_size"),
-    ],
-)
-def test_sizes_that_leave_too_few_features_or_pairs_are_told_before_training(given, word):
-    problem = check_options(options_of(*given))
-    assert problem is not None and word in problem
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        *((("--recipe", recipe)) for recipe in RECIPES),
-        ("--recipe", "improved", "--image_size", "48"),  # 88, 56 and 24 pixels
-        ("--image_size", "81", "--test_sizes", "3"),  # 17 pixels have two features a side
-        ("--image_size", "16", "--v_cluster", "1"),  # a single view may have one
-    ],
-)
-def test_sizes_that_leave_every_view_some_features_are_admitted(given):
-    assert check_options(options_of(*given)) is None
-
-
-def test_the_cost_of_one_to_one_is_that_of_training_alone():
-    given = ("--matching", "one_to_one", "--v_cluster", "7", "--a_cluster", "5")  # 2520 ways to match
-    assert "--matching one_to_one is too slow" in check_options(options_of(*given))
-    assert check_options(options_of(*given, "--evaluate", "1")) is None
-
-
-@pytest.mark.parametrize(
-    ("given", "sentence"),
-    [
-        (("--skip_alike", "0.25"), "--skip_alike 0.25 has no effect: it goes with --negatives batch"),
-        (("--skip_alike", "0.25", "--negatives", "batch"), None),
-        (("--skip_alike", "0.01", "--negatives", "batch"), "--skip_alike 0.01 has no effect: it is less than one of"),
-        (
-            ("--skip_alike", "0.1", "--negatives", "batch", "--accumulate", "8"),
-            "--skip_alike 0.1 has no effect: it is less than one of the 4 sounds",
-        ),
-        (("--skip_alike", "0"), None),
-        (("--temperature", "0.3"), "--temperature 0.3 has no effect: it goes with --loss cross_entropy"),
-        (("--temperature", "0.3", "--recipe", "improved"), None),
-        (("--augmentation", "strong"), None),
-        (("--augmentation", "strong", "--enable_img_augmentation", "0"), "--augmentation strong has no effect: "),
-        (("--recipe", "improved", "--enable_img_augmentation", "0"), None),  # the recipe's, not given
-        (("--recipe", "improved", "--loss", "contrastive"), None),
-        (("--temperature", "0.3", "--evaluate", "1"), None),  # nothing of training has one there
-    ],
-)
-def test_what_is_given_and_changes_nothing_is_told(given, sentence):
-    values = parse_options("", given)[1]
-    found = without_effect(merge_options(values, {}), values)
-    assert len(found) == (sentence is not None) and all(one.startswith(sentence) for one in found)
+        parse_options("Trains.", ["--help"])
+    text = capsys.readouterr().out
+    assert len(text.splitlines()) <= 60 and "--set KEY=VALUE" in text and "--beta" not in text

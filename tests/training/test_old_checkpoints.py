@@ -1,0 +1,48 @@
+"""Checkpoints that the program of November 2026 wrote, before `Recipe` and `--set`: they give the same maps today."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from training.load import TrainedNetwork, load_trained
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "fixtures" / "checkpoints"
+
+
+def load_old(recipe: str, folder: Path) -> TrainedNetwork:
+    path = folder / f"{recipe}.pth"
+    path.write_bytes(gzip.decompress((CHECKPOINTS / f"{recipe}.pth.gz").read_bytes()))
+    return load_trained(path, "cpu")
+
+
+def draw_batch(size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Spectrograms, frames of coarse blocks, and the second of each frame: those of the stored maps."""
+    rng = np.random.default_rng(5)
+    blocks = rng.integers(0, 256, (3, 3, 6, 6)).astype(np.uint8)
+    frames = np.kron(blocks, np.ones((1, 1, size // 6 + 1, size // 6 + 1), np.uint8))[:, :, :size, :size]
+    spectrograms = rng.normal(-40, 12, (2, 1, 201, 64)).astype(np.float32)
+    spectrograms[0, :, :, 10:20] += 40
+    spectrograms[1, :, 50:, 40:50] += 40
+    return torch.from_numpy(spectrograms), torch.from_numpy(frames.copy()), torch.tensor([0, 0, 1])
+
+
+@pytest.mark.parametrize("recipe", ["original", "improved"])
+def test_an_old_checkpoint_gives_the_maps_that_it_gave(tmp_path, recipe):
+    network = load_old(recipe, tmp_path)
+    assert network.note is None and network.options.recipe_name == recipe
+    found = network.localizer(*draw_batch(network.frame_size))
+    with np.load(CHECKPOINTS / "maps.npz") as expected:
+        np.testing.assert_allclose(found.maps, expected[f"{recipe}_maps"], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(found.distances, expected[f"{recipe}_distances"], rtol=0, atol=1e-4)
+    assert (found.maps.std((2, 3)) > 0.01).all()  # far above the tolerance: the maps are not uniform
+
+
+def test_the_options_of_an_old_checkpoint_count_under_their_new_names(tmp_path):
+    options = load_old("improved", tmp_path).options
+    recipe = options.recipe
+    assert (recipe.beta, recipe.test_beta, recipe.image_size) == (12.0, 9.0, 64)
+    assert recipe.test_rotate_180 is True and recipe.test_num_scales == 3
+    assert (options.v_cluster, options.a_cluster) == (4, 2)

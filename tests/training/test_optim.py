@@ -1,0 +1,88 @@
+"""Learning rates by hand, the micro-batches of a step, and the scale of float16."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from data.sampler import RankSampler
+from training.optim import build_optimizer, build_scaler, count_steps, scheduled_rate, split_into_steps
+
+CPU = torch.device("cpu")
+HALF_COSINE = [1, 0.5 + 0.5 * 0.5**0.5, 0.5, 0.5 - 0.5 * 0.5**0.5]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warmup", "expected"),
+    [
+        ("constant", 0, [1, 1, 1, 1]),
+        ("constant", 4, [0.25, 0.5, 0.75, 1, 1]),  # the first step is not wasted on 0
+        ("constant", 10, [0.1, 0.2, 0.3]),  # shorter than its warmup
+        ("cosine", 0, HALF_COSINE),
+        ("cosine", 2, [0.5, *HALF_COSINE[1:]]),  # warmup and cosine multiply
+        ("cosine", 0, [1]),
+    ],
+)
+def test_learning_rates_by_hand(schedule, warmup, expected):
+    steps = len(expected)
+    found = [scheduled_rate(8.0, schedule, warmup, step, steps) for step in range(steps)]
+    assert found == pytest.approx([8 * rate for rate in expected])
+
+
+@pytest.mark.parametrize(
+    ("length", "weights", "first", "last"),
+    [
+        (8, [0.5, 0.5, 0.5, 0.5], "1010", "0101"),
+        (6, [0.5, 0.5, 1.0], "101", "011"),
+        (3, [2 / 3, 1 / 3], "10", "01"),  # the whole list is less than a batch
+        (1, [1.0], "1", "1"),
+    ],
+)
+def test_a_micro_batch_weighs_its_share_of_the_samples_of_its_step(length, weights, first, last):
+    sizes = RankSampler(range(length), 2, length).sizes()
+    parts = list(split_into_steps(nn.Identity(), [{}] * len(sizes), sizes, accumulate=2))
+    assert [part.weight for part in parts] == pytest.approx(weights)
+    assert [part.first for part in parts] == [flag == "1" for flag in first]
+    assert [part.last for part in parts] == [flag == "1" for flag in last]
+    assert count_steps(len(sizes), 2) == last.count("1") == parts[-1].step + 1
+
+
+def test_adam_has_the_published_weight_decay_in_one_kernel():
+    defaults = build_optimizer(nn.Linear(2, 1).parameters(), 1e-4).defaults
+    assert (defaults["lr"], defaults["weight_decay"], defaults["fused"]) == (1e-4, 1e-4, True)
+
+
+def test_float16_skips_a_step_with_overflow_and_halves_the_scale():
+    model = nn.Linear(2, 1)
+    optimizer = build_optimizer(model.parameters(), 1e-4)
+    scaler = build_scaler(optimizer, torch.float16, CPU)
+    before, scale = copy.deepcopy(model.state_dict()), scaler.get_scale()
+    assert scale > 1000
+    for value, changes in ((torch.inf, False), (1.0, True)):
+        optimizer.zero_grad()
+        scaler.scale(model(torch.full((1, 2), value)).sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        assert scaler.get_scale() == scale / 2
+        assert changes == (not torch.equal(model.weight, before["weight"]))
+
+
+def test_the_scale_of_float16_is_saved_with_the_optimizer_and_other_precisions_have_none():
+    model = nn.Linear(2, 1)
+    states = {}
+    for precision in (torch.float16, torch.float32):
+        optimizer = build_optimizer(model.parameters(), 1e-4)
+        scaler = build_scaler(optimizer, precision, CPU)
+        if scaler.is_enabled():
+            scaler.scale(torch.ones(()))
+            scaler.update(64.0)
+        states[precision] = optimizer.state_dict()
+    assert "scaler" not in states[torch.float32]
+    for saved in states.values():  # a checkpoint of either precision can be resumed in either
+        for precision in (torch.float16, torch.float32):
+            optimizer = build_optimizer(model.parameters(), 1e-4)
+            scaler = build_scaler(optimizer, precision, CPU)
+            optimizer.load_state_dict(saved)
+            if scaler.is_enabled():
+                assert (scaler.get_scale() == 64) == ("scaler" in saved)

@@ -1,0 +1,78 @@
+"""The folder of a training: the best epoch, and files that survive a kill at any moment."""
+
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+
+from training import run_folder
+from training.checkpoint import read_checkpoint, save_checkpoint
+from training.run_folder import RunFolder, resume_after_restart
+
+MODEL = torch.nn.Linear(1, 1)
+OPTIMIZER = torch.optim.Adam(MODEL.parameters())
+EPOCHS = [(0.5, 1.0), (0.7, 3.0), (0.6, 0.1), (0.7, 2.0), (0.7, 2.5)]  # validation accuracy and loss
+
+
+def save_epochs(folder: RunFolder, epochs: list[tuple[float, float]], save_every: int = 0) -> list[int]:
+    """Save epochs; returns the best one after each."""
+    best = []
+    for epoch, (accuracy, loss) in enumerate(epochs, folder.epoch + 1):
+        row = {"epoch": epoch, "val_accuracy": accuracy, "val_loss": loss}
+        folder.save_epoch(MODEL, OPTIMIZER, {}, row, save_every)
+        best.append(read_checkpoint(folder.path / "best.pth").state["epoch"])
+    return best
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    started = RunFolder(tmp_path)
+    started.start(MODEL, OPTIMIZER, {"v_cluster": 2})
+    return started
+
+
+def test_the_best_epoch_has_the_highest_accuracy_and_among_equals_the_lowest_loss(folder):
+    assert read_checkpoint(folder.path / "best.pth").state["epoch"] == 0  # from the start there is one
+    assert save_epochs(folder, EPOCHS, save_every=2) == [1, 2, 2, 4, 4]
+    assert read_checkpoint(folder.path / "last.pth").state["epoch"] == 5
+    assert sorted(path.name for path in folder.path.glob("epoch_*")) == ["epoch_002.pth", "epoch_004.pth"]
+
+
+@pytest.mark.parametrize("lost", ["log.csv", "best.pth", "args.json"])
+def test_resuming_restores_a_file_that_a_kill_left_unwritten(folder, lost):
+    save_epochs(folder, EPOCHS[:1])
+    before = (folder.path / "log.csv").read_text()
+    (folder.path / lost).unlink()
+    (folder.path / f".last.pth.{socket.gethostname()}-{2**22 + 1}.partial").touch()  # of a dead process
+    RunFolder(folder.path).resume(read_checkpoint(folder.path / "last.pth").state, {"v_cluster": 2})
+    assert (folder.path / lost).exists() and not list(folder.path.glob(".*"))
+    assert (folder.path / "log.csv").read_text() == before
+
+
+def test_last_pth_exists_at_every_moment_of_an_overwritten_start(folder, monkeypatch):
+    save_epochs(folder, EPOCHS, save_every=1)
+    unlink = Path.unlink
+
+    def watched(path: Path, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok)
+        assert read_checkpoint(folder.path / "last.pth")
+
+    monkeypatch.setattr(Path, "unlink", watched)
+    RunFolder(folder.path).start(MODEL, OPTIMIZER, {})
+    assert read_checkpoint(folder.path / "last.pth").state["epoch"] == 0
+    assert sorted(path.name for path in folder.path.iterdir()) == ["args.json", "best.pth", "last.pth"]
+
+
+def test_only_a_restart_by_the_same_torchrun_resumes_without_being_asked(tmp_path, monkeypatch, capsys):
+    last = tmp_path / "last.pth"
+    monkeypatch.setattr(run_folder, "launch_id", lambda: "this launch")
+    assert resume_after_restart({}, last) == {}  # nothing to resume
+    save_checkpoint(last, {"model": {}, "args": {}, "launch": "an earlier one"})
+    assert resume_after_restart({}, last) == {}
+    save_checkpoint(last, {"model": {}, "args": {}, "launch": "this launch"})
+    assert resume_after_restart({}, last) == {"resume": 1}
+    assert "Restarted by torchrun" in capsys.readouterr().out
+    assert resume_after_restart({"evaluate": 1}, last) == {"evaluate": 1}
+    monkeypatch.setattr(run_folder, "launch_id", lambda: None)
+    assert resume_after_restart({}, last) == {}

@@ -1,0 +1,156 @@
+"""A training step: the same loss and gradient in every precision, in micro-batches, and compiled."""
+
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from data.negative_audio import NoiseNegatives
+from models.dmc import DMC
+from models.losses import CrossEntropyLoss
+from models.matching import pair_distance, squared_distances
+from models.pairs import PairDistances, in_batch_pairs
+from tests.fixtures.sample_set import add_negatives, make_set
+from tests.fixtures.small_network import small_backbones
+from training.batches import train_and_val_loaders
+from training.device import choose_precision, seed_everything
+from training.optim import split_into_steps
+from training.options import merge_options
+from training.steps import AverageMeter, Stepper, build_stepper, pair_distances
+
+CPU = torch.device("cpu")
+Batch = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("set")
+    make_set(folder, train=6, val=2, test=1, seconds=1)
+    add_negatives(folder)
+    return folder
+
+
+def start(
+    data_dir: Path, recipe: str, *settings: str, device: torch.device = CPU, **others: Any
+) -> tuple[Stepper, Batch]:
+    """A training before its first step, and its first batch."""
+    given = {"recipe": recipe, "precision": "fp32", "batch_size": 6, "num_threads": 0, "cache": 0, **others}
+    options = merge_options({"data_dir": str(data_dir), "set": ["image_size=32", *settings], **given}, {})
+    seed_everything(1)
+    precision = choose_precision(options.precision, device)
+    model = DMC(options.recipe, options.v_cluster, options.a_cluster, precision).to(device).train()
+    noise = NoiseNegatives(data_dir, options.recipe.noise_negatives)
+    loader, _ = train_and_val_loaders(options, device)
+    return build_stepper(options, model, noise, device), next(iter(loader))
+
+
+def first_gradient(stepper: Stepper, batch: Batch) -> tuple[float, torch.Tensor]:
+    """Loss of the first batch and the gradient of all weights, without the scale of float16."""
+    if stepper.scaler.is_enabled():  # the scale of a training after some skipped steps
+        stepper.scaler.scale(torch.ones(()))
+        stepper.scaler.update(64.0)
+    loss = stepper.criterion(pair_distances(stepper.model, batch, stepper.recipe, stepper.noise))
+    stepper.scaler.scale(loss).backward()
+    gradients = torch.cat([weight.grad.flatten() for weight in stepper.model.parameters()])
+    return loss.item(), gradients / (stepper.scaler.get_scale() if stepper.scaler.is_enabled() else 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["original", "improved"])
+@pytest.mark.parametrize(("precision", "of_loss", "cosine"), [("bf16", 0.05, 0.9), ("fp16", 0.01, 0.98)])
+def test_every_precision_gives_the_loss_and_gradient_direction_of_float32(data_dir, recipe, precision, of_loss, cosine):
+    # A low beta: rounding must not move whole features to another cluster. ResNet-18 itself, as depth adds rounding.
+    settings = ["beta=1", "image_size=64"]
+    expected_loss, expected = first_gradient(*start(data_dir, recipe, *settings))
+    loss, found = first_gradient(*start(data_dir, recipe, *settings, precision=precision))
+    assert loss != expected_loss
+    assert loss == pytest.approx(expected_loss, rel=of_loss)
+    assert torch.nn.functional.cosine_similarity(found, expected, dim=0) > cosine
+
+
+@small_backbones()
+def test_encoding_audio_once_gives_the_loss_and_gradient_of_encoding_it_for_each_pair(data_dir):
+    stepper, batch = start(data_dir, "original", "beta=1")
+    twice = copy.deepcopy(stepper.model).double()
+    once = stepper.model.double()
+    batch["spectrogram"] = batch["spectrogram"].double()
+    loss = stepper.criterion(pair_distances(once, batch, stepper.recipe))
+    loss.backward()
+
+    count = len(batch["spectrogram"])
+    frames = torch.cat([batch["frame"], batch["negative_frame"]])
+    audio, visual = twice(batch["spectrogram"].repeat(2, 1, 1, 1), frames)
+    distances = pair_distance(squared_distances(audio, visual), "nearest")
+    positive, negative = distances[:count], distances[count:]
+    expected = 0.5 * torch.cat([positive, (5 - (negative + 1e-9).sqrt()).clamp(min=0) ** 2]).mean()
+    expected.backward()
+
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-10)
+    for (name, weight), of_twice in zip(once.named_parameters(), twice.parameters(), strict=True):
+        torch.testing.assert_close(weight.grad, of_twice.grad, rtol=1e-6, atol=1e-9, msg=name)
+    for (name, kept), of_twice in zip(once.named_buffers(), twice.buffers(), strict=True):
+        # Twice as many values have the same mean; n / (n - 1) of their variance differs a little.
+        tolerance = 0.01 if name.endswith("running_var") else 1e-10
+        torch.testing.assert_close(kept, of_twice, rtol=tolerance, atol=1e-12, msg=name)
+
+
+@small_backbones()
+def test_micro_batches_give_the_gradient_of_the_whole_batch_and_one_step_at_their_end(data_dir):
+    # Without BatchNorm's own statistics, and with one negative frame each, micro-batches equal the whole batch.
+    stepper, batch = start(data_dir, "original")
+    model = stepper.model.double().eval()
+    batch = {name: batch[name] for name in ("spectrogram", "frame", "negative_frame", "video")}
+    batch["spectrogram"] = batch["spectrogram"].double()
+    sizes = [4, 2]
+    cut = [dict(zip(batch, rows, strict=True)) for rows in zip(*(v.split(sizes) for v in batch.values()), strict=True)]
+    before = copy.deepcopy(model.state_dict())
+    expected_loss = stepper.criterion(pair_distances(model, batch, stepper.recipe))
+    expected = torch.autograd.grad(expected_loss, list(model.parameters()))
+
+    for weight in model.parameters():
+        weight.grad = torch.ones_like(weight)  # of an earlier step
+    losses = []
+    for number, part in enumerate(split_into_steps(model, cut, sizes, accumulate=2)):
+        assert not stepper.optimizer.state  # no step yet
+        assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+        losses.append(stepper.step(part)[0].item() * sizes[number] / 6)
+    assert sum(losses) == pytest.approx(expected_loss.item(), rel=1e-10)
+    for (name, weight), of_whole in zip(model.named_parameters(), expected, strict=True):
+        assert (weight.grad - of_whole).norm() <= 1e-10 * of_whole.norm(), name
+        assert not torch.equal(weight, before[name]), name
+        assert stepper.optimizer.state[weight]["step"] == 1
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("recipe", ["original", "improved"])
+def test_a_compiled_network_trains_as_an_uncompiled_one_and_keeps_its_names(data_dir, recipe):
+    gpu = torch.device("cuda")
+    (plain, batch), (compiled, _) = (start(data_dir, recipe, "beta=1", device=gpu, compile=c) for c in (0, 1))
+    assert compiled.model.state_dict().keys() == plain.model.state_dict().keys()
+    (expected_loss, expected), (loss, found) = (first_gradient(stepper, batch) for stepper in (plain, compiled))
+    assert loss == pytest.approx(expected_loss, rel=1e-2)
+    assert torch.nn.functional.cosine_similarity(found, expected, dim=0) > 0.99
+
+
+def test_losses_are_averaged_over_samples_whatever_the_batches():
+    average = AverageMeter()
+    torch.manual_seed(0)
+    expected = []
+    for count in (5, 3):
+        pairs = in_batch_pairs(torch.randn(count, 1, 4), torch.randn(count, 2, 4), torch.arange(count), "nearest")
+        loss = CrossEntropyLoss()(pairs)
+        average.add(loss, pairs)
+        expected.append((loss.item(), pairs.accuracy().item(), count))
+    assert average.loss == pytest.approx(sum(loss * n for loss, _, n in expected) / 8, rel=1e-6)
+    assert average.accuracy == pytest.approx(sum(accuracy * n for _, accuracy, n in expected) / 8, rel=1e-6)
+
+
+def test_a_batch_without_negative_pairs_does_not_count_in_the_accuracy():
+    positive, inf = torch.tensor([1.0]), torch.tensor([[math.inf]])
+    average = AverageMeter()
+    average.add(torch.tensor(0.5), PairDistances(positive, torch.tensor([[2.0, 3.0]]), inf, inf))
+    average.add(torch.tensor(0.5), PairDistances(positive, inf, inf, inf))  # a last batch of one video
+    assert (average.loss, average.accuracy) == (0.5, 1.0)
