@@ -131,6 +131,6 @@ def _draw_panel(axes: "Axes", title: str, runs: Sequence[Curves], colors: Sequen
     elif min(values) > 0 and max(values) / min(values) > WIDE_RANGE:
         axes.set_yscale("log")
     axes.set(title=title, xlabel="epoch")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

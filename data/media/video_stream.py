@@ -1,6 +1,5 @@
 """Yields all frames of a video in presentation order, with strictly ascending time stamps."""
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,9 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from common.errors import MediaError, MediaWarning
+from common.errors import MediaError
 from data.media.container import decoded_frames, open_media, packet_timestamps, video_stream_of
+from data.media.notes import note
 
 USUAL_RATE = 25  # frames a second of a file that states no rate
 
@@ -62,5 +62,4 @@ def stream_frames(container: InputContainer, stream: VideoStream) -> Iterator[St
     if first is None:
         raise MediaError("none of its frames can be decoded")
     if repaired:
-        message = f"{repaired} of its frames have no time stamp of their own; they follow at {float(rate):.2f} frames/s"
-        warnings.warn(message, MediaWarning, stacklevel=2)
+        note(f"{repaired} of its frames have no time stamp of their own; they follow at {float(rate):.2f} frames/s")
