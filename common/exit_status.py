@@ -18,12 +18,12 @@ def exit_status(program: str, work: Callable[[], int | None], stopped: str = "st
     """
     try:
         return work() or 0
-    except UserError as error:
+    except (UserError, FloatingPointError) as error:  # the latter: weights that give no finite numbers
         message = str(error)
     except OSError as error:
         message = f"cannot read or write {error.filename or 'a file'} ({error.strerror or error})"
-    except KeyboardInterrupt:
-        print(f"{program}: {stopped}", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:  # its text, if any, is more precise
+        print(f"{program}: {str(interrupt) or stopped}", file=sys.stderr)
         return INTERRUPTED
     print(f"{program}: {message}", file=sys.stderr)
     return 1

@@ -32,8 +32,6 @@ def explained_errors() -> Iterator[None]:
     """Turn errors of PyTorch that the user can mend into a UserError, and killed loaders into KeyboardInterrupt."""
     try:
         yield
-    except FloatingPointError as error:
-        raise UserError(str(error)) from error
     except RuntimeError as error:
         if "DataLoader worker" in str(error) and "Terminated" in str(error):  # SIGTERM to all processes
             raise KeyboardInterrupt from error

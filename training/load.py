@@ -1,6 +1,5 @@
 """A trained network, ready for testing, and the weights that a training can start from."""
 
-from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
@@ -23,47 +22,23 @@ IMAGENET = "imagenet"
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """A network from a checkpoint.
+    """A network from a checkpoint."""
 
-    Attributes:
-        localizer: makes its maps, as its recipe says.
-        options: as `location_dmc.py --evaluate 1` would have them.
-        device: of the network.
-        note: what was ignored or missing in the checkpoint; None if nothing was.
-    """
-
-    localizer: Localizer
-    options: Namespace
+    localizer: Localizer  # makes its maps, as its recipe says
     device: torch.device
-    note: str | None = None
+    v_cluster: int
+    a_cluster: int
+    n_fft: int  # window of its spectrograms, in samples
+    note: str | None  # what was ignored or missing in the checkpoint
 
     @property
     def frame_size(self) -> int:
         """Pixels of a side of test frames."""
-        return self.options.recipe.test_size
-
-    @property
-    def n_fft(self) -> int:
-        """Window of the spectrograms, in samples."""
-        return self.options.n_fft
-
-    @property
-    def v_cluster(self) -> int:
-        """Clusters of a frame."""
-        return self.options.v_cluster
-
-    @property
-    def a_cluster(self) -> int:
-        """Clusters of the audio."""
-        return self.options.a_cluster
+        return self.localizer.recipe.test_size
 
 
 def load_trained(ckpt_file: Path, device: str = "auto") -> TrainedNetwork:
     """Load a checkpoint, ours or the published code's, with the options that it holds.
-
-    Args:
-        ckpt_file: the checkpoint.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
         UserError: it cannot be read or used, or this machine has no such device.
@@ -76,7 +51,8 @@ def load_trained(ckpt_file: Path, device: str = "auto") -> TrainedNetwork:
     precision = choose_precision(options.precision, chosen)
     model = DMC(options.recipe, options.v_cluster, options.a_cluster, precision).to(chosen)
     note = load_weights(model, checkpoint)
-    return TrainedNetwork(Localizer(model.eval(), options.recipe), options, chosen, note)
+    localizer = Localizer(model.eval(), options.recipe)
+    return TrainedNetwork(localizer, chosen, options.v_cluster, options.a_cluster, options.n_fft, note)
 
 
 def load_visual_weights(model: DMC, source: str) -> str:

@@ -32,7 +32,7 @@ def draw_batch(size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("recipe", ["original", "improved"])
 def test_an_old_checkpoint_gives_the_maps_that_it_gave(tmp_path, recipe):
     network = load_old(recipe, tmp_path)
-    assert network.note is None and network.options.recipe_name == recipe
+    assert network.note is None
     found = network.localizer(*draw_batch(network.frame_size))
     with np.load(CHECKPOINTS / "maps.npz") as expected:
         np.testing.assert_allclose(found.maps, expected[f"{recipe}_maps"], rtol=0, atol=1e-4)
@@ -41,8 +41,8 @@ def test_an_old_checkpoint_gives_the_maps_that_it_gave(tmp_path, recipe):
 
 
 def test_the_options_of_an_old_checkpoint_count_under_their_new_names(tmp_path):
-    options = load_old("improved", tmp_path).options
-    recipe = options.recipe
+    network = load_old("improved", tmp_path)
+    recipe = network.localizer.recipe
     assert (recipe.beta, recipe.test_beta, recipe.image_size) == (12.0, 9.0, 64)
     assert recipe.test_rotate_180 is True and recipe.test_num_scales == 3
-    assert (options.v_cluster, options.a_cluster) == (4, 2)
+    assert (network.v_cluster, network.a_cluster) == (4, 2)
