@@ -1,60 +1,155 @@
-"""Two processes train as one with the whole batch: same losses, same weights."""
+"""Two processes train as one with the whole batch, end with one network, and only rank 0 writes."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from torch import distributed
 
+from data.dmc_pkl import read_dmc
 from tests.fixtures import parallel_steps
+from tests.fixtures.sample_set import make_set
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = {"batch": 20, "one": 20, "uneven": 5, "odd": 1, "accumulate": 2}
+STATISTICS = ("running_mean", "running_var")
+# An earlier training left these files.
+REPLACED = ["run/last.pth", "run/best.pth", "run/log.csv", "run/args.json", "dmc.pkl", "dmc.csv"]
+REMOVED = ["run/epoch_007.pth", "run/events.out.tfevents.1"]
+
+
+def files_of(folder: Path) -> dict[str, tuple[int, int, bytes]]:
+    """Path -> inode, time of the last change, and content."""
+    return {
+        str(path.relative_to(folder)): (path.stat().st_ino, path.stat().st_mtime_ns, path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("set")
+def steps_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("steps")
     parallel_steps.make_data(folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def by_two(data_dir, tmp_path_factory):
+def out(tmp_path_factory):
+    """A folder for each of two processes, `0` and `1`; both hold an earlier training."""
+    folder = tmp_path_factory.mktemp("two")
+    for name in ("0", "1"):
+        (folder / name / "run").mkdir(parents=True)
+        for file in REPLACED + REMOVED:
+            (folder / name / file).write_text("of an earlier training")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def before(out):
+    return files_of(out / "1")
+
+
+@pytest.fixture(scope="module")
+def by_two(steps_dir, out, before, tmp_path_factory):
     """The results of each of two processes."""
-    out = tmp_path_factory.mktemp("two")
+    data_dir = tmp_path_factory.mktemp("set")
+    make_set(data_dir, train=4, val=2, test=3, seconds=1)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    command = [*torchrun, "-m", "tests.fixtures.parallel_steps", str(data_dir), str(out)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    command = [*torchrun, "-m", "tests.fixtures.parallel_results", str(steps_dir), str(data_dir), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return [torch.load(out / f"{process}.pt") for process in (0, 1)]
 
 
 @pytest.mark.parametrize("case", parallel_steps.CASES)
-def test_losses_and_weights_are_those_of_one_process_with_the_whole_batch(by_two, data_dir, case):
-    alone = parallel_steps.train(data_dir, parallel_steps.CASES[case])
-    epochs = parallel_steps.CASES[case]["epoch"]
-    validation_batches = 1 if case == "odd" else 3  # of 4, also where these are the parts of batches of 8
-    parts = STEPS[case] * parallel_steps.CASES[case].get("accumulate", 1)
-    assert len(alone["losses"]) == parts + validation_batches * epochs
+def test_losses_and_weights_are_those_of_one_process_with_the_whole_batch(by_two, steps_dir, case):
+    given = parallel_steps.CASES[case]
+    alone = parallel_steps.train(steps_dir, given)
+    validations = (1 if case == "odd" else 3) * len(alone["averages"]) // 2  # batches of 4, also as micro-batches
+    assert len(alone["losses"]) == STEPS[case] * given.get("accumulate", 1) + validations
     for results in by_two:
-        result = results[case]
+        result = results["steps"][case]
         assert result["losses"] == pytest.approx(alone["losses"], rel=0, abs=1e-8)
         for together, one in zip(result["averages"], alone["averages"], strict=True):
             assert together == pytest.approx(one, rel=0, abs=1e-8)
         for name, weight in alone["model"].items():
             assert (result["model"][name] - weight).abs().max() < 1e-8, name
+    if case == "uneven":  # 4 seconds of audio with 2 of noise and 1 of silence: the 3 take one repetition
+        assert alone["most_heard"] == 4 + 3
+        assert [results["steps"][case]["most_heard"] for results in by_two] == [2 + 2, 2 + 2]
 
 
-def test_processes_share_out_noise_and_silence_as_they_do_sounds(by_two, data_dir):
-    # 4 sounds with 2 of noise and 1 of silence, which go through BatchNorm too: the 3 take one repetition.
-    assert parallel_steps.train(data_dir, parallel_steps.CASES["uneven"])["most_heard"] == 4 + 3
-    assert [results["uneven"]["most_heard"] for results in by_two] == [2 + 2, 2 + 2]
-
-
-def test_weights_move_in_these_steps_by_much_more_than_they_may_differ(by_two, data_dir):
-    untrained = parallel_steps.train(data_dir, parallel_steps.CASES["batch"] | {"epoch": 0})["model"]
-    for name, weight in by_two[0]["batch"]["model"].items():
+def test_the_weights_move_by_far_more_than_the_tolerance(by_two, steps_dir):
+    untrained = parallel_steps.train(steps_dir, parallel_steps.CASES["batch"], epochs=0)["model"]
+    for name, weight in by_two[0]["steps"]["batch"]["model"].items():
         if name.endswith("weight"):
             assert (weight - untrained[name]).abs().max() > 1e-4, name
+
+
+def test_running_statistics_become_the_mean_of_both_processes_and_nothing_else_changes(by_two):
+    (first, first_after), (second, second_after) = (results["averaged"] for results in by_two)
+    assert len([name for name in first if name.endswith(STATISTICS)]) == 4
+    for name in first:
+        assert not torch.allclose(first[name], second[name], rtol=0.1), name  # else equal values would prove nothing
+        if name.endswith(STATISTICS):
+            mean = (first[name].double() + second[name].double()) / 2
+            for after in (first_after[name], second_after[name]):
+                torch.testing.assert_close(after.double(), mean, rtol=1e-6, atol=1e-7, msg=name)
+        else:
+            assert torch.equal(first_after[name], first[name]) and torch.equal(second_after[name], second[name]), name
+
+
+def test_after_a_training_both_processes_have_the_same_weights_and_statistics(by_two):
+    first, second = (results["trained"] for results in by_two)
+    assert any(name.endswith(STATISTICS) for name in first)
+    for name, value in first.items():
+        torch.testing.assert_close(second[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_only_rank_0_writes(by_two, before, out):
+    assert files_of(out / "1") == before
+    written = files_of(out / "0")
+    logs = [name for name in written if name.startswith("run/events")]
+    assert len(logs) == 2  # one of the training, one since it was resumed
+    assert sorted(written) == sorted([*REPLACED, *logs, "run/epoch_001.pth", "run/epoch_002.pth"])
+    assert all(content != b"of an earlier training" for _, _, content in written.values())
+    assert len(read_dmc(out / "0" / "dmc.pkl")) == 12  # the frames of 3 seconds, shared by both processes
+
+
+JOIN = """
+import os, sys, time
+from training.distributed import broadcast_from_rank0, process_group
+time.sleep(float(sys.argv[1]))
+with process_group():
+    print(broadcast_from_rank0(int, os.environ["TORCHELASTIC_RESTART_COUNT"]), flush=True)
+    os._exit(0)  # as if killed: its entries stay in the store
+"""
+
+
+def test_restarted_processes_do_not_look_for_dead_ones():
+    # torchrun keeps its store with the addresses of dead processes; the second process is late to replace its own.
+    store = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    common = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    common |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    for restarts in range(2):
+        pair = [
+            subprocess.Popen(
+                [sys.executable, "-c", JOIN, str(3 * restarts * rank)],
+                env={**common, "RANK": str(rank), "TORCHELASTIC_RESTART_COUNT": str(restarts)},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for rank in range(2)
+        ]
+        try:
+            printed = [process.communicate(timeout=60)[0] for process in pair]
+        finally:
+            for process in pair:
+                process.kill()
+        assert [process.returncode for process in pair] == [0, 0]
+        assert printed == [f"{restarts}\n", ""]  # rank 1 is silent
