@@ -6,8 +6,8 @@ Pillow. It takes only the places of the samples from this project, so what makes
 floor faster too.
 """
 
+import itertools
 import random
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -87,12 +87,6 @@ class PlainDMC(nn.Module):
         return distances.min(-1).values.sum(-1)
 
 
-def endless(loader: DataLoader) -> Iterator[list[torch.Tensor]]:
-    """The batches of one epoch after the other."""
-    while True:
-        yield from loader
-
-
 class PlainTraining:
     """Trains step by step."""
 
@@ -104,7 +98,8 @@ class PlainTraining:
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4, weight_decay=1e-4)
         dataset = PlainDataset(seconds, image_size)
         workers = {"num_workers": num_threads, "persistent_workers": num_threads > 0}
-        self.batches = endless(DataLoader(dataset, batch_size, shuffle=True, drop_last=True, **workers))
+        loader = DataLoader(dataset, batch_size, shuffle=True, drop_last=True, **workers)
+        self.batches = itertools.chain.from_iterable(itertools.repeat(loader))  # one epoch after the other
 
     def step(self) -> float:
         """Load a batch and train on it. Returns the loss."""

@@ -27,7 +27,6 @@ if not __package__:  # run by path: imports start at the repository root
 
 import numpy as np
 
-from benchmarks.plain_loops import FPS, SHORT_SIDE
 from benchmarks.shared import ROOT, interleaved, machine_line, markdown_table, new_results
 from common.cli import available_cores, plain_parser, positive_int
 from common.errors import UserError
@@ -36,6 +35,7 @@ from data.demo.encode import write_video
 from data.layout import audio_frames_dir, video_dir, video_frames_dir, videos_by_name
 from data.media.audio import audio_of_video
 from data.media.container import decoded_frames, open_media, video_stream_of
+from data.media.video import SHORT_SIDE
 from metrics.table import write_json
 
 PROGRAMS = {"frames": "cut_video.py", "audio": "cut_audio.py"}
@@ -124,7 +124,7 @@ def ffmpeg_frames(media_set: MediaSet, out: Path, processes: int, threads: int) 
     """Write 4 frames of each second with ffmpeg."""
     for video in media_set.videos:
         (out / video.stem).mkdir(parents=True)
-    filters = f"fps={FPS},scale=-2:{SHORT_SIDE}:flags=bicubic"
+    filters = f"fps=4,scale=-2:{SHORT_SIDE}:flags=bicubic"
     options = ("-an", "-vf", filters, "-q:v", 2)  # the best quality of its JPEG encoder
     run_ffmpeg(media_set.videos, processes, threads, lambda video: (*options, out / video.stem / "%05d.jpg"))
 

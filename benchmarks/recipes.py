@@ -235,13 +235,13 @@ def _values(run: Mapping[str, Any]) -> list[float]:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = plain_parser(__doc__)
-    recipes, sets = list(TRAININGS), list(SETS)
-    parser.add_argument("--recipes", nargs="+", choices=recipes, default=recipes, help="what to train (default: all)")
-    parser.add_argument("--sets", nargs="+", choices=sets, default=sets, help="what to train on (default: all)")
+    for name, choices in (("recipes", list(TRAININGS)), ("sets", list(SETS))):
+        parser.add_argument(f"--{name}", nargs="+", choices=choices, default=choices, help="default: all")
     text = f"networks of each recipe on each set, with the seeds {FIRST_SEED}, {FIRST_SEED + 1}, ... (default: 3)"
     parser.add_argument("--seeds", type=positive_int, default=3, metavar="N", help=text)
-    text = "epochs of every training (default: those of each recipe and set)"
-    parser.add_argument("--epoch", type=positive_int, metavar="N", help=text)
+    parser.add_argument(
+        "--epoch", type=positive_int, metavar="N", help="of every training (default: by set and recipe)"
+    )
     text = "change a setting of the recipes; such trainings have folders and rows of their own; can be repeated"
     parser.add_argument("--set", type=setting, action="append", default=[], metavar="KEY=VALUE", help=text)
     text = "of the backbones; such trainings have folders and rows of their own (default: auto)"

@@ -4,9 +4,9 @@
     python3 benchmarks/scaling.py --sizes 1000 4000 --data_dir datasets/mine
 
 Hard links of a small data set make the large one, in a folder inside it that is removed afterwards. Each size is a
-part of it, with lists of its own. location_dmc.py itself runs, and its progress bar tells how far it is. Start-up is the
-time until the first training step is done, imports included. Indexing the seconds of all videos is part of it, and also
-timed alone. An epoch is extrapolated from its first steps. The files are in the cache of the system.
+part of it, with lists of its own. location_dmc.py itself runs, and its progress bar tells how far it is. Start-up is
+the time until the first training step is done, imports included. Indexing the seconds of all videos is part of it, and
+timed alone too. An epoch is extrapolated from its first steps. The files are in the cache of the system.
 """
 
 import argparse
@@ -26,15 +26,7 @@ if not __package__:  # run by path: imports start at the repository root
 
 import psutil
 
-from benchmarks.shared import (
-    ROOT,
-    interleaved,
-    linked_set,
-    machine_line,
-    markdown_table,
-    new_results,
-    peak_memory,
-)
+from benchmarks import shared
 from common.cli import new_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
@@ -79,7 +71,7 @@ def start_training(data_dir: Path, lists: Path, options: argparse.Namespace) -> 
         words = [str(word) for name, value in given.items() for word in (f"--{name}", value)]
         start = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "location_dmc.py"), *words],
+            [sys.executable, str(shared.ROOT / "location_dmc.py"), *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env={**os.environ, "TQDM_MININTERVAL": "0", "TQDM_MINITERS": "1"},  # the bar shows each step at once
@@ -106,13 +98,12 @@ def watch(process: subprocess.Popen, start: float, steps: int) -> dict[str, Any]
             continue
         done, total = map(int, found[-1])
         times.setdefault(done, time.perf_counter() - start)
-        memory = memory or (peak_memory(process.pid) if done else 0)
+        memory = memory or (shared.peak_memory(process.pid) if done else 0)
         if done >= (last := min(total, WARM_UP + steps)):
             step = (times[done] - times.get(WARM_UP, times[min(times)])) / max(1, last - WARM_UP)
             return {
                 "start_up": times[1],
                 "start_up_memory": memory,
-                "peak_memory": peak_memory(process.pid),
                 "memory_of_all": memory_with_loaders(process.pid),
                 "step": step,
                 "epoch": step * total,
@@ -135,11 +126,11 @@ def measure(data_dir: Path, names: list[str], options: argparse.Namespace) -> di
     lists = {size: data_dir / f"lists_{size}" for size in options.sizes}
     for size in options.sizes:
         write_lists(lists[size], of_size[size])
-    indexing = interleaved(
+    indexing = shared.interleaved(
         {str(size): lambda size=size: index_seconds(data_dir, of_size[size]) for size in options.sizes}, options.repeats
     )
     runs: dict[int, list[dict[str, Any]]] = {size: [] for size in options.sizes}
-    interleaved(
+    shared.interleaved(
         {
             str(size): lambda size=size: runs[size].append(start_training(data_dir, lists[size], options))
             for size in options.sizes
@@ -162,10 +153,10 @@ def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def table(figures: dict[int, dict[str, Any]]) -> list[str]:
     """Lines of the table: a row for each size."""
     head = (
-        "seconds of media", "index, s", "start-up, s", "memory then, MB", "in training, MB", "with loaders, MB",
+        "seconds of media", "index, s", "start-up, s", "memory then, MB", "in training, with loaders, MB",
         "step, ms", "epoch, min",
     )  # fmt: skip
-    memories = ("start_up_memory", "peak_memory", "memory_of_all")
+    memories = ("start_up_memory", "memory_of_all")
     rows = [
         (
             f"{size:,}",
@@ -177,7 +168,7 @@ def table(figures: dict[int, dict[str, Any]]) -> list[str]:
         )
         for size, of in figures.items()
     ]
-    return markdown_table(head, rows)
+    return shared.markdown_table(head, rows)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -198,12 +189,12 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def benchmark(options: argparse.Namespace) -> None:
     """Measure, print the table, save the figures."""
-    results = new_results(options)
-    with linked_set(options.data_dir, options.sizes[-1]) as (folder, names):
+    results = shared.new_results(options)
+    with shared.linked_set(options.data_dir, options.sizes[-1]) as (folder, names):
         figures = measure(folder, names, options)
     results["sizes"] = {str(size): of for size, of in figures.items()}
     write_json(options.json, results)
-    print("", *table(figures), "", machine_line(results), f"Wrote {options.json}.", sep="\n")
+    print("", *table(figures), "", shared.machine_line(results), f"Wrote {options.json}.", sep="\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

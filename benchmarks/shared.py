@@ -26,7 +26,7 @@ from common.cli import available_cores
 from common.errors import UserError
 from data import layout
 from data.index import SecondIndex, index_seconds
-from data.lists import read_list, write_list
+from data.lists import write_list
 from data.preprocess.settings import SETTINGS_FILE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,19 +88,12 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return next(filter(None, named), platform.processor() or platform.machine())
 
 
-def device_name() -> str:
-    """The name of the GPU, ``mps``, or ``cpu``."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
 def new_results(options: argparse.Namespace) -> dict[str, Any]:
     """The head of a benchmark's results: date, machine, its load before the benchmark, and the options."""
     machine = {
         "cpu": cpu_model(),
         "cores": available_cores(),
-        "device": device_name(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
         "torch": torch.__version__,
         "python": platform.python_version(),
         "load": round(os.getloadavg()[0], 2),
@@ -218,14 +211,3 @@ def _link_videos(source: SecondIndex, target: Path, count: int) -> list[str]:
     for list_name in layout.LIST_NAMES:
         write_list(layout.list_path(target, list_name), names)
     return names
-
-
-@contextlib.contextmanager
-def large_enough(data_dir: Path, count: int) -> Iterator[Path]:
-    """The data set itself if its training list has `count` seconds, else a linked set."""
-    path = layout.list_path(data_dir, "train")
-    if path.exists() and len(index_seconds(data_dir, read_list(path))) >= count:
-        yield data_dir
-    else:
-        with linked_set(data_dir, count) as (folder, _):
-            yield folder

@@ -1,79 +1,70 @@
-"""The benchmark of growing data sets: linked sets, exponents, and a whole tiny run."""
+"""The benchmark of growing data sets: the progress bar, and a whole small run."""
 
-import itertools
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
 from benchmarks import scaling
-from benchmarks.linked_set import all_seconds, link_set, write_lists
 from common.errors import UserError
-from data import cut_audio, cut_video, make_demo
-from data.index import index_seconds
-from data.lists import read_list
+from tests.fixtures.sample_set import add_negatives, make_set
+
+BAR = """
+import sys, time
+from tqdm import tqdm
+for _ in tqdm(range(2), desc="index"): pass
+for _ in tqdm(range(int(sys.argv[1])), desc="epoch 1", unit="batch", leave=False, mininterval=0, miniters=1):
+    time.sleep(0.05)
+sys.exit("no memory")
+"""
 
 
-@pytest.fixture(scope="module")
-def small_set(tmp_path_factory):
-    data_dir = tmp_path_factory.mktemp("small")
-    assert make_demo.main(["--data_dir", str(data_dir), "--videos", "2", "--seconds", "3"]) == 0
-    assert cut_video.main(["--data_dir", str(data_dir), "--short_side", "64"]) == 0
-    assert cut_audio.main(["--data_dir", str(data_dir)]) == 0
-    return data_dir
+def watch(total: int, steps: int) -> dict:
+    start = scaling.time.perf_counter()
+    command = [sys.executable, "-c", BAR, str(total)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        try:
+            return scaling.watch(process, start, steps)
+        finally:
+            process.terminate()
 
 
-def test_growth_by_hand():
-    assert scaling.growth([10, 100, 1000], [2.0, 20.0, 2000.0]) == [pytest.approx(1), pytest.approx(2)]
-    assert scaling.growth([10, 40], [3.0, 3.0]) == [0]
-    assert scaling.growth([10], [3.0]) == []
+@pytest.mark.parametrize(("total", "steps"), [(30, 3), (4, 12), (1, 12)])
+def test_the_progress_bar_tells_the_steps(total, steps):
+    found = watch(total, steps)
+    assert found["steps_an_epoch"] == total and found["start_up"] > 0.05 and found["start_up_memory"] > 1e6
+    assert found["epoch"] == pytest.approx(found["step"] * total)
+    assert total == 1 or 0.04 < found["step"] < 1
 
 
-def test_the_figures_of_a_size_are_medians_and_the_highest_memory():
+def test_a_training_that_ends_early_is_an_error_with_its_message():
+    with pytest.raises(UserError, match="no memory"):
+        watch(0, 1)
+
+
+def test_figures_are_medians_but_the_most_memory():
     runs = [
-        {"start_up": start, "steps": steps, "steps_an_epoch": 50, "start_up_memory": memory, "peak_memory": 2 * memory,
-         "memory_of_all": None}
-        for start, steps, memory in ((1.0, [0.1, 0.3, 9.0], 10), (5.0, [0.2], 30), (2.0, [0.5], 20))
-    ]  # fmt: skip
+        {"start_up": start, "start_up_memory": memory, "memory_of_all": None}
+        for start, memory in ((1.0, 10), (5.0, 30), (2.0, 20))
+    ]
     found = scaling.summary(runs)
-    assert (found["start_up"], found["step"], found["epoch"]) == (2.0, 0.3, 15.0)
-    assert (found["start_up_memory"], found["peak_memory"], found["memory_of_all"]) == (30, 60, None)
+    assert (found["start_up"], found["start_up_memory"], found["memory_of_all"]) == (2.0, 30, None)
 
 
-def test_a_linked_set_has_exactly_its_seconds_and_takes_no_space(small_set, tmp_path_factory):
-    target = tmp_path_factory.mktemp("linked") / "set"
-    written = link_set(all_seconds(small_set), target, 20)
-    assert list(written.values()) == [3] * 6 + [2]
-    found = index_seconds(target, list(written))
-    assert len(found) == 20 and not found.without
-    for index in range(len(found)):
-        assert len(found.frame_paths(index)) == 4
-        assert found.spectrogram_path(index).stat().st_nlink >= 4
-    assert scaling.names_of(written, 7) == list(written)[:3]
-    write_lists(target / "lists", list(written))
-    lists = [read_list(target / "lists" / f"{name}.txt") for name in ("train", "val", "test")]
-    assert [len(names) for names in lists] == [3, 2, 2] and sorted(itertools.chain(*lists)) == list(written)
-
-
-def test_a_set_that_is_too_small_or_not_cut_is_named(small_set, tmp_path):
-    with pytest.raises(UserError, match="too small for 1000000"):
-        link_set(all_seconds(small_set), tmp_path / "set", 1_000_000)
-    with pytest.raises(UserError, match="cut it first"):
-        all_seconds(tmp_path)
-
-
-def test_a_whole_run_removes_its_links(small_set, tmp_path, capfd):
-    before = sorted(os.listdir(small_set))
-    path = tmp_path / "figures.json"
+@pytest.mark.slow
+def test_a_whole_run_removes_its_links(tmp_path, capfd):
+    make_set(tmp_path, train=2, val=1, test=1, seconds=3)
+    add_negatives(tmp_path)
+    before, path = sorted(os.listdir(tmp_path)), tmp_path / "out" / "figures.json"
     sizes = ["--sizes", "180", "150", "--repeats", "1", "--steps", "1", "--image_size", "48"]
-    assert scaling.main(["--data_dir", str(small_set), *sizes, "--json", str(path)]) == 0
+    assert scaling.main(["--data_dir", str(tmp_path), *sizes, "--json", str(path)]) == 0
     results = json.loads(path.read_text())
-    assert list(results["sizes"]) == ["150", "180"] and set(results["growth"]) == set(scaling.COSTS)
+    assert list(results["sizes"]) == ["150", "180"]
     for size, figures in results["sizes"].items():
-        assert 0 < figures["find_seconds"] < figures["start_up"]
-        assert 10**8 < figures["start_up_memory"] <= figures["peak_memory"]
+        assert 0 < figures["index_seconds"] < figures["start_up"] and figures["start_up_memory"] > 1e8
         # 50 videos less 6 and 8, 60 less 7 and 10: 108 and 129 seconds in batches of 32
         assert figures["steps_an_epoch"] == {"150": 3, "180": 4}[size]
-        assert figures["epoch"] == pytest.approx(figures["step"] * figures["steps_an_epoch"])
-    assert "150 to 180" in capfd.readouterr().out
-    assert sorted(os.listdir(small_set)) == before
+    assert "| 180" in capfd.readouterr().out
+    assert sorted(os.listdir(tmp_path)) == sorted([*before, "out"])
