@@ -69,6 +69,32 @@ def read_dmc(path: Path) -> dict[str, np.ndarray]:
     return {key: value.astype(np.float32, copy=False) for key, value in maps.items()}
 
 
+def read_distances(path: Path) -> dict[str, np.ndarray]:
+    """Read a ``dmc.csv``: key -> float64 [a_cluster]."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.reader(file))
+    except OSError as error:
+        raise UserError(f"the distances {path} cannot be read ({error.strerror})") from error
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path} is not CSV ({error})") from error
+    header = lines[0] if lines else []
+    if len(header) < 2 or header != ["key", *(f"distance_{j}" for j in range(len(header) - 1))]:
+        raise UserError(f"{path} does not begin with the line key,distance_0,...")
+    if len(lines) == 1:
+        raise UserError(f"{path} contains no distances")
+    distances = {}
+    for number, (key, *texts) in ((number, line) for number, line in enumerate(lines[1:], 2) if line):
+        try:
+            row = np.array([float(text) for text in texts])
+        except ValueError as error:
+            raise UserError(f"{path}, line {number} ({key}): {error}") from error
+        if len(row) != len(header) - 1 or not np.isfinite(row).all():
+            raise UserError(f"{path}, line {number} ({key}): expected {len(header) - 1} finite distances")
+        distances[key] = row
+    return distances
+
+
 def _load_arrays(file: BinaryIO) -> object:
     """Unpickle containers, strings, numbers and float arrays; anything else raises UnpicklingError.
 

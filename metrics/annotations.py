@@ -80,15 +80,7 @@ class Annotations:
 
 
 def read_annotations(path: Path, format_name: str | None = None) -> Annotations:
-    """Read annotations.
-
-    Args:
-        path: a file, or the folder of Flickr-SoundNet.
-        format_name: one of FORMATS. None: a folder is ``flickr``, a JSON list is ``vggss``, other JSON is ``music``.
-
-    Raises:
-        UserError: the file cannot be read, or an entry is malformed. The message names the entry.
-    """
+    """Read a file or folder. Without a format, a folder is ``flickr``, a JSON list ``vggss``, other JSON ``music``."""
     path = Path(path)
     if format_name == "flickr" or (format_name is None and path.is_dir()):
         return Annotations("flickr", path, clips=_read_flickr(path))
@@ -176,7 +168,6 @@ def _expect(value: object, kind: type[T], expected: str, where: str) -> T:
 
 
 def _field(entry: object, key: str, kind: type[T], expected: str, where: str) -> T:
-    """A field of a JSON object."""
     fields = _expect(entry, dict, f'an object with "{key}"', where)
     return _expect(fields.get(key), kind, f'{expected} as "{key}"', where)
 
@@ -189,7 +180,6 @@ def _four_numbers(box: object, where: str) -> list[float]:
 
 
 def _inside(corners: list[float], where: str, unit: str = "fractions of the frame, from 0 to 1") -> list[float]:
-    """The corners of a box, cut off at the edges of the frame."""
     x1, y1, x2, y2 = corners
     shown = ", ".join(f"{value:g}" for value in corners)
     if x2 < x1 or y2 < y1:

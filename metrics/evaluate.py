@@ -1,15 +1,9 @@
-"""Scores all frames of a run against annotations.
+"""Scores all frames of a run against annotations."""
 
-from metrics.annotations import read_annotations
-from metrics.evaluate import score_run, summary
-from metrics.runs import read_run
-
-run = read_run("dmc.pkl")
-print(summary(score_run(run.maps, run.a_cluster, read_annotations("boxes.json"))))
-"""
-
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -92,19 +86,12 @@ def score_run(
     """Score the maps of a run on every annotated frame.
 
     With several audio clusters and annotated objects (MUSIC), CIoU and pointing use the own map of each object. The
-    IoU uses the pixelwise maximum of the matched maps and the union of the boxes.
-
-    Args:
-        maps: key -> float [v_cluster, h, w]. Row j < a_cluster is the map of audio cluster j.
-        a_cluster: number of audio clusters.
-        annotations: of the data set.
-        threshold: part of its maximum from which a map predicts a pixel.
-
-    Raises:
-        UserError: a map has too few rows or values that are not finite, or no map has an annotation.
+    IoU uses the pixelwise maximum of the matched maps and the union of the boxes. Row j < a_cluster of the maps
+    [v_cluster, h, w] is the map of audio cluster j.
     """
     boxes, counts = match_frames(maps.keys(), annotations)
-    return _score(maps, a_cluster, boxes, counts, _rules(annotations, threshold, has_objects(a_cluster, annotations)))
+    rules = Rules(threshold, annotations.format == "flickr", has_objects(a_cluster, annotations))
+    return _score(maps, a_cluster, boxes, counts, rules)
 
 
 def score_baselines(
@@ -116,12 +103,8 @@ def score_baselines(
 ) -> dict[str, Scores]:
     """Score maps that nobody needs to learn. A method that does not beat them has learned nothing about audio.
 
-    Args:
-        maps: the maps of a run. Their keys say which frames to score, their shape is the shape of the random maps.
-        annotations: of the data set.
-        threshold: as in `score_run`.
-        seed: for the random maps.
-        several: whether to score each object too, all with the same map.
+    The maps of a run tell the frames to score and the shape of the random maps. `several` scores each object too, all
+    with the same map.
     """
     boxes, counts = match_frames(maps.keys(), annotations)
     rng = np.random.default_rng(seed)
@@ -130,7 +113,7 @@ def score_baselines(
         CENTRED_DISC: dict.fromkeys(boxes, centred_disc()[None]),
         RANDOM_MAP: {key: rng.random((1, *maps[key].shape[1:]), np.float32) for key in boxes},
     }
-    rules = _rules(annotations, threshold, several)
+    rules = Rules(threshold, annotations.format == "flickr", several)
     return {name: _score(same, 1, boxes, counts, rules) for name, same in baselines.items()}
 
 
@@ -168,9 +151,9 @@ def per_class(scores: Scores) -> dict[str, Figures]:
 
 
 def _rows_of(names: list[str]) -> dict[str, list[int]]:
-    rows: dict[str, list[int]] = {}
+    rows = defaultdict(list)
     for row, name in enumerate(names):
-        rows.setdefault(name, []).append(row)
+        rows[name].append(row)
     return rows
 
 
@@ -185,10 +168,6 @@ def _figures(unit: str, ious: np.ndarray, hits: np.ndarray) -> Figures:
     }
 
 
-def _rules(annotations: Annotations, threshold: float, objects: bool) -> Rules:
-    return Rules(threshold, consensus=annotations.format == "flickr", objects=objects)
-
-
 def _score(
     maps: Mapping[str, np.ndarray], a_cluster: int, boxes: Mapping[str, Boxes], counts: Counts, rules: Rules
 ) -> Scores:
@@ -199,15 +178,9 @@ def _score(
         if not np.isfinite(maps[key]).all():
             raise UserError(f"the map {key!r} has values that are not finite")
     frames = [_score_frame(maps[key], a_cluster, boxes[key], rules) for key in boxes]
-    return Scores(
-        keys=tuple(boxes),
-        iou=np.array([frame.iou for frame in frames]),
-        pointing=np.array([frame.pointing for frame in frames]),
-        ciou=np.array([frame.ciou for frame in frames]) if rules.objects else None,
-        nsa=np.array([frame.nsa for frame in frames]) if rules.objects else None,
-        parts=[part for frame in frames for part in frame.parts],
-        counts=counts,
-    )
+    ious, hits, cious, nsas, parts = zip(*frames, strict=True)
+    of_objects = (np.array(cious), np.array(nsas)) if rules.objects else (None, None)
+    return Scores(tuple(boxes), np.array(ious), np.array(hits), *of_objects, list(chain(*parts)), counts)
 
 
 def _score_frame(maps: np.ndarray, a_cluster: int, boxes: Boxes, rules: Rules) -> FrameScore:

@@ -35,18 +35,7 @@ class Counts:
 
 
 def match_frames(keys: Collection[str], annotations: Annotations) -> tuple[dict[str, Boxes], Counts]:
-    """Find the annotation of each map.
-
-    Args:
-        keys: the keys of the maps.
-        annotations: of the data set.
-
-    Returns:
-        key -> boxes of the frames to score, in the order of `keys`; and the counts.
-
-    Raises:
-        UserError: a key is malformed, a frame occurs twice, or there is no frame to score.
-    """
+    """The boxes of each frame to score, by the key of its map and in the order of `keys`; and the counts."""
     key_of: dict[Frame, str] = {}
     for key in keys:
         frame = parse_frame(key)
@@ -117,15 +106,7 @@ def _match_music(maps_of: dict[str, list[Frame]], annotations: Annotations) -> t
 
 
 def match_video(maps: Collection[Frame], truths: Collection[Frame]) -> tuple[dict[Frame, Frame], set[Frame]]:
-    """Match the annotated frames of one video with its extracted frames.
-
-    Args:
-        maps: extracted frames.
-        truths: annotated frames.
-
-    Returns:
-        annotated -> extracted frame; and the annotated frames that were matched by rank.
-    """
+    """Annotated -> extracted frame of one video; and the annotated frames that were matched by rank."""
     extracted = set(maps)
     by_index = {frame.index: frame for frame in sorted(extracted, reverse=True)}
     matched = {truth: truth for truth in truths if truth in extracted}  # the same second and index come first

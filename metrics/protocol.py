@@ -26,15 +26,8 @@ def protocol(annotations: Annotations, threshold: float, several: bool, seed: in
             "; CIoU: mean over a frame's objects (boxes of one category_id), each with a map of its own, best match; "
             "pointing with the own map of each object, IoU with the maximum of the matched maps; NSA: below 0.2"
         )
-    return {
-        "format": annotations.format,
-        "annotations": str(annotations.path),
-        "threshold": threshold,
-        "size": SIZE,
-        "disc_radius": DISC_RADIUS,
-        "seed": seed,
-        "text": text,
-    }
+    data = {"format": annotations.format, "annotations": str(annotations.path)}
+    return {**data, "threshold": threshold, "size": SIZE, "disc_radius": DISC_RADIUS, "seed": seed, "text": text}
 
 
 def frames_text(runs: dict[str, Run], scores: dict[str, Scores], annotations: Annotations) -> list[str]:

@@ -29,7 +29,8 @@ Published code rounds the edges of boxes to whole pixels. Here a box has the pix
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -41,7 +42,7 @@ from common.errors import UserError
 from common.exit_status import exit_status
 from data.layout import boxes_file
 from metrics.annotations import FORMATS, Annotations, read_annotations
-from metrics.evaluate import THRESHOLD, Scores, has_objects, per_class, per_video, score_baselines, score_run, summary
+from metrics.evaluate import THRESHOLD, has_objects, per_class, per_video, score_baselines, score_run, summary
 from metrics.protocol import frames_text, protocol
 from metrics.runs import Run, negatives, read_run, roc_auc
 from metrics.table import figures_table, write_json
@@ -68,16 +69,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--boxes", type=Path, help="file or folder of annotations (default: DATA_DIR/boxes.json)")
     parser.add_argument("--format", choices=FORMATS, help="of the annotations (default: detected)")
-    parser.add_argument(
-        "--threshold",
-        type=part_of_maximum,
-        default=THRESHOLD,
-        help=f"part of its maximum from which a map predicts a pixel (default: {THRESHOLD})",
-    )
-    parser.add_argument("--per_video", action="store_true", help="print a table of the videos of each run")
-    parser.add_argument(
-        "--per_class", action="store_true", help="print a table of the classes (category_id) of each run"
-    )
+    help_text = f"part of its maximum from which a map predicts a pixel (default: {THRESHOLD})"
+    parser.add_argument("--threshold", type=part_of_maximum, default=THRESHOLD, help=help_text)
+    parser.add_argument("--per_video", action="store_true", help="print a table of each run's videos")
+    parser.add_argument("--per_class", action="store_true", help="print a table of each run's classes (category_id)")
     parser.add_argument("--seed", type=seed_number, default=10, help="for the random map (default: 10)")
     parser.add_argument("--json", type=Path, help="also write the scores to this file")
     return parser.parse_args(argv)
@@ -95,15 +90,13 @@ def read_inputs(options: argparse.Namespace) -> tuple[dict[str, Run], Annotation
     return {path: read_run(Path(path)) for path in paths}, annotations
 
 
-def score_runs(runs: dict[str, Run], annotations: Annotations, threshold: float) -> dict[str, Scores]:
-    """The scores of each run."""
-    scores = {}
-    for path, run in runs.items():
-        try:
-            scores[path] = score_run(run.maps, run.a_cluster, annotations, threshold)
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from error
-    return scores
+@contextmanager
+def named(*paths: str) -> Iterator[None]:
+    """Name the files in an error."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{' and '.join(paths)}: {error}") from error
 
 
 def compare_with_negatives(runs: dict[str, Run]) -> tuple[dict[str, dict[str, float]], list[str]]:
@@ -111,28 +104,29 @@ def compare_with_negatives(runs: dict[str, Run]) -> tuple[dict[str, dict[str, fl
     areas: dict[str, dict[str, float]] = {}
     lines = []
     for path, others in negatives([run.path for run in runs.values()]).items():
-        own, own_areas = runs[str(path)], areas.setdefault(str(path), {})
+        areas[str(path)] = {}
         for audio, other_path in others.items():
-            other = runs[str(other_path)]
+            own, other = runs[str(path)].distances, runs[str(other_path)].distances
             title = f"{path}: ROC AUC of own against {audio}"
-            if own.distances is None or other.distances is None:
+            if own is None or other is None:
                 lines.append(f"{title}: needs the distances of both, in their .csv files")
                 continue
-            try:
-                own_areas[audio], count = roc_auc(own.distances, other.distances)
-            except UserError as error:
-                raise UserError(f"{path} and {other_path}: {error}") from error
-            lines.append(f"{title}, by matched distance: {own_areas[audio]:.3f} ({count} frames)")
+            with named(str(path), str(other_path)):
+                areas[str(path)][audio], count = roc_auc(own, other)
+            lines.append(f"{title}, by matched distance: {areas[str(path)][audio]:.3f} ({count} frames)")
     return areas, lines
 
 
 def score(options: argparse.Namespace) -> None:
     """Print the tables, and write them as JSON on request."""
     runs, annotations = read_inputs(options)
-    scores = score_runs(runs, annotations, options.threshold)
+    scores = {}
+    for path, run in runs.items():
+        with named(path):
+            scores[path] = score_run(run.maps, run.a_cluster, annotations, options.threshold)
     several = any(has_objects(run.a_cluster, annotations) for run in runs.values())
-    first = next(iter(runs.values()))
-    baselines = score_baselines(first.maps, annotations, options.threshold, options.seed, several)
+    first_maps = next(iter(runs.values())).maps
+    baselines = score_baselines(first_maps, annotations, options.threshold, options.seed, several)
     rules = protocol(annotations, options.threshold, several, options.seed)
     areas, area_lines = compare_with_negatives(runs)
     content = {

@@ -48,10 +48,8 @@ def _weights(cells: int, pixels: int) -> np.ndarray:
 def predict(heat: np.ndarray, threshold: float) -> Prediction:
     """The pixels of a map [SIZE, SIZE] that reach `threshold` times its maximum; none if the map is 0 everywhere."""
     maximum = heat.max()
-    if maximum <= 0:
-        nothing = np.zeros(heat.shape, bool)
-        return Prediction(nothing, nothing)
-    return Prediction(heat >= threshold * maximum, heat >= maximum * (1 - TIED))
+    positive = maximum > 0
+    return Prediction(positive & (heat >= threshold * maximum), positive & (heat >= maximum * (1 - TIED)))
 
 
 def box_pixels(box: np.ndarray) -> tuple[slice, slice]:

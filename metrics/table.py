@@ -1,7 +1,7 @@
 """Figures as plain text tables and as JSON."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from common.atomic import atomic_file
@@ -23,24 +23,8 @@ FIGURES = {
 
 
 def figures_table(rows: Mapping[str, Mapping[str, float | int | None]], title: str = "") -> list[str]:
-    """Lines of a table with a row for each name and a column for each of FIGURES that occurs.
-
-    Args:
-        rows: name -> figures, by the keys of FIGURES. "-" shows a missing one.
-        title: over the column of names.
-    """
-    return aligned(figures_cells(rows, title))
-
-
-def figures_cells(rows: Mapping[str, Mapping[str, float | int | None]], title: str = "") -> list[list[str]]:
-    """The cells of `figures_table`, row by row, the head first."""
-    columns = [name for name in FIGURES if any(name in figures for figures in rows.values())]
-    cells = [[title, *(FIGURES[name] for name in columns)]]
-    return cells + [[row, *(_cell(figures.get(name)) for name in columns)] for row, figures in rows.items()]
-
-
-def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of a table. The first column is aligned left, the others right."""
+    """Lines of a table with a row for each name and a column for each of FIGURES that occurs."""
+    cells = figures_cells(rows, title)
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join([first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))])
@@ -48,12 +32,15 @@ def aligned(cells: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def write_json(path: Path, content: Mapping[str, object]) -> None:
-    """Write figures to a JSON file.
+def figures_cells(rows: Mapping[str, Mapping[str, float | int | None]], title: str = "") -> list[list[str]]:
+    """The cells of `figures_table`, row by row, the head first. "-" shows a missing figure."""
+    columns = [name for name in FIGURES if any(name in figures for figures in rows.values())]
+    cells = [[title, *(FIGURES[name] for name in columns)]]
+    return cells + [[row, *(_cell(figures.get(name)) for name in columns)] for row, figures in rows.items()]
 
-    Raises:
-        UserError: the file cannot be written.
-    """
+
+def write_json(path: Path, content: Mapping[str, object]) -> None:
+    """Write figures to a JSON file."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(path) as partial:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from common.errors import UserError
-from metrics.runs import negatives, read_distances, roc_auc
+from data.dmc_pkl import read_distances
+from metrics.runs import negatives, roc_auc
 from metrics.table import figures_table
 
 
