@@ -115,7 +115,7 @@ def test_a_linked_set_has_all_seconds_takes_no_space_and_is_removed(tmp_path):
     make_set(tmp_path, train=2, val=1, test=1, seconds=3)
     add_negatives(tmp_path)
     before = sorted(os.listdir(tmp_path))
-    with pytest.raises(RuntimeError, match="any"), shared.linked_set(tmp_path, 20) as (folder, names):  # noqa: PT012
+    with pytest.raises(RuntimeError, match="any"), shared.linked_set(tmp_path, 20) as (folder, names):
         assert len(names) == 7 and all(read_list(folder / f"{name}.txt") == names for name in ("train", "val", "test"))
         found = index_seconds(folder, names)
         assert len(found) == 21 and not found.without
