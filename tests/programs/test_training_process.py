@@ -1,0 +1,93 @@
+"""The program as a process: kills, permissions, packages that a training does without."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures.permissions import obey_permissions
+from tests.fixtures.sample_set import make_set
+from tests.fixtures.training_run import SMALL, logged_numbers, run, same_weights, small_arguments, weights_of
+from training.checkpoint import read_checkpoint
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("set")
+    make_set(folder, train=4, val=2, test=1, seconds=2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished training of two epochs; read only."""
+    out = tmp_path_factory.mktemp("run") / "dmc"
+    assert run(data_dir, out, "--epoch", "2") == 0
+    return out
+
+
+@pytest.mark.parametrize(
+    ("sign", "status", "workers"), [(signal.SIGTERM, 130, "2"), (signal.SIGKILL, -9, "0")], ids=["SIGTERM", "SIGKILL"]
+)
+def test_a_killed_training_resumes_to_the_same_end(trained, data_dir, tmp_path, sign, status, workers):
+    out = tmp_path / "run"
+    command = [sys.executable, str(ROOT / "location_dmc.py")]
+    command += small_arguments(data_dir, out, "--epoch", "500", "--num_threads", workers)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not (out / "log.csv").exists():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    os.killpg(process.pid, sign)  # the processes that load data get it too
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    if sign != signal.SIGKILL:
+        assert "--resume 1 resumes" in errors and "Traceback" not in errors
+    done = read_checkpoint(out / "last.pth").state["epoch"]
+    assert 0 < done < 500
+    end = str(max(2, done + 1))
+    assert run(data_dir, out, "--resume", "1", "--epoch", end) == 0
+    assert not list(out.glob(".*"))  # of a kill while a file was written
+    reference = tmp_path / "reference"
+    shutil.copytree(trained, reference)
+    assert run(data_dir, reference, "--resume", "1", "--epoch", end) == 0
+    assert same_weights(weights_of(out), weights_of(reference))
+    assert logged_numbers(out) == logged_numbers(reference)
+
+
+@pytest.mark.parametrize("option", ["--out", "--dmc_pkl"])
+def test_an_unwritable_result_is_told_before_the_training(data_dir, tmp_path, option):
+    (tmp_path / "fixed").mkdir(mode=0o555)
+    paths = {"--out": tmp_path / "run", "--dmc_pkl": tmp_path / "dmc.pkl", option: tmp_path / "fixed/dmc.pkl"}
+    arguments = [str(part) for pair in paths.items() for part in pair]
+    done = subprocess.run(
+        [sys.executable, ROOT / "location_dmc.py", *SMALL, "--data_dir", data_dir, "--epoch", "1", *arguments],
+        capture_output=True,
+        text=True,
+        preexec_fn=obey_permissions,
+    )
+    assert done.returncode == 1
+    assert "Permission denied" in done.stderr and "fixed" in done.stderr and "Traceback" not in done.stderr
+    assert "epoch 1/1" not in done.stdout
+
+
+def test_a_training_needs_neither_librosa_nor_pyav_nor_packages_that_draw(data_dir, tmp_path):
+    code = (
+        "import sys\n"
+        "missing = ['av', 'librosa', 'soxr', 'numba', 'matplotlib', 'tensorboard']\n"
+        "sys.modules.update(dict.fromkeys(missing))  # as if they were not installed\n"
+        "import location_dmc\n"
+        f"sys.exit(location_dmc.main({small_arguments(data_dir, tmp_path / 'run', '--epoch', '1')!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run/dmc.pkl").exists()
