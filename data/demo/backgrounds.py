@@ -147,17 +147,9 @@ def _photo_crop(name: str, random: np.random.Generator, width: int, height: int)
     return 0.75 * np.asarray(crop) + 0.25 * _pale_color(random)
 
 
+DRAWN = (_blobs, _bricks, _checks, _clouds, _dots, _gradient, _marble, _planks, _stripes, _vignette)
+PHOTOS = {"photo of a flower": "flower.jpg", "photo of a temple": "china.jpg"}
 BACKGROUNDS: dict[str, Background] = {
-    "blobs": _blobs,
-    "bricks": _bricks,
-    "checks": _checks,
-    "clouds": _clouds,
-    "dots": _dots,
-    "gradient": _gradient,
-    "marble": _marble,
-    "photo of a flower": functools.partial(_photo_crop, "flower.jpg"),
-    "photo of a temple": functools.partial(_photo_crop, "china.jpg"),
-    "planks": _planks,
-    "stripes": _stripes,
-    "vignette": _vignette,
+    **{function.__name__.removeprefix("_"): function for function in DRAWN},
+    **{name: functools.partial(_photo_crop, file) for name, file in PHOTOS.items()},
 }

@@ -48,18 +48,13 @@ def write_video(
 ) -> None:
     """Write an mp4 file, whole or not at all.
 
-    Args:
-        path: the file, in an existing folder.
-        frames: RGB, uint8 [height, width, 3].
-        size: width and height, both even.
-        rate: frames a second.
-        audio: float32 [channels, samples], 1 or 2 channels, within -1 and 1.
-        sample_rate: samples a second.
+    The frames are RGB, uint8 [height, width, 3], of an even width and height. The audio is float32 [channels, samples],
+    mono or stereo, within -1 and 1.
     """
     # A Python file, because FFmpeg takes the start of some paths for a protocol.
     with atomic_file(path) as partial, partial.open("wb") as file, av.open(file, "w", format="mp4") as container:
         video_stream = _add_video_stream(container, size, rate)
-        layout = ("mono", "stereo")[len(audio) - 1]
+        layout = "mono" if len(audio) == 1 else "stereo"
         audio_stream = container.add_stream("aac", rate=sample_rate, options=AAC_OPTIONS, layout=layout)
         audio_stream.codec_context.bit_rate = AAC_BIT_RATE
         reformatter = VideoReformatter()  # one for all frames: its setup takes longer than a frame
@@ -67,9 +62,9 @@ def write_video(
         for index, frame in enumerate(frames):
             container.mux(video_stream.encode(_video_frame(reformatter, frame, index, rate)))
             until = int((index + 1) / rate * sample_rate)  # in step with the frames, so that few packets wait
-            container.mux(_encode_audio(audio_stream, audio[:, written:until], written, sample_rate))
+            container.mux(_encode_audio(audio_stream, audio[:, written:until], written))
             written = until
-        container.mux(_encode_audio(audio_stream, audio[:, written:], written, sample_rate))
+        container.mux(_encode_audio(audio_stream, audio[:, written:], written))
         container.mux(video_stream.encode())
         container.mux(audio_stream.encode())
 
@@ -97,10 +92,10 @@ def _video_frame(reformatter: VideoReformatter, frame: np.ndarray, index: int, r
     return video_frame
 
 
-def _encode_audio(stream: av.AudioStream, samples: np.ndarray, start: int, sample_rate: int) -> list[av.Packet]:
+def _encode_audio(stream: av.AudioStream, samples: np.ndarray, start: int) -> list[av.Packet]:
     if samples.shape[1] == 0:
         return []
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=stream.layout.name)
-    frame.sample_rate = sample_rate
-    frame.pts, frame.time_base = start, Fraction(1, sample_rate)
+    frame.sample_rate = stream.rate
+    frame.pts, frame.time_base = start, Fraction(1, stream.rate)
     return stream.encode(frame)

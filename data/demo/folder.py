@@ -4,13 +4,12 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from common.atomic import atomic_file
 from common.errors import UserError
 from data import layout
-from data.demo.plan import CATEGORY_IDS, NAME_CHARACTERS, NAME_LENGTH, VERSION, DemoSettings, VideoPlan
+from data.demo.plan import CATEGORY_IDS, NAME_CHARACTERS, NAME_LENGTH, DemoSettings, VideoPlan
 from data.demo.scene import HEIGHT, WIDTH, Box
 from data.media.frame_selection import select_at_constant_rate
 
@@ -31,15 +30,12 @@ def video_path(data_dir: Path, name: str) -> Path:
 def prepare_folder(data_dir: Path, settings: DemoSettings, plans: Iterable[VideoPlan], overwrite: bool) -> set[str]:
     """Make the folder ready for the videos of `plans`; return the names of videos that exist already.
 
-    With `overwrite` an earlier demo data set is removed first, whatever its settings.
-
-    Raises:
-        UserError: the folder holds other data, or without `overwrite` a demo data set of other settings.
+    With `overwrite` an earlier demo data set is removed first, whatever its settings. Other data is refused.
     """
     names = {plan.name for plan in plans}
     earlier = _read_description(data_dir)
     if earlier and not overwrite:
-        _refuse_other_settings(data_dir, earlier["settings"], _with_version(settings))
+        _refuse_other_settings(data_dir, earlier["settings"], settings.description())
     ours = names | set(earlier["videos"] if earlier else ())
     _refuse_foreign_files(data_dir, ours, described=earlier is not None)
     if overwrite:
@@ -64,8 +60,8 @@ def _read_description(data_dir: Path) -> dict | None:
 
 def _refuse_other_settings(data_dir: Path, earlier: dict, settings: dict) -> None:
     if earlier != settings:
-        changed = [key for key in settings if earlier.get(key) != settings[key]]
-        difference = ", ".join(f"{key} {earlier.get(key)} instead of {settings[key]}" for key in changed)
+        pairs = [(key, earlier.get(key), value) for key, value in settings.items()]
+        difference = ", ".join(f"{key} {old} instead of {new}" for key, old, new in pairs if old != new)
         raise UserError(
             f"{data_dir} holds a demo data set of other settings ({difference}): "
             "choose another --data_dir, or replace it with --overwrite 1."
@@ -83,21 +79,18 @@ def _refuse_foreign_files(data_dir: Path, ours: set[str], described: bool) -> No
             f"{folder} holds files of other data ({foreign[0]}{others}), which are never removed: "
             "choose another --data_dir, or move them away yourself."
         )
-    for path in () if described else (layout.boxes_file(data_dir), layout.labels_file(data_dir)):
-        if path.exists():
-            raise UserError(
-                f"{data_dir} holds a {path.name} of another data set, which is never replaced: "
-                "choose another --data_dir."
-            )
+    for path in (layout.boxes_file(data_dir), layout.labels_file(data_dir)):
+        if path.exists() and not described:
+            raise UserError(f"{path} describes other data and is never replaced: choose another --data_dir.")
 
 
 def _remove(data_dir: Path, names: Iterable[str], described: bool) -> None:
     """Remove a demo data set, its extracted frames and spectrograms and its lists; demo.json is removed last."""
     for name in names:
         video_path(data_dir, name).unlink(missing_ok=True)
-        for folder in (layout.video_frames_dir(data_dir) / name, layout.audio_frames_dir(data_dir) / name):
-            if folder.exists():
-                shutil.rmtree(folder)
+        for folder in (layout.video_frames_dir(data_dir), layout.audio_frames_dir(data_dir)):
+            if (folder / name).exists():
+                shutil.rmtree(folder / name)
     if described:
         lists = [layout.list_path(data_dir, name) for name in layout.LIST_NAMES]
         for path in (*lists, layout.boxes_file(data_dir), layout.labels_file(data_dir), description_file(data_dir)):
@@ -108,14 +101,12 @@ def write_descriptions(
     data_dir: Path, settings: DemoSettings, plans: Sequence[VideoPlan], boxes: Iterable[list[list[Box]]]
 ) -> None:
     """Write boxes.json, labels.json and, last, demo.json."""
-    entries = {}
+    entries, labels = {}, {}
     for plan, frame_boxes in zip(plans, boxes, strict=True):
-        entries.update(_box_entries(plan, frame_boxes))
-    labels: dict[str, list[str]] = {}
-    for plan in plans:
+        entries |= _box_entries(plan, frame_boxes)
         labels.setdefault(" ".join(plan.instruments), []).append(plan.name)
     description = {
-        "settings": _with_version(settings),
+        "settings": settings.description(),
         "categories": {str(number): name for name, number in CATEGORY_IDS.items()},
         "videos": [plan.name for plan in plans],
     }
@@ -128,22 +119,15 @@ def write_descriptions(
             partial.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
 
 
-def _with_version(settings: DemoSettings) -> dict[str, int]:
-    return {**asdict(settings), "version": VERSION}
-
-
 def _box_entries(plan: VideoPlan, frame_boxes: list[list[Box]]) -> dict[str, dict[str, list]]:
     """The entries of boxes.json for every frame of a video."""
     selected = {index: second for second, index in select_at_constant_rate(plan.frames, plan.frame_rate, EXTRACTED_FPS)}
+    ids = [CATEGORY_IDS[name] for name in plan.instruments]
     entries = {}
     for index, boxes in enumerate(frame_boxes):
-        second = selected.get(index, int(index / plan.frame_rate))
-        entries[f"{plan.name}/{layout.frame_file(second, index)}"] = {
-            "bbox": [
-                {"normbox": _normalize(box), "category_id": CATEGORY_IDS[name]}
-                for name, box in zip(plan.instruments, boxes, strict=True)
-            ]
-        }
+        key = layout.frame_file(selected.get(index, int(index / plan.frame_rate)), index)
+        labeled = [{"normbox": _normalize(box), "category_id": number} for number, box in zip(ids, boxes, strict=True)]
+        entries[f"{plan.name}/{key}"] = {"bbox": labeled}
     return entries
 
 

@@ -7,7 +7,7 @@ So the first 20 videos of a set of 210 are the videos of a set of 20.
 import enum
 import string
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from typing import TypeVar
 
@@ -55,6 +55,10 @@ class DemoSettings:
         """
         return np.random.default_rng([self.seed, index, stream, self.seconds, self.sources, self.distractors, VERSION])
 
+    def description(self) -> dict[str, int]:
+        """The settings in demo.json."""
+        return {**asdict(self), "version": VERSION}
+
 
 @dataclass(frozen=True)
 class VideoPlan:
@@ -73,12 +77,8 @@ class VideoPlan:
 
 def plan_videos(settings: DemoSettings) -> list[VideoPlan]:
     """The videos of a data set, in order."""
-    plans: list[VideoPlan] = []
     taken: set[str] = set()
-    for index in range(settings.videos):
-        plans.append(_plan_video(settings, index, _new_name(settings, index, taken)))
-        taken.add(plans[-1].name.lower())
-    return plans
+    return [_plan_video(settings, index, _new_name(settings, index, taken)) for index in range(settings.videos)]
 
 
 def _plan_video(settings: DemoSettings, index: int, name: str) -> VideoPlan:
@@ -91,7 +91,7 @@ def _plan_video(settings: DemoSettings, index: int, name: str) -> VideoPlan:
         name=name,
         instruments=tuple(sorted(_deal(INSTRUMENTS, settings, Stream.INSTRUMENTS, place) for place in places)),
         distractors=tuple(distractors.tolist()),
-        background=_deal(tuple(BACKGROUNDS), settings, Stream.BACKGROUND_KIND, index),
+        background=_deal(sorted(BACKGROUNDS), settings, Stream.BACKGROUND_KIND, index),
         frame_rate=rate,
         frames=round(settings.seconds * rate),
         sample_rate=sample_rate,
@@ -106,7 +106,7 @@ def _deal(choices: Sequence[Choice], settings: DemoSettings, stream: Stream, ind
 
 
 def _new_name(settings: DemoSettings, index: int, taken: set[str]) -> str:
-    """A random name whose lower case is not in `taken`: names also differ on file systems that ignore case."""
+    """A random name, whose lower case is added to `taken`: names also differ on file systems that ignore case."""
     random = settings.generator(Stream.NAME, index)
     dash = _deal([True] + [False] * (DASH_EVERY - 1), settings, Stream.NAME, index)
     while True:
@@ -115,4 +115,5 @@ def _new_name(settings: DemoSettings, index: int, taken: set[str]) -> str:
             characters[0] = "-"
         name = "".join(characters)
         if name.lower() not in taken:
+            taken.add(name.lower())
             return name

@@ -26,7 +26,6 @@ NATURAL_ANGLE = {"flute": 30.0, "guitar": -40.0, "violin": -25.0, "trumpet": 12.
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom; pixels, the last two exclusive
 Sprite = tuple[int, int, np.ndarray]  # object in a frame: left, top, uint8 [h, w, 4] with premultiplied alpha
-Wave = tuple[float, float, float, float]  # two frequencies in Hz, their phases in radians
 
 
 @dataclass(frozen=True)
@@ -38,18 +37,6 @@ class Trajectory:
     angle: np.ndarray  # radians, clockwise on the screen, [frames]
     scale: np.ndarray  # share of the size of its drawing, [frames]
     boxes: np.ndarray  # left, top, right, bottom of its outline in pixels, [frames, 4]
-
-
-@dataclass(frozen=True)
-class Motion:
-    """The motion of an object: slow waves of position, angle and size."""
-
-    middle: np.ndarray  # across and down, shares of the free room, [2]
-    reach: np.ndarray  # amplitudes across and down, [2]
-    angle: float  # middle, radians
-    rotation: float  # amplitude, radians
-    growth: float  # amplitude, a share of the size
-    waves: list[Wave]  # across, down, rotation, growth
 
 
 @dataclass(frozen=True)
@@ -75,7 +62,10 @@ def build_scene(settings: DemoSettings, plan: VideoPlan) -> Scene:
     """Paint the background, draw the objects and give each a path clear of the others."""
     random = settings.generator(Stream.BACKGROUND, plan.index)
     background = Image.fromarray(paint(plan.background, random, WIDTH + 2 * PAN, HEIGHT + 2 * PAN))
-    pan = _pan(random, plan.frames)
+    start, end = random.uniform(0, 2 * PAN, (2, 2))
+    if random.random() < 0.5:  # half of the videos do not pan
+        start = end = start.round()
+    pan = np.linspace(start, end, plan.frames)
     random = settings.generator(Stream.SCENE, plan.index)
     seconds = np.arange(plan.frames) / float(plan.frame_rate)
     names = (*plan.instruments, *plan.distractors)
@@ -100,10 +90,8 @@ def render_background(scene: Scene, index: int) -> np.ndarray:
     left, top = scene.pan[index].tolist()
     if left.is_integer() and top.is_integer():  # does not pan; faster
         return np.array(scene.background.crop((left, top, left + WIDTH, top + HEIGHT)))
-    area = (1, 0, left, 0, 1, top)
-    return np.array(
-        scene.background.transform((WIDTH, HEIGHT), Image.Transform.AFFINE, area, Image.Resampling.BILINEAR)
-    )
+    size, area = (WIDTH, HEIGHT), (1, 0, left, 0, 1, top)
+    return np.array(scene.background.transform(size, Image.Transform.AFFINE, area, Image.Resampling.BILINEAR))
 
 
 def visible_boxes(scene: Scene, index: int) -> list[Box]:
@@ -121,14 +109,6 @@ def _tight_boxes(sprites: list[Sprite]) -> list[Box]:
         boxes.append((left + int(columns[0]), top + int(rows[0]), left + int(columns[-1]) + 1, top + int(rows[-1]) + 1))
         behind |= solid
     return boxes[::-1]
-
-
-def _pan(random: np.random.Generator, frames: int) -> np.ndarray:
-    """A slow straight pan of the frame over the background, [frames, 2]; half of the videos do not pan."""
-    start, end = random.uniform(0, 2 * PAN, (2, 2))
-    if random.random() < 0.5:
-        start = end = start.round()
-    return np.linspace(start, end, frames)
 
 
 def _compose(frame: np.ndarray, sprite: Sprite) -> None:
@@ -169,11 +149,10 @@ def _place(
         resized = _resize(drawing, angle, size * factor)
         outline = _outline(resized)
         for _ in range(PATHS_TRIED):
-            motion = _random_motion(random, angle, reach=0.25 / crowd)
-            sample = _follow(motion, outline, seconds[::SAMPLE_STEP])
-            overlap = max((_overlap(sample.boxes, other.boxes[::SAMPLE_STEP]) for other in others), default=0.0)
+            path = _random_path(random, outline, angle, 0.25 / crowd, seconds)
+            overlap = max((_overlap(path.boxes, other.boxes) for other in others), default=0.0)
             if overlap < least:
-                best, least = SceneObject(name, resized, _follow(motion, outline, seconds)), overlap
+                best, least = SceneObject(name, resized, path), overlap
             if least == 0:
                 return best
     return best
@@ -208,40 +187,36 @@ def _rotated(outline: np.ndarray, angle: np.ndarray) -> np.ndarray:
     return np.stack([cosine * x - sine * y, sine * x + cosine * y], 1)
 
 
-def _along(wave: Wave, seconds: np.ndarray) -> np.ndarray:
-    """The wave's values, within -1 and 1."""
-    slow, fast, slow_phase, fast_phase = wave
+def _random_wave(random: np.random.Generator, seconds: np.ndarray) -> np.ndarray:
+    """A slow wave with a faster one on top, within -1 and 1, at each time."""
+    slow, fast, slow_phase, fast_phase = random.uniform((0.05, 0.15, 0, 0), (0.2, 0.45, 2 * np.pi, 2 * np.pi))
     turns = 2 * np.pi * seconds
     return 0.75 * np.sin(slow * turns + slow_phase) + 0.25 * np.sin(fast * turns + fast_phase)
 
 
-def _random_motion(random: np.random.Generator, angle: float, reach: float) -> Motion:
-    reaches = random.uniform(0.3 * reach, reach, 2)
-    return Motion(
-        middle=random.uniform(reaches, 1 - reaches),
-        reach=reaches,
-        angle=angle + np.radians(random.uniform(-8, 8)),
-        rotation=np.radians(random.uniform(2, 7)),
-        growth=random.uniform(0.02, 0.07),
-        waves=[tuple(random.uniform((0.05, 0.15, 0, 0), (0.2, 0.45, 2 * np.pi, 2 * np.pi))) for _ in range(4)],
-    )
-
-
-def _follow(motion: Motion, outline: np.ndarray, seconds: np.ndarray) -> Trajectory:
-    """The motion at some times, scaled to the free room in the frame, so that the object never leaves it."""
-    across, down, rotation, growth = (_along(wave, seconds) for wave in motion.waves)
-    angle = motion.angle + motion.rotation * rotation
-    scale = 0.93 + motion.growth * growth
+def _random_path(
+    random: np.random.Generator, outline: np.ndarray, natural_angle: float, reach: float, seconds: np.ndarray
+) -> Trajectory:
+    """Slow waves of position, angle and size, scaled to the free room, so that the object never leaves the frame."""
+    reaches = random.uniform(0.3 * reach, reach, 2)  # across and down, as shares of the free room
+    middle = random.uniform(reaches, 1 - reaches)
+    angle = natural_angle + np.radians(random.uniform(-8, 8))
+    rotation = np.radians(random.uniform(2, 7))
+    growth = random.uniform(0.02, 0.07)
+    across, down, turn, size = (_random_wave(random, seconds) for _ in range(4))
+    angle = angle + rotation * turn
+    scale = 0.93 + growth * size
     extent = _rotated(outline, angle) * scale
     low, high = extent.min(0), extent.max(0)  # [2, times]
     room = np.array([[WIDTH], [HEIGHT]]) - 2 * MARGIN - (high - low)
-    share = motion.middle[:, None] + motion.reach[:, None] * np.stack([across, down])
+    share = middle[:, None] + reaches[:, None] * np.stack([across, down])
     center = MARGIN - low + share * room
     return Trajectory(*center, angle, scale, np.concatenate([center + low, center + high]).T)
 
 
 def _overlap(boxes: np.ndarray, others: np.ndarray) -> float:
-    """The largest intersection of two boxes over time, as a share of the smaller one; boxes are [times, 4]."""
+    """The largest intersection of two boxes [times, 4] over time, as a share of the smaller one."""
+    boxes, others = boxes[::SAMPLE_STEP], others[::SAMPLE_STEP]
     low = np.maximum(boxes[:, :2], others[:, :2])
     high = np.minimum(boxes[:, 2:], others[:, 2:])
     common = np.prod(np.maximum(high - low, 0), axis=1)
