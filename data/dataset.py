@@ -130,9 +130,6 @@ class SecondDataset(Dataset):
         image_size: side of the square frames in pixels.
         first_only: take only the first frame of each second.
         audio: gives each second's spectrogram; None is its own.
-
-    Raises:
-        SampleError: on access, a file cannot be read.
     """
 
     def __init__(

@@ -38,9 +38,6 @@ class ShuffledAudio:
     """The audio of a random second of another video with other content by the labels; all are equally likely.
 
     A video without a label counts as different from all other videos.
-
-    Raises:
-        UserError: a video has no other video to take audio from.
     """
 
     def __init__(self, seconds: SecondIndex, labels: dict[str, str], seed: int) -> None:
@@ -111,9 +108,6 @@ class NoiseNegatives:
     Args:
         data_dir: the data set's folder.
         count: seconds of noise; 0 leaves out silence too.
-
-    Raises:
-        UserError: ``noise.npy`` or ``silence.npy`` is missing or damaged.
     """
 
     def __init__(self, data_dir: Path, count: int) -> None:

@@ -20,17 +20,11 @@ QUIET = 5.0  # decibels added to the standard deviation of a second, so that sil
 
 
 class Clusters(NamedTuple):
-    """The clusters of one stream.
+    """The clusters of one stream."""
 
-    Attributes:
-        centers: [B, K, 512].
-        assignment: [B, K, h, w], sums to 1 over the clusters.
-        features: what was clustered, [B, h w, 512].
-    """
-
-    centers: torch.Tensor
-    assignment: torch.Tensor
-    features: torch.Tensor
+    centers: torch.Tensor  # [B, K, 512]
+    assignment: torch.Tensor  # [B, K, h, w], sums to 1 over the clusters
+    features: torch.Tensor  # what was clustered, [B, h w, 512]
 
 
 class DMC(nn.Module):

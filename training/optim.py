@@ -59,21 +59,13 @@ def scheduled_rate(highest: float, schedule: str, warmup: int, step: int, steps:
 
 
 class MicroBatch(NamedTuple):
-    """A part of a batch.
+    """A part of a batch."""
 
-    Attributes:
-        batch: its samples.
-        step: of the epoch, from 0.
-        weight: its share of the samples of the step, by which its loss counts.
-        first: whether it is the first of its step.
-        last: whether it is the last of its step.
-    """
-
-    batch: Mapping[str, Any]
-    step: int
-    weight: float
-    first: bool
-    last: bool
+    batch: Mapping[str, Any]  # its samples
+    step: int  # of the epoch, from 0
+    weight: float  # its share of the samples of the step, by which its loss counts
+    first: bool  # whether it is the first of its step
+    last: bool  # whether it is the last of its step
 
 
 def count_steps(micro_batches: int, accumulate: int) -> int:

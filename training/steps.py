@@ -48,22 +48,16 @@ def pair_distances(
 
 @dataclass
 class Stepper:
-    """All that a step changes, and all that it needs beside its batch.
-
-    Attributes:
-        model: the network.
-        parallel: the same network, perhaps with gradients averaged over several processes.
-        note: a line on what several processes change; None if nothing is changed.
-    """
+    """All that a step changes, and all that it needs beside its batch."""
 
     recipe: Recipe
-    model: DMC
-    parallel: nn.Module
+    model: DMC  # the network
+    parallel: nn.Module  # the same network, perhaps with gradients averaged over several processes
     criterion: nn.Module
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     noise: NoiseNegatives
-    note: str | None
+    note: str | None  # a line on what several processes change; None if nothing is changed
 
     def step(self, part: MicroBatch) -> tuple[torch.Tensor, PairDistances]:
         """Train on a micro-batch; the last one of a step changes the weights. Returns its loss and distances."""

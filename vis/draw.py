@@ -105,11 +105,7 @@ def select_frames(frames: dict[str, Frame], scored: ScoredFrames, options: argpa
 def draw_frame(
     key: str, frame: Frame, run: Run, scored: ScoredFrames, out: Path, options: argparse.Namespace
 ) -> Row | None:
-    """Write the overlays of a frame. Returns its row of the sheet if the user asked for a sheet.
-
-    Raises:
-        SampleError: the frame or its maps cannot be drawn.
-    """
+    """Write the overlays of a frame. Returns its row of the sheet if the user asked for a sheet."""
     pixels, maps = read_frame(frame, options.data_dir), run.maps[key]
     require_drawable(maps, run)
     boxes = scored.boxes.get(key)

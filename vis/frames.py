@@ -17,21 +17,13 @@ from metrics.runs import Run
 
 @dataclass(frozen=True)
 class ScoredFrames:
-    """Boxes and scores of the annotated frames of a run.
+    """Boxes and scores of the annotated frames of a run."""
 
-    Attributes:
-        boxes: key -> boxes.
-        scores: key -> name -> score.
-        annotations: where the boxes come from. None without scores.
-        run_scores: the scores of the whole run. None without scores.
-        reason: why there are no scores.
-    """
-
-    boxes: dict[str, Boxes] = field(default_factory=dict)
-    scores: dict[str, dict[str, float]] = field(default_factory=dict)
-    annotations: Annotations | None = None
-    run_scores: Scores | None = None
-    reason: str = ""
+    boxes: dict[str, Boxes] = field(default_factory=dict)  # key -> boxes
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)  # key -> name -> score
+    annotations: Annotations | None = None  # where the boxes come from. None without scores.
+    run_scores: Scores | None = None  # the scores of the whole run. None without scores.
+    reason: str = ""  # why there are no scores
 
 
 def score_frames(run: Run, boxes: Path | None, data_dir: Path, needed_by: str = "") -> ScoredFrames:

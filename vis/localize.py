@@ -22,15 +22,14 @@ import signal
 import time
 from collections.abc import Sequence
 
-import av
 import torch
 
 from common.atomic import atomic_file
 from common.cli import available_cores, plain_parser, positive_int, whole_number
-from common.errors import MediaError, UserError
+from common.errors import UserError
 from common.exit_status import exit_status
 from data.media.notes import collected_notes
-from training.load import TrainedNetwork, load_trained
+from training.load import load_trained
 from vis.heat_video.render import MAPS_PER_SECOND, SILENCE, Style, Summary, write_heat_video
 from vis.heat_video.video_writer import kind_of
 
@@ -101,19 +100,6 @@ def decibels(text: str) -> float:
     return value
 
 
-def shown_clusters(trained: TrainedNetwork, cluster: int | None) -> list[int]:
-    """The maps to show: those of all audio clusters, or the one that the user asked for.
-
-    Raises:
-        UserError: there is no such map.
-    """
-    if cluster is None:
-        return list(range(trained.a_cluster))
-    if cluster >= trained.v_cluster:
-        raise UserError(f"--cluster {cluster}: this network has the maps 0 to {trained.v_cluster - 1}")
-    return [cluster]
-
-
 def require_outputs(video: Path, outputs: dict[str, Path | None], overwrite: bool) -> None:
     """Check that the files can be written, and make their folders.
 
@@ -145,10 +131,12 @@ def localize(options: argparse.Namespace) -> None:
     trained = load_trained(options.ckpt_file, options.device)
     if trained.note:
         print(trained.note)
-    clusters = shown_clusters(trained, options.cluster)
+    clusters = range(trained.a_cluster) if options.cluster is None else [options.cluster]
+    if clusters[-1] >= trained.v_cluster:
+        raise UserError(f"--cluster {options.cluster}: this network has the maps 0 to {trained.v_cluster - 1}")
     style = Style(clusters, bool(options.draw_box), options.side_by_side, options.silence, options.maps_per_second)
     begin = time.perf_counter()
-    with atomic_file(out) as partial:
+    with collected_notes() as notes, atomic_file(out) as partial:
         with partial.open("wb") as file:
             summary = write_heat_video(
                 options.video, file, kind, trained, style, options.num_threads, with_peaks=options.json is not None
@@ -158,6 +146,8 @@ def localize(options: argparse.Namespace) -> None:
             with atomic_file(options.json) as partial_json:
                 partial_json.write_text(json.dumps(content), encoding="utf-8")
     print_summary(summary, time.perf_counter() - begin, out, options)
+    for note in notes:
+        print(f"{options.video}: {note}")
 
 
 def print_summary(summary: Summary, seconds: float, out: Path, options: argparse.Namespace) -> None:
@@ -172,30 +162,11 @@ def print_summary(summary: Summary, seconds: float, out: Path, options: argparse
         print(f"No audio is louder than --silence {options.silence:g} decibels: lower it to see heat.")
 
 
-def localize_with_notes(options: argparse.Namespace) -> None:
-    """As `localize`. Then print what was odd about the video.
-
-    Raises:
-        UserError, OSError: the video cannot be read or written.
-    """
-    with collected_notes() as notes:
-        try:
-            localize(options)
-        except MediaError as error:
-            raise UserError(f"{options.video}: {error}") from error
-        except av.FFmpegError as error:
-            raise OSError(error.errno, error.strerror, error.filename) from error
-        except torch.OutOfMemoryError as error:
-            raise UserError("the memory of the device is too small: try --device cpu") from error
-    for note in notes:
-        print(f"{options.video}: {note}")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program. Returns its exit status."""
     options = parse(argv)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends it as Ctrl-C does
-    return exit_status("localize", lambda: localize_with_notes(options), "stopped, nothing was written")
+    return exit_status("localize", lambda: localize(options), "stopped, nothing was written")
 
 
 if __name__ == "__main__":

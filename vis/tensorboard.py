@@ -34,11 +34,7 @@ LONGER_SIDE = 320  # pixels that they have at most
 
 
 def require_packages(log: str) -> None:
-    """Make sure that a log can be written, before a training begins.
-
-    Raises:
-        UserError: a package is missing.
-    """
+    """Make sure that a log can be written, before a training begins."""
     if log == "tensorboard":
         from vis.overlay import COLORMAP, color_table
 
@@ -93,11 +89,7 @@ class TensorBoardLog:
 
 
 class Examples:
-    """Fixed validation frames, the first of the middle second of a few videos, with their sounds.
-
-    Raises:
-        SampleError: a file cannot be read.
-    """
+    """Fixed validation frames, the first of the middle second of a few videos, with their sounds."""
 
     def __init__(self, options: Namespace, seconds: SecondIndex, device: torch.device) -> None:
         videos = np.linspace(0, len(seconds.names) - 1, min(EXAMPLES, len(seconds.names))).round().astype(int)

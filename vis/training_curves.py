@@ -61,9 +61,6 @@ def draw_curves(runs: dict[str, Curves]) -> "Figure":
 
     Args:
         runs: name -> curves, at least one.
-
-    Raises:
-        UserError: matplotlib is not installed.
     """
     matplotlib, figure = _new_figure((11, 4.5))
     from matplotlib.lines import Line2D

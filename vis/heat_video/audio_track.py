@@ -29,9 +29,6 @@ class AudioTrack:
         target: the new file, still empty.
         kind: FFmpeg's name of its format.
         start: time stamp in the source, in seconds, that becomes 0 in the target.
-
-    Raises:
-        MediaError: the source cannot be read, or has no audio.
     """
 
     def __init__(self, source: Path, target: OutputContainer, kind: str, start: Fraction) -> None:

@@ -10,9 +10,10 @@ from typing import Any, BinaryIO
 
 import av
 import numpy as np
+import torch
 from tqdm import tqdm
 
-from common.errors import MediaError
+from common.errors import MediaError, UserError
 from data.media.audio import stream_audio
 from data.media.audio_stream import AudioWindow
 from data.media.container import open_media
@@ -34,21 +35,13 @@ MAPS_PER_SECOND = 8
 
 @dataclass(frozen=True)
 class Style:
-    """How heat is shown.
+    """How heat is shown."""
 
-    Attributes:
-        clusters: the maps to show.
-        draw_box: whether to draw the boxes around their peaks.
-        side_by_side: whether to put the plain frame to their left.
-        silence: decibels of full scale. Audio up to this level shows no heat.
-        maps_per_second: how often the network gets a frame.
-    """
-
-    clusters: Sequence[int]
-    draw_box: bool = False
-    side_by_side: bool = False
-    silence: float = SILENCE
-    maps_per_second: int = MAPS_PER_SECOND
+    clusters: Sequence[int]  # the maps to show
+    draw_box: bool = False  # whether to draw the boxes around their peaks
+    side_by_side: bool = False  # whether to put the plain frame to their left
+    silence: float = SILENCE  # decibels of full scale. Audio up to this level shows no heat.
+    maps_per_second: int = MAPS_PER_SECOND  # how often the network gets a frame
 
 
 @dataclass
@@ -89,10 +82,22 @@ def write_heat_video(
         with_peaks: whether to return the peak and the box of each frame.
 
     Raises:
-        MediaError: the source cannot be read, or has no video or audio stream.
-        UserError: the weights of the network give no finite numbers.
-        OSError, av.FFmpegError: a file cannot be written.
+        UserError: the source cannot be used, or the network cannot run.
+        OSError: the video cannot be written.
     """
+    try:
+        return _write(video, file, kind, trained, style, threads, with_peaks)
+    except MediaError as error:
+        raise UserError(f"{video}: {error}") from error
+    except av.FFmpegError as error:
+        raise OSError(error.errno, error.strerror, error.filename) from error
+    except torch.OutOfMemoryError as error:
+        raise UserError("the memory of the device is too small: try --device cpu") from error
+
+
+def _write(
+    video: Path, file: BinaryIO, kind: str, trained: TrainedNetwork, style: Style, threads: int, with_peaks: bool
+) -> Summary:
     count = count_frames(video)
     with open_media(video) as source, av.open(file, "w", format=kind) as target:
         stream = open_video(source, threads)

@@ -28,29 +28,17 @@ MAX_CELLS = 32  # of a map's side
 
 @dataclass(frozen=True)
 class Card:
-    """A frame of the gallery.
+    """A frame of the gallery."""
 
-    Attributes:
-        frame: video, second and index.
-        jpeg: its pixels.
-        width: in pixels.
-        height: in pixels.
-        maps: uint8 [V, h, w], each relative to its maximum.
-        boxes: x, y, width, height as fractions of the frame.
-        label: its class, may be empty.
-        scores: name -> score, empty without boxes.
-        distance: of its audio to the matched maps. None if unknown.
-    """
-
-    frame: Frame
-    jpeg: bytes
-    width: int
-    height: int
-    maps: np.ndarray
-    boxes: list[tuple[float, float, float, float]]
-    label: str
-    scores: dict[str, float]
-    distance: float | None
+    frame: Frame  # video, second and index
+    jpeg: bytes  # its pixels
+    width: int  # in pixels
+    height: int  # in pixels
+    maps: np.ndarray  # uint8 [V, h, w], each relative to its maximum
+    boxes: list[tuple[float, float, float, float]]  # x, y, width, height as fractions of the frame
+    label: str  # its class, may be empty
+    scores: dict[str, float]  # name -> score, empty without boxes
+    distance: float | None  # of its audio to the matched maps. None if unknown.
 
     @property
     def second(self) -> Second:
@@ -88,11 +76,7 @@ def make_cards(
 
 
 def make_card(key: str, run: Run, frame: Frame, scored: ScoredFrames, labels: dict[str, str], data_dir: Path) -> Card:
-    """The card of a frame.
-
-    Raises:
-        SampleError: the frame or its maps cannot be shown.
-    """
+    """The card of a frame."""
     maps, boxes = run.maps[key], scored.boxes.get(key)
     require_drawable(maps, run)
     jpeg, width, height = small_jpeg(read_frame(frame, data_dir))
