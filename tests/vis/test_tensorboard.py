@@ -1,6 +1,5 @@
-"""``--log tensorboard``: each epoch's figures and localizations are there once, whatever the training went through."""
+"""``--log tensorboard``: the figures and localizations of each epoch are logged once, also after a kill."""
 
-import csv
 import io
 import sys
 from pathlib import Path
@@ -11,16 +10,17 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import location_dmc
 from data.transforms import load_frame, resize
+from models.dmc import DMC
+from models.recipes import ORIGINAL
+from tests.fixtures import training_run
 from tests.fixtures.sample_set import make_set
-from training.checkpoint import read_checkpoint
-from training.options import merge_options
+from tests.fixtures.small_network import small_backbones
+from tests.fixtures.training_run import log_rows, same_weights, weights_of
 from training.run_folder import EVENTS, RunFolder
 from vis import tensorboard as training_log
 from vis.overlay import overlay, relative
 
-SMALL = ["--image_size", "32", "--batch_size", "4", "--num_threads", "0", "--device", "cpu", "--save_every", "0"]
 FIGURES = {
     "loss/train": "loss",
     "loss/validation": "val_loss",
@@ -32,6 +32,12 @@ FIGURES = {
 IMAGES = [f"localization/val{video}/frame_001/00025" for video in (0, 1)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    with small_backbones():
+        yield
+
+
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("set")
@@ -40,18 +46,17 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(data_dir: Path, out: Path, *options: str, log: str = "tensorboard") -> int:
-    paths = ["--data_dir", str(data_dir), "--out", str(out), "--dmc_pkl", str(out / "dmc.pkl")]
-    return location_dmc.main([*SMALL, *paths, "--log", log, *options])
+    return training_run.run(data_dir, out, "--log", log, *options)
 
 
 def events(out: Path) -> EventAccumulator:
-    """All that TensorBoard's own reader finds."""
+    """Everything that TensorBoard's own reader finds."""
     found = EventAccumulator(str(out), size_guidance={"scalars": 0, "images": 0})
     return found.Reload()
 
 
 def steps(out: Path) -> dict[str, list[int]]:
-    """Tag -> steps of its points."""
+    """Tag -> the steps of its points."""
     found = events(out)
     scalars = {tag: [event.step for event in found.Scalars(tag)] for tag in found.Tags()["scalars"]}
     return scalars | {tag: [event.step for event in found.Images(tag)] for tag in found.Tags()["images"]}
@@ -63,7 +68,7 @@ def all_tags(expected: list[int]) -> dict[str, list[int]]:
 
 @pytest.fixture(scope="module")
 def trained(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished training of two epochs; to be left as it is."""
+    """A finished training of two epochs; read only."""
     out = tmp_path_factory.mktemp("run") / "dmc"
     assert run(data_dir, out, "--epoch", "2") == 0
     return out
@@ -71,9 +76,7 @@ def trained(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_each_epoch_has_the_figures_of_log_csv_and_the_localizations(trained):
     assert steps(trained) == all_tags([1, 2])
-    with (trained / "log.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    found = events(trained)
+    rows, found = log_rows(trained), events(trained)
     for tag, column in FIGURES.items():
         expected = [float(row[column]) for row in rows]
         assert [event.value for event in found.Scalars(tag)] == pytest.approx(expected, rel=1e-6)
@@ -81,33 +84,30 @@ def test_each_epoch_has_the_figures_of_log_csv_and_the_localizations(trained):
 
 def test_a_localization_is_the_matched_map_over_the_frame(trained, data_dir):
     encoded = events(trained).Images(IMAGES[1])[-1].encoded_image_string
-    picture = np.asarray(Image.open(io.BytesIO(encoded)))
+    logged = np.asarray(Image.open(io.BytesIO(encoded)))
     # By hand, from the last checkpoint.
-    checkpoint = read_checkpoint(trained / "last.pth")
-    model = location_dmc.build_dmc(merge_options({}, checkpoint.args)).eval()
-    model.load_state_dict(checkpoint.model)
-    path = data_dir / "video_frames/val1/frame_001/00025.jpg"
-    frame = load_frame(path)
-    sound = np.load(data_dir / "audio_frames/val1/001.npy")
+    model = DMC(ORIGINAL).eval()
+    model.load_state_dict(weights_of(trained))
+    frame = load_frame(data_dir / "video_frames/val1/frame_001/00025.jpg")
+    spectrogram = np.load(data_dir / "audio_frames/val1/001.npy")
     with torch.no_grad():
-        visual = model.see(resize(frame, 32)[None])
-        audio = model.listen(torch.tensor(sound)[None, None])
+        visual = model.encode_frames(resize(frame, 32)[None])
+        audio = model.encode_audio(torch.tensor(spectrogram)[None, None])
         nearest = (visual.centers[0] - audio.centers[0, 0]).norm(dim=1).argmin()
     expected = overlay(frame.permute(1, 2, 0).numpy(), relative(visual.assignment[0, nearest].numpy()))
-    assert picture.shape == (40, 40, 3)
-    assert np.abs(picture.astype(int) - expected).max() <= 1
+    assert logged.shape == (40, 40, 3)
+    assert np.abs(logged.astype(int) - expected).max() <= 1
 
 
-def test_it_changes_no_weight_and_a_training_without_it_is_caught_up_with_when_resumed(trained, data_dir, tmp_path):
+def test_logging_changes_no_weight_and_resuming_logs_the_figures_of_earlier_epochs(trained, data_dir, tmp_path):
     assert run(data_dir, tmp_path, "--epoch", "2", log="csv") == 0
-    ours, theirs = (read_checkpoint(out / "last.pth").model for out in (trained, tmp_path))
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert same_weights(weights_of(trained), weights_of(tmp_path))
     assert not list(tmp_path.glob(EVENTS)) and (tmp_path / "log.csv").exists() and (trained / "log.csv").exists()
     assert run(data_dir, tmp_path, "--epoch", "3", "--resume", "1") == 0
     assert steps(tmp_path) == all_tags([1, 2, 3]) | {tag: [3] for tag in IMAGES}
 
 
-def test_an_epoch_that_was_logged_but_not_saved_is_there_once_after_resuming(data_dir, tmp_path, monkeypatch):
+def test_an_epoch_that_was_logged_but_not_saved_is_logged_once_after_resuming(data_dir, tmp_path, monkeypatch):
     save_epoch = RunFolder.save_epoch
 
     def killed_in_the_second(folder: RunFolder, *arguments: object) -> None:
@@ -123,16 +123,15 @@ def test_an_epoch_that_was_logged_but_not_saved_is_there_once_after_resuming(dat
     assert steps(tmp_path) == all_tags([1, 2])
     files = sorted(tmp_path.glob(EVENTS))
     assert len(files) == 2
-    with (tmp_path / "log.csv").open(newline="") as file:
-        speeds = [float(row["samples_per_second"]) for row in csv.DictReader(file)]
+    speeds = [float(row["samples_per_second"]) for row in log_rows(tmp_path)]
     points = events(tmp_path).Scalars("training/samples_per_second")
-    assert [point.value for point in points] == pytest.approx(speeds, rel=1e-6)  # those of the epoch that was saved
+    assert [point.value for point in points] == pytest.approx(speeds, rel=1e-6)  # of the saved epoch
 
     assert run(data_dir, tmp_path, "--epoch", "0", "--overwrite", "1") == 0
     assert steps(tmp_path) == {} and not any(file.exists() for file in files)
 
 
-def test_two_sounds_are_shown_side_by_side_and_large_frames_smaller(tmp_path):
+def test_the_maps_of_two_audio_clusters_are_side_by_side_and_large_frames_are_shrunk(tmp_path):
     make_set(tmp_path, train=2, val=8, test=1, seconds=1, size=400)
     assert run(tmp_path, tmp_path / "run", "--epoch", "1", "--v_cluster", "3", "--a_cluster", "2") == 0
     found = events(tmp_path / "run")
@@ -156,7 +155,3 @@ def test_a_missing_package_is_named_with_the_remedy_before_anything_is_overwritt
     error = capsys.readouterr().err
     assert package.rpartition(".")[2] in error and "pip install -r requirements.txt" in error
     assert {path.name: path.stat().st_mtime_ns for path in trained.iterdir()} == before
-
-
-def test_it_is_of_the_run_and_not_of_the_checkpoint():
-    assert merge_options({}, {"log": "tensorboard", "v_cluster": 3}).log == "csv"
