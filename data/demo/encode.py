@@ -17,6 +17,7 @@ from data.demo.synthesizer import render_audio
 # The same frames make the same file. The decisions of x264 depend on the number of threads, and without
 # cpu-independent its fast paths depend on uninitialized memory.
 X264_OPTIONS = {"preset": "veryfast", "crf": "20", "threads": "1", "x264-params": "cpu-independent=1"}
+PIXELS = {"format": "yuv420p", "dst_colorspace": Colorspace.SMPTE170M, "dst_color_range": ColorRange.MPEG}
 AAC_OPTIONS = {"aac_coder": "fast"}
 AAC_BIT_RATE = 128_000
 SMPTE170M = 6  # the usual primaries, transfer curve and matrix for frames of this size
@@ -60,7 +61,9 @@ def write_video(
         reformatter = VideoReformatter()  # one for all frames: its setup takes longer than a frame
         written = 0
         for index, frame in enumerate(frames):
-            container.mux(video_stream.encode(_video_frame(reformatter, frame, index, rate)))
+            video_frame = reformatter.reformat(av.VideoFrame.from_ndarray(frame, format="rgb24"), **PIXELS)
+            video_frame.pts, video_frame.time_base = index, 1 / rate
+            container.mux(video_stream.encode(video_frame))
             until = int((index + 1) / rate * sample_rate)  # in step with the frames, so that few packets wait
             container.mux(_encode_audio(audio_stream, audio[:, written:until], written))
             written = until
@@ -79,17 +82,6 @@ def _add_video_stream(container: OutputContainer, size: tuple[int, int], rate: F
     context.color_range = ColorRange.MPEG
     context.colorspace = context.color_primaries = context.color_trc = SMPTE170M
     return stream
-
-
-def _video_frame(reformatter: VideoReformatter, frame: np.ndarray, index: int, rate: Fraction) -> av.VideoFrame:
-    video_frame = reformatter.reformat(
-        av.VideoFrame.from_ndarray(frame, format="rgb24"),
-        format="yuv420p",
-        dst_colorspace=Colorspace.SMPTE170M,
-        dst_color_range=ColorRange.MPEG,
-    )
-    video_frame.pts, video_frame.time_base = index, 1 / rate
-    return video_frame
 
 
 def _encode_audio(stream: av.AudioStream, samples: np.ndarray, start: int) -> list[av.Packet]:

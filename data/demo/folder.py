@@ -13,13 +13,9 @@ from data.demo.plan import CATEGORY_IDS, NAME_CHARACTERS, NAME_LENGTH, DemoSetti
 from data.demo.scene import HEIGHT, WIDTH, Box
 from data.media.frame_selection import select_at_constant_rate
 
+DESCRIPTION = "demo.json"  # the settings of the data set, the names of its videos and of its categories
 EXTRACTED_FPS = 4  # frames a second that cut_video.py extracts: they decide the second in a frame's key
 NAME_PATTERN = re.compile(f"[{re.escape(NAME_CHARACTERS)}]{{{NAME_LENGTH}}}")
-
-
-def description_file(data_dir: Path) -> Path:
-    """The settings of the data set, the names of its videos and of its categories."""
-    return data_dir / "demo.json"
 
 
 def video_path(data_dir: Path, name: str) -> Path:
@@ -46,7 +42,7 @@ def prepare_folder(data_dir: Path, settings: DemoSettings, plans: Iterable[Video
 
 def _read_description(data_dir: Path) -> dict | None:
     """The demo.json of an earlier run, None if there is none."""
-    path = description_file(data_dir)
+    path = data_dir / DESCRIPTION
     try:
         earlier = json.loads(path.read_text(encoding="utf-8"))
         if all(NAME_PATTERN.fullmatch(name) for name in earlier["videos"]) and isinstance(earlier["settings"], dict):
@@ -93,7 +89,7 @@ def _remove(data_dir: Path, names: Iterable[str], described: bool) -> None:
                 shutil.rmtree(folder / name)
     if described:
         lists = [layout.list_path(data_dir, name) for name in layout.LIST_NAMES]
-        for path in (*lists, layout.boxes_file(data_dir), layout.labels_file(data_dir), description_file(data_dir)):
+        for path in (*lists, layout.boxes_file(data_dir), layout.labels_file(data_dir), data_dir / DESCRIPTION):
             path.unlink(missing_ok=True)
 
 
@@ -105,15 +101,13 @@ def write_descriptions(
     for plan, frame_boxes in zip(plans, boxes, strict=True):
         entries |= _box_entries(plan, frame_boxes)
         labels.setdefault(" ".join(plan.instruments), []).append(plan.name)
-    description = {
-        "settings": settings.description(),
-        "categories": {str(number): name for name, number in CATEGORY_IDS.items()},
-        "videos": [plan.name for plan in plans],
-    }
+    categories = {str(number): name for name, number in CATEGORY_IDS.items()}
+    names = [plan.name for plan in plans]
+    description = {"settings": settings.description(), "categories": categories, "videos": names}
     for path, content in (
         (layout.boxes_file(data_dir), entries),
         (layout.labels_file(data_dir), {"videos": dict(sorted(labels.items()))}),
-        (description_file(data_dir), description),
+        (data_dir / DESCRIPTION, description),
     ):
         with atomic_file(path) as partial:
             partial.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
@@ -133,5 +127,4 @@ def _box_entries(plan: VideoPlan, frame_boxes: list[list[Box]]) -> dict[str, dic
 
 def _normalize(box: Box) -> list[float]:
     left, top, right, bottom = box
-    sides = (left / WIDTH, top / HEIGHT, (right - left) / WIDTH, (bottom - top) / HEIGHT)
-    return [round(side, 5) for side in sides]
+    return [round(x, 5) for x in (left / WIDTH, top / HEIGHT, (right - left) / WIDTH, (bottom - top) / HEIGHT)]

@@ -126,12 +126,10 @@ def _sprite(item: SceneObject, index: int) -> Sprite:
     right, bottom = np.ceil(path.boxes[index, 2:]).astype(int) + 1
     cosine, sine = (function(path.angle[index]) / path.scale[index] for function in (np.cos, np.sin))
     x, y = left - path.x[index], top - path.y[index]
-    inverse = (  # from the frame to the drawing
-        *(cosine, sine, cosine * x + sine * y + item.drawing.width / 2),
-        *(-sine, cosine, cosine * y - sine * x + item.drawing.height / 2),
-    )
+    across = (cosine, sine, cosine * x + sine * y + item.drawing.width / 2)  # from the frame to the drawing
+    down = (-sine, cosine, cosine * y - sine * x + item.drawing.height / 2)
     size = (int(right - left), int(bottom - top))
-    patch = item.drawing.transform(size, Image.Transform.AFFINE, inverse, Image.Resampling.BICUBIC)
+    patch = item.drawing.transform(size, Image.Transform.AFFINE, (*across, *down), Image.Resampling.BICUBIC)
     return int(left), int(top), np.asarray(patch)
 
 
@@ -159,13 +157,10 @@ def _place(
 
 
 def _resize(drawing: Image.Image, angle: float, longest: float) -> Image.Image:
-    """The drawing, premultiplied, in the size at which its box, rotated, has this longest side.
-
-    A transparent border lets its edges fade out when it is resampled.
-    """
+    """The drawing, premultiplied, in the size at which its box, rotated, has this longest side."""
     extent = np.ptp(_rotated(_outline(drawing), np.array([angle])), axis=0).max()
     width, height = (max(1, round(side * longest / extent)) for side in drawing.size)
-    resized = Image.new("RGBA", (width + 4, height + 4))
+    resized = Image.new("RGBA", (width + 4, height + 4))  # edges fade out into the transparent border
     resized.paste(drawing.resize((width, height), Image.Resampling.LANCZOS), (2, 2))
     return resized.convert("RGBa")
 

@@ -31,14 +31,6 @@ class Character:
     detune: float  # factor on the distance of reeds that sound together
 
 
-@dataclass(frozen=True)
-class Instrument:
-    """An instrument's voice and its style; without a style it plays rhythms."""
-
-    voice: Voice
-    style: PlayingStyle | None
-
-
 def render_audio(settings: DemoSettings, plan: VideoPlan) -> np.ndarray:
     """The audio of a video, float32 [channels, samples], within -1 and 1; the mean of two channels is the mono mix."""
     random = settings.generator(Stream.AUDIO, plan.index)
@@ -58,13 +50,13 @@ def _amplitude(decibels: float) -> float:
 
 def _perform(name: str, random: np.random.Generator, seconds: float, rate: int) -> np.ndarray:
     """One instrument alone: float64 [samples] at an RMS of 1."""
-    instrument = INSTRUMENTS[name]
+    voice, style = INSTRUMENTS[name]
     values = random.uniform((0.85, 4.8, 8, 0.75, 0.6, 0.7), (1.15, 6.4, 22, 1.3, 1.5, 1.4))
     character = Character(*values.tolist())
-    notes = melody(instrument.style, random, seconds) if instrument.style else rhythm(random, seconds)
+    notes = melody(style, random, seconds) if style else rhythm(random, seconds)
     track = np.zeros(round(seconds * rate))
     for note in notes:
-        samples = instrument.voice(note, rate, character, random)
+        samples = voice(note, rate, character, random)
         start = round(note.start * rate)
         end = min(len(track), start + len(samples))
         track[start:end] += note.loudness * samples[: end - start]
@@ -274,15 +266,15 @@ def _accordion(note: Note, rate: int, character: Character, random: np.random.Ge
     return 0.25 * tone * bellows * _held(times, 0.04)
 
 
-INSTRUMENTS: dict[str, Instrument] = {
-    "accordion": Instrument(_accordion, PlayingStyle(55, 79, (0.5, 1, 1, 1.5), voices=2)),
-    "bell": Instrument(_bell, PlayingStyle(64, 84, (1, 1, 1, 2), tempo=(100, 150))),
-    "drum": Instrument(_drum, None),
-    "flute": Instrument(_flute, PlayingStyle(67, 93, (0.5, 0.5, 1, 1.5))),
-    "guitar": Instrument(_guitar, PlayingStyle(45, 71, (0.5, 0.5, 0.5, 1))),
-    "marimba": Instrument(_marimba, PlayingStyle(55, 84, (0.25, 0.25, 0.5))),
-    "organ": Instrument(_organ, PlayingStyle(48, 74, (1, 1, 2), voices=3)),
-    "saxophone": Instrument(_saxophone, PlayingStyle(50, 74, (0.5, 0.5, 1, 1.5))),
-    "trumpet": Instrument(_trumpet, PlayingStyle(55, 79, (0.5, 0.5, 1, 1.5))),
-    "violin": Instrument(_violin, PlayingStyle(57, 88, (0.5, 1, 1, 2))),
+INSTRUMENTS: dict[str, tuple[Voice, PlayingStyle | None]] = {  # without a style it plays rhythms
+    "accordion": (_accordion, PlayingStyle(55, 79, (0.5, 1, 1, 1.5), voices=2)),
+    "bell": (_bell, PlayingStyle(64, 84, (1, 1, 1, 2), tempo=(100, 150))),
+    "drum": (_drum, None),
+    "flute": (_flute, PlayingStyle(67, 93, (0.5, 0.5, 1, 1.5))),
+    "guitar": (_guitar, PlayingStyle(45, 71, (0.5, 0.5, 0.5, 1))),
+    "marimba": (_marimba, PlayingStyle(55, 84, (0.25, 0.25, 0.5))),
+    "organ": (_organ, PlayingStyle(48, 74, (1, 1, 2), voices=3)),
+    "saxophone": (_saxophone, PlayingStyle(50, 74, (0.5, 0.5, 1, 1.5))),
+    "trumpet": (_trumpet, PlayingStyle(55, 79, (0.5, 0.5, 1, 1.5))),
+    "violin": (_violin, PlayingStyle(57, 88, (0.5, 1, 1, 2))),
 }
