@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,7 +28,7 @@ if not __package__:  # run by path: imports start at the repository root
 
 import numpy as np
 
-from benchmarks.shared import ROOT, interleaved, machine_line, markdown_table, new_results
+from benchmarks.shared import ROOT, interleaved, machine_line, markdown_table, new_results, seconds_of
 from common.cli import available_cores, plain_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
@@ -137,14 +138,14 @@ def librosa_from_wav(media_set: MediaSet, out: Path, cores: int) -> None:
     run_quietly([sys.executable, LOOPS, "librosa", out, media_set.seconds, *files])
 
 
-def contenders(kind: str, media_set: MediaSet, cores: int) -> dict[str, Callable[[], None]]:
+def contenders(kind: str, media_set: MediaSet, cores: int) -> dict[str, Callable[[], float]]:
     """Name -> what cuts the frames or the audio of a set. The first one is the program of this project."""
     program, seconds, videos = PROGRAMS[kind], media_set.seconds, media_set.videos
     own = [sys.executable, ROOT / "data" / program, "--data_dir", media_set.data_dir, "--num_threads", cores]
-    works: dict[str, Callable[[], None]] = {program: lambda: run_quietly(own)}
+    works = {program: partial(seconds_of, run_quietly, own)}
 
     def add(name: str, work: Callable[..., None], *arguments: object) -> None:
-        works[name] = lambda: work(*arguments)
+        works[name] = partial(seconds_of, work, *arguments)
 
     def loop(name: str, kind: str, *arguments: object) -> None:
         add(name, run_quietly, [sys.executable, LOOPS, kind, results_of(media_set, name), *arguments])

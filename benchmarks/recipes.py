@@ -64,18 +64,10 @@ class Training:
     """A training by `location_dmc.py`, with its options; `start` is the checkpoint that it starts from."""
 
     label: str
+    out: Path
+    dmc_pkl: Path
     options: dict[str, Any]
     start: Path | None
-
-    @property
-    def out(self) -> Path:
-        """The folder of the run."""
-        return Path(self.options["out"])
-
-    @property
-    def dmc_pkl(self) -> Path:
-        """The file of its maps."""
-        return Path(self.options["dmc_pkl"])
 
     def rows(self) -> list[dict[str, str]]:
         """A row of the log for each finished epoch."""
@@ -124,7 +116,10 @@ def plan(options: argparse.Namespace, recipe: str, set_name: str, seed: int) -> 
         "set": options.set,
         **({"precision": options.precision} if options.precision else {}),
     }
-    return [*before, Training(" ".join([recipe, *changes]), given, before[-1].out / BEST if before else None)]
+    return [
+        *before,
+        Training(" ".join([recipe, *changes]), out, out / "dmc.pkl", given, before[-1].out / BEST if before else None),
+    ]
 
 
 def require_same(training: Training) -> None:

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -126,27 +127,15 @@ def measure(data_dir: Path, names: list[str], options: argparse.Namespace) -> di
     lists = {size: data_dir / f"lists_{size}" for size in options.sizes}
     for size in options.sizes:
         write_lists(lists[size], of_size[size])
-    indexing = shared.interleaved(
-        {str(size): lambda size=size: index_seconds(data_dir, of_size[size]) for size in options.sizes}, options.repeats
-    )
-    runs: dict[int, list[dict[str, Any]]] = {size: [] for size in options.sizes}
-    shared.interleaved(
-        {
-            str(size): lambda size=size: runs[size].append(start_training(data_dir, lists[size], options))
-            for size in options.sizes
-        },
-        options.repeats,
-    )
-    return {size: {"index_seconds": median(indexing[str(size)]), **summary(runs[size])} for size in options.sizes}
-
-
-def summary(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The figures of a size: medians of its runs, but the most memory."""
-    found: dict[str, Any] = {"runs": list(runs)}
-    for figure in runs[0]:
-        values = [run[figure] for run in runs]
-        most = "memory" in figure
-        found[figure] = None if None in values else max(values) if most else median(values)
+    indexing = {str(size): partial(shared.seconds_of, index_seconds, data_dir, of_size[size]) for size in options.sizes}
+    trainings = {str(size): partial(start_training, data_dir, lists[size], options) for size in options.sizes}
+    found = {}
+    for (size, seconds), runs in zip(
+        shared.interleaved(indexing, options.repeats).items(),
+        shared.interleaved(trainings, options.repeats).values(),
+        strict=True,
+    ):
+        found[int(size)] = {"index_seconds": median(seconds), **shared.summary(runs)}
     return found
 
 

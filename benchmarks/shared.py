@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
@@ -38,18 +39,14 @@ MOST_LINKS = 60_000  # of a file; ext4 has 65,000
 
 
 def interleaved(
-    works: Mapping[str, Callable[[], object]], repeats: int, before: Callable[[str], object] = lambda _: None
-) -> dict[str, list[float]]:
-    """Seconds of each work in each round. A slow phase of the machine slows all works alike.
+    works: Mapping[str, Callable[[], Any]], repeats: int, before: Callable[[str], object] = lambda _: None
+) -> dict[str, list[Any]]:
+    """Results of each work in each round. A slow phase of the machine slows all works alike.
 
-    The rounds are a b c, then b c a, then c a b, so that no work always follows the same one.
-
-    Args:
-        works: name -> what to time. On a GPU it has to wait for its own result.
-        repeats: number of rounds.
-        before: called with the name before each run, and not timed.
+    The rounds are a b c, then b c a, then c a b, so that no work always follows the same one. `before` is called with
+    the name before each run.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in works}
+    results: dict[str, list[Any]] = {name: [] for name in works}
     names = list(works)
     with tqdm(total=repeats * len(names), unit="run") as bar:
         for turn in range(repeats):
@@ -57,11 +54,25 @@ def interleaved(
             for name in names[start:] + names[:start]:
                 bar.set_description(name)
                 before(name)
-                begin = time.perf_counter()
-                works[name]()
-                seconds[name].append(time.perf_counter() - begin)
+                results[name].append(works[name]())
                 bar.update()
-    return seconds
+    return results
+
+
+def seconds_of(work: Callable[..., object], *arguments: object) -> float:
+    """Seconds of a call. On a GPU the work has to wait for its own result."""
+    start = time.perf_counter()
+    work(*arguments)
+    return time.perf_counter() - start
+
+
+def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Median of each figure of some runs, but the most memory; None stays."""
+    found: dict[str, Any] = {}
+    for figure in runs[0]:
+        values = [run[figure] for run in runs]
+        found[figure] = None if None in values else max(values) if "memory" in figure else median(values)
+    return {**found, "runs": list(runs)}
 
 
 def in_own_process(work: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - the result of `work`

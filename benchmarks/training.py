@@ -18,6 +18,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -114,9 +115,6 @@ def endless(loader: DeviceLoader) -> Iterator[dict[str, Any]]:
         yield from loader
 
 
-# --- steps ------------------------------------------------------------------------------------------------------------
-
-
 class PartClock:
     """Adds up seconds by part of a step, with PyTorch's hooks where a part ends.
 
@@ -163,16 +161,16 @@ def seconds_of_parts(training: Training, steps: int) -> dict[str, float]:
 
 def seconds_of_step(training: Training | PlainTraining, options: argparse.Namespace) -> float:
     """Mean seconds of a step, loading included, after the warm-up."""
-    for _ in range(options.warm_up):
-        training.step()
+
+    def take_steps(count: int) -> None:
+        for _ in range(count):
+            training.step()
+        synchronize(training.device)
+
+    take_steps(options.warm_up)
     if training.device.type == "cuda":  # kernels that were tried out may have taken more memory than the chosen ones
         torch.cuda.reset_peak_memory_stats(training.device)
-    synchronize(training.device)
-    start = time.perf_counter()
-    for _ in range(options.steps):
-        training.step()
-    synchronize(training.device)
-    return (time.perf_counter() - start) / options.steps
+    return shared.seconds_of(take_steps, options.steps) / options.steps
 
 
 def build(row: Row, options: argparse.Namespace, data_dir: Path) -> Training | PlainTraining:
@@ -197,32 +195,23 @@ def run(row: Row, options: argparse.Namespace, data_dir: Path) -> dict[str, Any]
         if device.type != "cuda":
             raise
         return {"problem": first_line(error)}
-    return {"samples_per_second": row.batch_size / seconds, "gigabytes": memory / 1e9, "parts": parts}
+    return {"samples_per_second": row.batch_size / seconds, "memory": memory, **parts}
 
 
 def measure_steps(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Row -> its figures over runs in turns: medians, but the most memory. Prints why a row has none."""
     own = itertools.product(options.recipes, options.precisions, options.batch_sizes, options.compile)
-    rows = {str(row): row for row in (Row(PLAIN, "fp32", options.batch_sizes[0], 0), *itertools.starmap(Row, own))}
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in rows}
+    rows = [Row(PLAIN, "fp32", options.batch_sizes[0], 0), *itertools.starmap(Row, own)]
     steps = options.warm_up + options.steps + STEPS_IN_PARTS + LOADED_AHEAD * options.num_threads
     with shared.linked_set(options.data_dir, max(options.batch_sizes) * steps) as (data_dir, _):
-        works = {
-            name: lambda name=name: runs[name].append(shared.in_own_process(run, rows[name], options, data_dir))
-            for name in rows
-        }
-        shared.interleaved(works, options.repeats)
+        works = {str(row): partial(shared.in_own_process, run, row, options, data_dir) for row in rows}
+        runs = shared.interleaved(works, options.repeats)
     found = {}
     for name, of_row in runs.items():
         if problems := [figures["problem"] for figures in of_row if "problem" in figures]:
             print(f"{name}: {problems[0]}")
-            continue
-        found[name] = {
-            "samples_per_second": median(figures["samples_per_second"] for figures in of_row),
-            "gigabytes": max(figures["gigabytes"] for figures in of_row),
-            "parts": {part: sum(figures["parts"][part] for figures in of_row) for part in of_row[0]["parts"]},
-            "runs": of_row,
-        }
+        else:
+            found[name] = shared.summary(of_row)
     return found
 
 
@@ -231,14 +220,12 @@ def steps_table(found: dict[str, dict[str, Any]]) -> list[str]:
     plain = next((figures["samples_per_second"] for name, figures in found.items() if name.startswith(PLAIN)), None)
     rows = []
     for name, figures in found.items():
-        speed, parts = figures["samples_per_second"], figures["parts"]
+        speed = figures["samples_per_second"]
+        parts = [figures[part] for part in PARTS if part in figures]
+        shares = [f"{part / sum(parts):.1%}" for part in parts] or [""] * len(PARTS)
         times = f"{speed / plain:.1f}" if plain else ""
-        shares = [f"{parts[part] / sum(parts.values()):.1%}" if parts else "" for part in PARTS]
-        rows.append([name, f"{speed:.1f}", times, f"{figures['gigabytes']:.1f}", *shares])
+        rows.append([name, f"{speed:.1f}", times, f"{figures['memory'] / 1e9:.1f}", *shares])
     return shared.markdown_table(["", "samples/s", "times plain", "GB", *PARTS], rows)
-
-
-# --- loader -----------------------------------------------------------------------------------------------------------
 
 
 def measure_loading(options: argparse.Namespace) -> dict[str, float]:
@@ -253,7 +240,7 @@ def measure_loading(options: argparse.Namespace) -> dict[str, float]:
         if cache:
             fill_cache(loader.dataset)
         loaders[f"{recipe}, {'full cache' if cache else 'files'}"] = loader
-    works = {name: lambda loader=loader: deque(loader, maxlen=0) for name, loader in loaders.items()}
+    works = {name: partial(shared.seconds_of, deque, loader, 0) for name, loader in loaders.items()}
     seconds = shared.interleaved(works, EPOCHS)
     return {name: loaders[name].sampler.length / median(epochs[1:]) for name, epochs in seconds.items()}
 
@@ -263,9 +250,6 @@ def fill_cache(dataset: PairDataset) -> None:
     for second in tqdm(range(len(dataset)), desc="fill the cache", unit="s", leave=False):
         for position, path in enumerate(dataset.seconds.frame_paths(second)):
             dataset.cache.put(second, position, resize(load_frame(path), dataset.image_size, dataset.augmentation))
-
-
-# --- program ----------------------------------------------------------------------------------------------------------
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -44,15 +44,6 @@ def test_a_training_that_ends_early_is_an_error_with_its_message():
         watch(0, 1)
 
 
-def test_figures_are_medians_but_the_most_memory():
-    runs = [
-        {"start_up": start, "start_up_memory": memory, "memory_of_all": None}
-        for start, memory in ((1.0, 10), (5.0, 30), (2.0, 20))
-    ]
-    found = scaling.summary(runs)
-    assert (found["start_up"], found["start_up_memory"], found["memory_of_all"]) == (2.0, 30, None)
-
-
 @pytest.mark.slow
 def test_a_whole_run_removes_its_links(tmp_path, capfd):
     make_set(tmp_path, train=2, val=1, test=1, seconds=3)

@@ -20,21 +20,16 @@ from tests.fixtures.sample_set import add_negatives, make_set
 
 
 def test_works_take_turns_and_none_always_follows_the_same_one():
-    order, cleared = [], []
-    works = {name: lambda name=name: order.append(name) for name in "abc"}
-    seconds = shared.interleaved(works, repeats=4, before=cleared.append)
-    assert "".join(order) == "".join(cleared) == "abcbcacababc"
-    assert list(seconds) == ["a", "b", "c"] and {len(runs) for runs in seconds.values()} == {4}
+    order = []
+    works = {name: lambda name=name: order.append(name) or len(order) for name in "abc"}
+    results = shared.interleaved(works, repeats=4, before=lambda name: order.append(name.upper()))
+    assert "".join(order) == "AaBbCcBbCcAaCcAaBbAaBbCc"
+    assert results == {"a": [2, 12, 16, 20], "b": [4, 8, 18, 22], "c": [6, 10, 14, 24]}
 
 
-def test_time_before_a_run_does_not_count(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(shared.time, "perf_counter", lambda: now[0])
-
-    def pass_time(seconds: float) -> None:
-        now[0] += seconds
-
-    assert shared.interleaved({"a": lambda: pass_time(2)}, 3, before=lambda _: pass_time(100)) == {"a": [2, 2, 2]}
+def test_figures_of_runs_are_medians_but_the_most_memory():
+    runs = [{"seconds": s, "memory": m, "memory_of_all": None} for s, m in ((1.0, 10), (5.0, 30), (2.0, 20))]
+    assert shared.summary(runs) == {"seconds": 2.0, "memory": 30, "memory_of_all": None, "runs": runs}
 
 
 def test_results_contain_machine_date_and_options(tmp_path):
