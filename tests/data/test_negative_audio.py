@@ -1,4 +1,4 @@
-"""What test frames can be heard with, and the labels that tell which sounds are of other content."""
+"""Negative audio is never of the same content, depends on seed and second alone, and missing files are named."""
 
 import pickle
 from pathlib import Path
@@ -8,14 +8,15 @@ import pytest
 import torch
 
 from common.errors import SampleError, UserError
-from data.dataset import SecondDataset, second_loader
+from data.dataset import SecondDataset
 from data.index import SecondIndex, index_seconds
 from data.layout import audio_frames_dir, noise_file, silence_file
-from data.lists import contents_of, labels_of_set, read_labels
+from data.lists import labels_of_set
+from data.loaders import second_loader
 from data.negative_audio import (
     AUDIO_CHOICES,
     NoiseNegatives,
-    OneOf,
+    RandomAudio,
     ShuffledAudio,
     choose_audio,
     read_noise,
@@ -42,170 +43,127 @@ def seconds(data_dir: Path) -> SecondIndex:
     return index_seconds(data_dir, list(KINDS))
 
 
-def own(seconds: SecondIndex, index: int) -> np.ndarray:
-    return np.load(seconds.spectrogram_path(index))[None]
+def videos_heard(audio: ShuffledAudio) -> list[str]:
+    return [audio.seconds.name(audio.other(index)) for index in range(len(audio.seconds))]
 
 
-def test_noise_and_silence_are_taken_for_no_video(data_dir):
-    assert len(index_seconds(data_dir, ["noise", "silence", "noise.npy", "silence.npy"])) == 0
-
-
-def test_the_own_sound_is_that_of_the_second(seconds):
-    sound = choose_audio("own", seconds, seed=10)
+def test_own_and_shuffled_audio_are_the_spectrograms_of_their_seconds(seconds):
+    own, shuffled = (choose_audio(audio, seconds, seed=10) for audio in ("own", "shuffled"))
     for index in range(len(seconds)):
-        np.testing.assert_array_equal(sound(index), own(seconds, index))
+        np.testing.assert_array_equal(own(index)[0], np.load(seconds.spectrogram_path(index)))
+        assert torch.equal(shuffled(index), own(shuffled.other(index)))
 
 
-def test_a_shuffled_sound_is_never_the_own_videos_nor_of_the_same_label_and_any_other_can_be(seconds):
+def test_shuffled_audio_can_be_any_second_of_another_label_and_no_other(seconds):
     label = {name: label for label, names in LABELS.items() for name in names}
     heard = {index: set() for index in range(len(seconds))}
     for seed in range(200):
-        sound = ShuffledAudio(seconds, labels_of_set(seconds.data_dir), seed)
+        audio = ShuffledAudio(seconds, labels_of_set(seconds.data_dir), seed)
         for index in range(len(seconds)):
-            heard[index].add(sound.other(index))
+            heard[index].add(audio.other(index))
     for index, others in heard.items():
         kind = label[seconds.name(index)]
         assert others == {i for i in range(len(seconds)) if label[seconds.name(i)] != kind}
 
 
-def test_a_shuffled_sound_is_the_spectrogram_of_that_second(seconds):
-    sound = choose_audio("shuffled", seconds, seed=10)
-    for index in range(len(seconds)):
-        np.testing.assert_array_equal(sound(index), own(seconds, sound.other(index)))
-
-
-def test_without_labels_a_shuffled_sound_is_any_other_videos_and_that_is_said(data_dir, capsys):
-    seconds = index_seconds(data_dir, ["a", "c"])
-    choose_audio("shuffled", seconds, seed=10)
-    assert capsys.readouterr().out == ""  # both have a label
+def test_without_labels_shuffled_audio_is_of_any_other_video_and_a_note_says_so(data_dir, capsys):
+    choose_audio("shuffled", index_seconds(data_dir, ["a", "c"]), seed=10)
+    assert capsys.readouterr().out == ""
     (data_dir / "labels.json").unlink()
-    seconds = index_seconds(data_dir, ["a", "b"])
-    sound = choose_audio("shuffled", seconds, seed=10)
-    assert f"2 of 2 videos have no label in {data_dir / 'labels.json'}: they hear" in capsys.readouterr().out
-    assert [seconds.name(sound.other(index)) for index in range(len(seconds))] == ["b"] * 3 + ["a"] * 3
+    audio = choose_audio("shuffled", index_seconds(data_dir, ["a", "b"]), seed=10)
+    assert f"2 of 2 videos have no label in {data_dir / 'labels.json'}: they" in capsys.readouterr().out
+    assert videos_heard(audio) == ["b"] * 3 + ["a"] * 3
 
 
-def test_an_unlabelled_video_can_have_and_give_any_sound_but_its_own(data_dir):
+def test_an_unlabelled_video_exchanges_audio_with_all_other_videos(data_dir):
     add_labels(data_dir, {"flute": ["a", "b"]})
     seconds = index_seconds(data_dir, ["a", "b", "c"])
     drawn = {name: set() for name in seconds.names}
     for seed in range(40):
-        sound = choose_audio("shuffled", seconds, seed)
-        for index in range(len(seconds)):
-            drawn[seconds.name(index)].add(seconds.name(sound.other(index)))
+        for index, name in enumerate(videos_heard(choose_audio("shuffled", seconds, seed))):
+            drawn[seconds.name(index)].add(name)
     assert drawn == {"a": {"c"}, "b": {"c"}, "c": {"a", "b"}}
 
 
-def test_duets_that_share_one_thing_are_not_of_other_content(data_dir):
+def test_duets_with_a_common_content_do_not_exchange_audio(data_dir):
     add_labels(data_dir, {"bell flute": ["a"], "flute violin": ["b"], "drum violin": ["c"]})
-    seconds = index_seconds(data_dir, ["a", "b", "c"])
     with pytest.raises(UserError, match=r"in common with b \(flute violin\)"):
-        choose_audio("shuffled", seconds, seed=10)
-    seconds = index_seconds(data_dir, ["a", "c"])
-    sound = choose_audio("shuffled", seconds, seed=10)
-    assert [seconds.name(sound.other(index)) for index in range(len(seconds))] == ["c"] * 3 + ["a"] * 3
-
-
-def test_a_video_of_two_classes_is_of_both(tmp_path):
-    add_labels(tmp_path, {"flute": ["-_-TDDxoaAc", "x", "x"], "acoustic_guitar": ["-_-TDDxoaAc"], "drum": ["y"]})
-    labels = read_labels(tmp_path / "labels.json")
-    assert contents_of("-_-TDDxoaAc_0_1000", labels) == {"flute", "acoustic_guitar"}
-    assert (labels["x"], contents_of("x", labels), contents_of("z", labels)) == ("flute", {"flute"}, frozenset())
+        choose_audio("shuffled", index_seconds(data_dir, ["a", "b", "c"]), seed=10)
+    audio = choose_audio("shuffled", index_seconds(data_dir, ["a", "c"]), seed=10)
+    assert videos_heard(audio) == ["c"] * 3 + ["a"] * 3
 
 
 @pytest.mark.parametrize(
     ("names", "words"), [(["a"], "one usable video"), (["c", "d"], "in common with c"), (["a", "gone"], "one usable")]
 )
-def test_a_list_without_other_content_is_said(data_dir, names, words):
+def test_a_list_without_other_content_is_an_error(data_dir, names, words):
     with pytest.raises(UserError, match=words):
         choose_audio("shuffled", index_seconds(data_dir, names), seed=10)
 
 
-def test_noise_for_tests_is_the_half_that_training_does_not_hear(seconds):
-    rows = {
-        int(choose_audio("noise", seconds, seed)(index)[0, 0, 0]) for seed in range(60) for index in range(len(seconds))
-    }
-    assert rows == set(range(32, 64))
-    training = read_noise(seconds.data_dir, training=True)
-    assert training.shape == (32, 1, 201, 64) and training[:, 0, 0, 0].tolist() == list(range(32))
+def test_training_and_tests_draw_from_different_halves_of_the_noise(seconds):
+    noise = choose_audio("noise", seconds, seed=10)
+    assert {int(noise(index)[0, 0, 0]) for index in range(600)} == set(range(32, 64))
+    negatives = NoiseNegatives(seconds.data_dir, 200)
+    drawn = negatives.draw(torch.zeros(1, 1, 201, 64))[:-1]
+    assert set(drawn[:, 0, 0, 0].int().tolist()) == set(range(32))
+    assert not torch.equal(negatives.draw(torch.zeros(1, 1, 201, 64))[:-1], drawn)
 
 
 def test_silence_is_silence(seconds):
-    sound = choose_audio("silence", seconds, seed=10)
+    audio = choose_audio("silence", seconds, seed=10)
     assert read_silence(seconds.data_dir).shape == (1, 1, 201, 64)
-    assert all((sound(index) == -100).all() and sound(index).shape == (1, 201, 64) for index in range(len(seconds)))
+    assert all((audio(index) == -100).all() and audio(index).shape == (1, 201, 64) for index in range(len(seconds)))
 
 
 @pytest.mark.parametrize("audio", AUDIO_CHOICES)
-def test_what_is_heard_depends_on_seed_and_second_alone(seconds, audio):
+def test_audio_depends_on_seed_and_second_alone(seconds, audio):
     batches = [
         list(second_loader(SecondDataset(seconds, 32, False, choose_audio(audio, seconds, 10)), size, workers))
         for size, workers in ((4, 0), (12, 2))
     ]
     one, other = (torch.cat([batch["spectrogram"] for batch in found]) for found in batches)
     assert torch.equal(one, other) and one.shape == (len(seconds), 1, 201, 64)
-    backwards = [choose_audio(audio, seconds, 10)(index) for index in reversed(range(len(seconds)))]
+    pickled = pickle.loads(pickle.dumps(choose_audio(audio, seconds, 10)))  # as for workers that are not forked
+    backwards = [pickled(index) for index in reversed(range(len(seconds)))]
     assert torch.equal(torch.stack(backwards[::-1]), one)
     another = torch.stack([choose_audio(audio, seconds, 11)(index) for index in range(len(seconds))])
     assert torch.equal(another, one) == (audio in ("own", "silence"))
 
 
-@pytest.mark.parametrize("audio", AUDIO_CHOICES)
-def test_a_sound_travels_to_workers_that_are_not_forked(seconds, audio):
-    sound = choose_audio(audio, seconds, 10)
-    assert torch.equal(pickle.loads(pickle.dumps(sound))(4), sound(4))
+def test_random_audio_is_drawn_by_seed_and_second():
+    audio = RandomAudio(torch.arange(5.0).view(5, 1, 1, 1), seed=3)
+    expected = [int(np.random.default_rng((3, index)).integers(5)) for index in range(20)]
+    assert [int(audio(index)) for index in range(20)] == expected
+
+
+WRONG = [np.zeros((201, 64)), np.zeros((2, 64, 201)), np.full((2, 201, 64), np.nan), np.zeros((1, 2, 201, 64))]
 
 
 @pytest.mark.parametrize(("audio", "path_of"), [("noise", noise_file), ("silence", silence_file)])
-def test_missing_or_damaged_noise_and_silence_name_the_remedy(seconds, audio, path_of):
+def test_damaged_noise_and_silence_are_named_with_the_remedy(seconds, audio, path_of):
     path = path_of(seconds.data_dir)
-    for content in (b"\x93NUMPY", b""):
-        path.write_bytes(content)
-        with pytest.raises(SampleError, match=r"run data/cut_audio\.py"):
-            choose_audio(audio, seconds, 10)
-    for wrong in (
-        np.zeros((201, 64)),
-        np.zeros((2, 64, 201)),
-        np.full((2, 201, 64), np.nan),
-        np.zeros((1, 2, 201, 64)),
-    ):
-        np.save(path, wrong)
+    for content in (b"\x93NUMPY", b"", *WRONG):
+        path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content)
         with pytest.raises(SampleError, match=rf"{path.name}.*run data/cut_audio\.py"):
             choose_audio(audio, seconds, 10)
-    path.unlink()
-    with pytest.raises(
-        UserError, match=rf"there is no .*{path.name}: python3 data/cut_audio\.py --data_dir .* adds it"
-    ):
-        choose_audio(audio, seconds, 10)
 
 
 @pytest.mark.parametrize(("n_fft", "option"), [(512, " --n_fft 512"), (160, "")])
-def test_the_remedy_names_the_window_that_the_set_was_cut_with(seconds, n_fft, option):
-    """Without it, cut_audio.py refuses to go on in a set of another window than its default."""
-    data_dir = seconds.data_dir
+@pytest.mark.parametrize("path_of", [noise_file, silence_file])
+def test_the_remedy_for_missing_noise_and_silence_names_the_window_of_the_set(seconds, path_of, n_fft, option):
+    """Without it, cut_audio.py refuses to continue a set that has another window than its default."""
+    data_dir, path = seconds.data_dir, path_of(seconds.data_dir)
     record_settings(audio_frames_dir(data_dir), {"sample_rate": 16_000, "n_fft": n_fft}, overwrite=False)
-    noise_file(data_dir).write_bytes(b"")
+    path.write_bytes(b"")
     with pytest.raises(SampleError, match=rf"run data/cut_audio\.py{option} on this data set"):
-        choose_audio("noise", seconds, 10)
-    noise_file(data_dir).unlink()
-    with pytest.raises(UserError) as error:
-        choose_audio("noise", seconds, 10)
-    assert f": python3 data/cut_audio.py --data_dir {data_dir}{option} adds it" in str(error.value)
-
-
-def test_one_of_some_spectrograms_is_drawn_by_seed_and_second():
-    sound = OneOf(torch.arange(5.0).view(5, 1, 1, 1), seed=3)
-    expected = [int(np.random.default_rng((3, index)).integers(5)) for index in range(20)]
-    assert [int(sound(index)) for index in range(20)] == expected
-
-
-def test_training_hears_half_of_the_noise_so_that_the_other_half_is_new_to_the_test(data_dir):
-    heard, tested = read_noise(data_dir, training=True), read_noise(data_dir, training=False)
-    rows = [set(noise[:, 0, 0, 0].int().tolist()) for noise in (heard, tested)]
-    assert rows == [set(range(32)), set(range(32, 64))]
-    negatives = NoiseNegatives(data_dir, 8)
-    drawn = torch.cat([negatives.draw(torch.zeros(1, 1, 201, 64))[:-1] for _ in range(60)])
-    assert set(drawn[:, 0, 0, 0].int().tolist()) == rows[0]  # every one, in time
+        choose_audio(path.stem, seconds, 10)
+    path.unlink()
+    for use in (lambda: choose_audio(path.stem, seconds, 10), lambda: NoiseNegatives(data_dir, 1)):
+        with pytest.raises(UserError) as error:
+            use()
+        message = f"there is no {path}: python3 data/cut_audio.py --data_dir {data_dir}{option} adds it"
+        assert message in str(error.value)
 
 
 def test_noise_and_one_second_of_silence_are_drawn_for_a_batch(data_dir):
@@ -218,20 +176,13 @@ def test_noise_and_one_second_of_silence_are_drawn_for_a_batch(data_dir):
 
 def test_noise_and_silence_go_to_the_device_once(data_dir):
     negatives = NoiseNegatives(data_dir, 3)
-    for _ in range(2):  # of the second time nothing could be copied any more: what is on this device has no values
+    for _ in range(2):  # the second draw could not copy from this device, which has no values
         found = negatives.draw(torch.empty(5, 1, 201, 64, device="meta"))
         assert found.shape == (3 + 1, 1, 201, 64)
         assert {found.device.type, negatives.noise.device.type, negatives.silence.device.type} == {"meta"}
 
 
-def test_no_noise_takes_neither_files_nor_chance(tmp_path):
-    sounds, before = torch.zeros(5, 1, 201, 64), torch.get_rng_state()
-    assert NoiseNegatives(tmp_path, 0).draw(sounds).shape == (0, 1, 201, 64)
+def test_no_noise_needs_neither_files_nor_random_numbers(tmp_path):
+    before = torch.get_rng_state()
+    assert NoiseNegatives(tmp_path, 0).draw(torch.zeros(5, 1, 201, 64)).shape == (0, 1, 201, 64)
     assert torch.equal(torch.get_rng_state(), before)
-
-
-@pytest.mark.parametrize("file", [noise_file, silence_file])
-def test_noise_to_train_with_that_is_not_there_is_told(data_dir, file):
-    file(data_dir).unlink()
-    with pytest.raises(UserError, match=f"there is no .*{file(data_dir).name}: .*cut_audio.py"):
-        NoiseNegatives(data_dir, 1)

@@ -1,0 +1,34 @@
+"""All programs end alike: a sentence and a status, and no traceback for what the user can fix."""
+
+import pytest
+
+from common.errors import UserError
+from common.exit_status import exit_status
+
+
+def fail(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (UserError("a.txt is empty: fill it"), 1, "name: a.txt is empty: fill it\n"),
+        (
+            PermissionError(13, "Permission denied", "a.txt"),
+            1,
+            "name: cannot read or write a.txt (Permission denied)\n",
+        ),
+        (OSError("disk full"), 1, "name: cannot read or write a file (disk full)\n"),
+        (KeyboardInterrupt(), 130, "name: run it again\n"),
+    ],
+)
+def test_an_error_becomes_a_sentence_and_a_status(error, status, message, capsys):
+    assert exit_status("name", lambda: fail(error), "run it again") == status
+    assert capsys.readouterr().err == message
+
+
+def test_the_status_of_the_work_is_kept_and_programming_errors_are_raised():
+    assert [exit_status("name", lambda status=status: status) for status in (None, 0, 3)] == [0, 0, 3]
+    with pytest.raises(ZeroDivisionError):
+        exit_status("name", lambda: 1 // 0)

@@ -1,0 +1,204 @@
+"""Frames are decoded the same by both decoders, and augmented within their range by the given generator alone."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms.v2 import functional
+
+import data.transforms
+from common.errors import SampleError
+from data.transforms import (
+    AUGMENTATIONS,
+    apply_color_jitter,
+    load_frame,
+    random_crop_flip,
+    resize,
+    sample_color_jitter,
+)
+
+UNCHANGED = (1.0, 1.0, 1.0, 0.0)
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["torchvision", "Pillow"])
+def decoder(request, monkeypatch):
+    """Both decoders: torchvision's is deprecated."""
+    if request.param == "Pillow":
+        monkeypatch.setattr(data.transforms, "decode_jpeg", None)
+    elif data.transforms.decode_jpeg is None:
+        pytest.skip("this torchvision has no decoder")
+
+
+@pytest.fixture
+def image():
+    """A ramp with an edge, of odd size."""
+    ramp = np.linspace(0, 255, 45 * 61 * 3).reshape(45, 61, 3)
+    ramp[:20, 30:] = 255 - ramp[:20, 30:]
+    return Image.fromarray(ramp.astype(np.uint8))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("settings", [{}, {"progressive": True}, {"quality": 20, "subsampling": "4:2:0"}])
+def test_a_jpeg_file_has_the_pixels_that_pillow_reads(decoder, image, mode, settings, tmp_path):
+    image.convert(mode).save(tmp_path / "a.jpg", **settings)
+    expected = np.array(Image.open(tmp_path / "a.jpg").convert("RGB"))
+    found = load_frame(tmp_path / "a.jpg")
+    assert found.dtype == torch.uint8 and expected.std() > 30
+    np.testing.assert_array_equal(found.permute(1, 2, 0), expected)
+
+
+def test_a_png_file_named_jpg_is_read_too(decoder, image, tmp_path):
+    image.save(tmp_path / "a.jpg", format="png")
+    np.testing.assert_array_equal(load_frame(tmp_path / "a.jpg").permute(1, 2, 0), np.array(image))
+
+
+@pytest.mark.parametrize("kept", [0, 100, 0.5, 0.99])
+def test_a_damaged_frame_is_named_with_the_remedy(decoder, image, kept, tmp_path):
+    path = tmp_path / "video_frames" / "flute" / "frame_000" / "00000.jpg"
+    path.parent.mkdir(parents=True)
+    image.save(path)
+    path.write_bytes(path.read_bytes()[: kept if kept in (0, 100) else int(kept * path.stat().st_size)])
+    with pytest.raises(SampleError, match=r"00000\.jpg cannot be read .*: delete .*flute and run data/cut_video\.py"):
+        load_frame(path)
+
+
+@pytest.mark.skipif(data.transforms.decode_jpeg is None, reason="this torchvision has no decoder")
+def test_torchvision_decodes_if_it_can(image, monkeypatch, tmp_path):
+    image.save(tmp_path / "a.jpg")
+    monkeypatch.setattr(data.transforms, "open_frame", lambda path: pytest.fail("Pillow was asked"))
+    assert load_frame(tmp_path / "a.jpg").shape == (3, 45, 61)
+
+
+# --- resizing and cropping ----------------------------------------------------------------------------------------
+
+
+def ramps(width: int, height: int) -> torch.Tensor:
+    """A frame whose red grows to the right and whose green grows downwards, both from 50 to 200."""
+    frame = torch.full((3, height, width), 120.0)
+    frame[0] = torch.linspace(50, 200, width)
+    frame[1] = torch.linspace(50, 200, height)[:, None]
+    return frame.to(torch.uint8)
+
+
+def augmented(frame: torch.Tensor, size: int, seed: int, augmentation: str) -> torch.Tensor:
+    rng = np.random.default_rng(seed)
+    frame = random_crop_flip(resize(frame, size, augmentation), size, rng, augmentation)
+    return apply_color_jitter(frame[None], sample_color_jitter(rng, augmentation)[None])[0]
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+@pytest.mark.parametrize(("width", "height"), [(90, 60), (1, 1)])
+def test_augmented_frames_have_size_and_type_and_repeat_with_the_generator(augmentation, width, height):
+    frames, again = ([augmented(ramps(width, height), 48, seed, augmentation) for seed in range(20)] for _ in range(2))
+    assert {(tuple(frame.shape), frame.dtype) for frame in frames} == {((3, 48, 48), torch.uint8)}
+    assert all(torch.equal(a, b) for a, b in zip(frames, again, strict=True))
+    assert len({tuple(frame.flatten().tolist()) for frame in frames}) > 15
+
+
+def test_a_published_crop_is_seven_eighths_of_the_frame_anywhere_and_flipped_half_the_time():
+    crops = [random_crop_flip(resize(ramps(64, 64), 56, "published"), 56, np.random.default_rng(s), "published")
+             for s in range(200)]  # fmt: skip
+    red = torch.stack([crop[0, 28].double() for crop in crops])
+    assert 70 < int((red[:, 0] > red[:, -1]).sum()) < 130
+    widths, lefts = (red[:, -1] - red[:, 0]).abs(), torch.minimum(red[:, 0], red[:, -1])
+    assert ((widths - 150 * 55 / 63).abs() < 3).all() and lefts.min() == 50 and lefts.max() > 66
+
+
+@pytest.mark.parametrize(("width", "height"), [(200, 200), (320, 180), (90, 160)])
+def test_a_strong_crop_keeps_at_least_half_of_the_area_and_most_of_the_shape(width, height):
+    areas, aspects, corners, flips = [], [], [], 0
+    for seed in range(200):
+        found = random_crop_flip(ramps(width, height), 64, np.random.default_rng(seed), "strong").double()
+        across, down = found[0, 32], found[1, :, 32]
+        x, y = (across[-1] - across[0]).abs() / 150 * 64 / 63, (down[-1] - down[0]) / 150 * 64 / 63
+        areas.append(float(x * y))
+        aspects.append(float(x / y))
+        corners.append(float((min(across[0], across[-1]) - 50) / 150))
+        flips += bool(across[0] > across[-1])
+    assert 0.46 < min(areas) < 0.6 and 0.9 < max(areas) < 1.08  # colors are whole numbers
+    assert 0.7 < min(aspects) < 0.9 and 1.1 < max(aspects) < 1.4
+    assert min(corners) < 0.05 and max(corners) > 0.2
+    assert 70 < flips < 130
+
+
+def test_resizing_for_the_test_gives_a_square_and_for_strong_crops_keeps_the_frame():
+    frame = torch.full((3, 20, 60), 77, dtype=torch.uint8)
+    assert torch.equal(resize(frame, 32), torch.full((3, 32, 32), 77, dtype=torch.uint8))
+    assert resize(frame, 32, "strong") is frame
+
+
+# --- color jitter, against torchvision's functions for one frame ----------------------------------------------------
+
+
+def by_torchvision(frame: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+    brightness, saturation, contrast, hue = factors.tolist()
+    changed = functional.adjust_brightness(frame / 255, brightness)
+    changed = functional.adjust_contrast(functional.adjust_saturation(changed, saturation), contrast)
+    return functional.adjust_hue(changed, hue) * 255
+
+
+def frames() -> torch.Tensor:
+    """Noise, colors without a hue (gray, black, white), and pure colors."""
+    torch.manual_seed(0)
+    batch = torch.randint(0, 256, (40, 3, 12, 20), dtype=torch.uint8)
+    batch[0], batch[1], batch[2] = 128, 0, 255
+    for channel in range(3):
+        batch[3 + channel] = 0
+        batch[3 + channel, channel] = 255
+    batch[6, :, :, :10] = 0
+    return batch
+
+
+def sampled(augmentation: str, count: int = 40) -> torch.Tensor:
+    return torch.stack([sample_color_jitter(np.random.default_rng(seed), augmentation) for seed in range(count)])
+
+
+def test_each_frame_is_changed_as_torchvision_changes_it_alone():
+    batch, factors = frames(), sampled("strong")
+    factors[10:20, 3] = torch.linspace(-0.5, 0.5, 10)
+    factors[20, 3] = 0
+    found = apply_color_jitter(batch, factors)
+    assert found.dtype == torch.uint8 and found.shape == batch.shape
+    for frame, own, changed in zip(batch, factors, found, strict=True):
+        assert (by_torchvision(frame, own) - changed).abs().max() < 1  # of 255 levels: rounding
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+def test_a_frame_changes_alike_in_a_batch_and_alone(augmentation):
+    batch, factors = frames(), sampled(augmentation)
+    alone = [apply_color_jitter(frame[None], own[None])[0] for frame, own in zip(batch, factors, strict=True)]
+    assert torch.equal(apply_color_jitter(batch, factors), torch.stack(alone))
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_neutral_factors_change_nothing(count):
+    batch = frames()
+    assert torch.equal(apply_color_jitter(batch, torch.tensor([UNCHANGED[:count]] * len(batch))), batch)
+
+
+def test_the_input_is_not_written_to_and_its_memory_layout_does_not_matter():
+    batch, factors = frames(), torch.tensor([(1.2, 0.7, 1.3, 0.07)] * 40)
+    before = batch.clone()
+    expected = apply_color_jitter(batch, factors)
+    assert torch.equal(batch, before)
+    interleaved = batch.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
+    cropped = torch.nn.functional.pad(batch, (5, 5, 5, 5))[..., 5:-5, 5:-5]
+    assert torch.equal(apply_color_jitter(interleaved, factors), expected)
+    assert torch.equal(apply_color_jitter(cropped, factors), expected)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_no_value_is_read_which_would_wait_for_a_gpu(count):
+    batch = torch.empty(2, 3, 8, 8, dtype=torch.uint8, device="meta")  # reading a value is an error there
+    assert apply_color_jitter(batch, torch.empty(2, count, device="meta")).shape == batch.shape
+
+
+def test_the_sampled_factors_fill_their_ranges():
+    published, strong = sampled("published", 300), sampled("strong", 300)
+    assert published.shape == (300, 2) and strong.shape == (300, 4)
+    ranges = [*[(column, 0.7, 1.3) for column in published.T], *[(column, 0.6, 1.4) for column in strong.T[:3]]]
+    for column, low, high in [*ranges, (strong[:, 3], -0.1, 0.1)]:
+        assert low <= column.min() < low + 0.02 and high - 0.02 < column.max() <= high
