@@ -17,6 +17,7 @@ ROOMS = {  # room -> the rooms of ours that it may import
     "location_dmc.py": {"common", "models", "data", "training", "vis"},
 }
 MEDIA_ROOMS = ("data/media/", "data/demo/", "vis/heat_video/", "vis/page/")
+MEDIA_ROOMS += ("benchmarks/plain",)  # loops written without the project, to compare it with
 MODULES = [path for room in ROOMS for path in ([ROOT / room] if "." in room else sorted((ROOT / room).rglob("*.py")))]
 LONGEST_MODULE = 300
 
