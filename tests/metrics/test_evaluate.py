@@ -36,12 +36,6 @@ LEFT, RIGHT, TOP, ALL = (0, 0, 0.5, 1), (0.5, 0, 1, 1), (0, 0, 1, 0.5), (0, 0, 1
 A, B, C = (f"{name}/frame_000/00000" for name in "abc")
 
 
-def test_a_perfect_map_scores_1_in_everything():
-    maps = {key: np.stack([map_of(*LEFT), map_of(*RIGHT)]) for key in (A, B)}
-    found = summary(score_run(maps, 1, music({A: boxes(LEFT), B: boxes(LEFT)})))
-    assert found == {"frames": 2, "mean_iou": 1, "iou_at_0.3": 1, "iou_at_0.5": 1, "auc": 1, "pointing": 1}
-
-
 def test_figures_by_hand():
     maps = {A: map_of(*LEFT)[None], B: map_of(*TOP)[None], C: map_of(*RIGHT)[None]}
     truth = music(dict.fromkeys((A, B, C), boxes(LEFT)))
@@ -56,15 +50,11 @@ def test_figures_by_hand():
     assert scores.by_frame()[B] == {"iou": pytest.approx(1 / 3), "pointing": 0.5}
 
 
-def test_only_the_matched_map_counts_and_only_its_threshold():
+def test_one_matched_map_is_scored_above_the_threshold_with_the_union_of_the_boxes():
     heat = map_of(*LEFT) + 0.4 * map_of(*RIGHT)
     maps = {A: np.stack([heat, map_of(*RIGHT)])}
     assert score_run(maps, 1, music({A: boxes(LEFT)})).iou == [1]
     assert score_run(maps, 1, music({A: boxes(LEFT)}), threshold=0.3).iou == [0.5]
-
-
-def test_one_audio_cluster_is_scored_with_the_union_of_the_boxes():
-    maps = {A: map_of(*LEFT)[None]}
     assert score_run(maps, 1, music({A: boxes(LEFT, RIGHT, classes=("1", "2"))})).iou == [0.5]
 
 
@@ -89,13 +79,8 @@ def test_boxes_of_one_class_are_one_object_and_a_third_object_has_no_map():
     assert scores.ciou == [1] and np.isnan(scores.nsa).all() and summary(scores)["nsa"] is None
     three = boxes(LEFT, RIGHT, ALL, classes=("1", "2", ""))
     scores = score_run({A: heats}, 2, music({A: three}))
-    np.testing.assert_allclose(scores.ciou, [2 / 3])
-    np.testing.assert_allclose(scores.pointing, [2 / 3])
-
-
-def test_one_object_in_a_duet_frame_gets_the_better_map():
-    heats = np.stack([map_of(*RIGHT), map_of(*LEFT)])
-    scores = score_run({A: heats}, 2, music({A: boxes(LEFT)}))
+    np.testing.assert_allclose([scores.ciou, scores.pointing], 2 / 3)
+    scores = score_run({A: heats}, 2, music({A: boxes(RIGHT)}))  # a single object gets the better map
     assert scores.ciou == [1] and scores.iou == [0.5]
 
 
@@ -111,16 +96,13 @@ def test_baselines_by_hand():
     noise = np.random.default_rng(10).random((2, 7, 7), np.float32)  # the grid of the run
     again = score_run({A: noise[:1], B: noise[1:]}, 1, truth)
     np.testing.assert_array_equal(found["random map"].iou, again.iou)
-    other = score_baselines(maps, truth, seed=11)["random map"]
-    assert (other.iou != again.iou).all()
 
 
 def test_a_baseline_shows_every_object_with_the_same_map():
     truth = music({A: boxes(LEFT, TOP, (0.5, 0.5, 1, 1), classes=("1", "2", "3"))})
-    found = score_baselines({A: np.ones((3, 7, 7), np.float32)}, truth, several=True)
-    np.testing.assert_allclose(found["whole frame"].ciou, [(0.5 + 0.5 + 0.25) / 3])
-    np.testing.assert_allclose(found["whole frame"].pointing, [(0.5 + 0.5 + 0.25) / 3])
-    assert summary(found["whole frame"])["nsa"] is None
+    found = score_baselines({A: np.ones((3, 7, 7), np.float32)}, truth, several=True)["whole frame"]
+    np.testing.assert_allclose([found.ciou, found.pointing], (0.5 + 0.5 + 0.25) / 3)
+    assert summary(found)["nsa"] is None
 
 
 def test_flickr_is_scored_with_the_consensus_and_without_objects():
@@ -145,33 +127,25 @@ def test_figures_of_each_video_and_each_class():
     truth = {B: boxes(LEFT, classes=one), A: boxes(LEFT, LEFT, classes=both), key2: boxes(LEFT, classes=two)}
     scores = score_run(maps, 1, music(truth))
     videos, classes = per_video(scores), per_class(scores)
-    assert [(name, found["frames"], found["mean_iou"]) for name, found in videos.items()] == [
-        ("a", 2, 0.5),
-        ("b", 1, 1),
-    ]
+    assert [(name, v["frames"], v["mean_iou"]) for name, v in videos.items()] == [("a", 2, 0.5), ("b", 1, 1)]
     assert [(name, v["frames"], v["mean_iou"]) for name, v in classes.items()] == [("2", 2, 1), ("10", 2, 0.5)]
 
 
 def test_maps_may_have_different_sizes():
-    maps = {
-        A: np.ones((2, 7, 7), np.float32),
-        B: map_of(*LEFT)[None],
-        C: np.zeros((2, 7, 7), np.float32),
-    }
+    maps = {A: np.ones((2, 7, 7), np.float32), B: map_of(*LEFT)[None], C: np.zeros((2, 7, 7), np.float32)}
     scores = score_run(maps, 1, music(dict.fromkeys((A, B, C), boxes(LEFT))))
     assert scores.keys == (A, B, C) and scores.iou.tolist() == [0.5, 1, 0]
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_map_with_values_that_are_not_finite_is_reported(value):
-    bad = map_of(*LEFT)[None].copy()
-    bad[0, 3, 3] = value
-    with pytest.raises(UserError, match=f"'{B}' has values that are not finite"):
-        score_run({A: map_of(*LEFT)[None], B: bad}, 1, music(dict.fromkeys((A, B), boxes(LEFT))))
-
-
-def test_a_map_with_fewer_rows_than_audio_clusters_is_reported():
-    with pytest.raises(UserError, match=f"'{A}' has the shape"):
-        score_run({A: map_of(*LEFT)[None]}, 2, music({A: boxes(LEFT)}))
-    with pytest.raises(UserError, match=f"'{A}' has the shape"):
-        score_run({A: np.ones((1, 0, 7))}, 1, music({A: boxes(LEFT)}))
+@pytest.mark.parametrize(
+    ("bad", "a_cluster", "message"),
+    [
+        (np.array([[[1, np.nan]]]), 1, "has values that are not finite"),
+        (np.array([[[1, np.inf]]]), 1, "has values that are not finite"),
+        (np.ones((1, 7, 7)), 2, "has the shape"),
+        (np.ones((1, 0, 7)), 1, "has the shape"),
+    ],
+)
+def test_a_map_of_values_that_are_not_finite_or_of_too_few_rows_is_reported(bad, a_cluster, message):
+    with pytest.raises(UserError, match=f"'{B}' {message}"):
+        score_run({A: np.ones((2, 7, 7)), B: bad}, a_cluster, music(dict.fromkeys((A, B), boxes(LEFT))))

@@ -6,25 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from metrics.scores import (
-    CURVE,
-    DISC_RADIUS,
-    SIZE,
-    area_under_curve,
-    box_pixels,
-    centred_disc,
-    consensus_iou,
-    consensus_map,
-    iou,
-    match_objects,
-    matched_values,
-    pointing,
-    predict,
-    quiet_share,
-    resized,
-    share_at,
-    union_mask,
-)
+from metrics import scores
+from metrics.scores import SIZE, box_pixels, consensus_iou, iou, match_objects, matched_values, pointing, predict
 
 
 def mask(rows: slice, columns: slice) -> np.ndarray:
@@ -39,19 +22,10 @@ LEFT = mask(slice(None), slice(0, 112))
 @pytest.mark.parametrize("shape", [(3, 2, 14, 14), (1, 1, 7, 7), (2, 1, 1, 1), (1, 3, 9, 16), (1, 1, 300, 224)])
 def test_maps_are_resized_like_pytorch_without_aligned_corners(shape):
     maps = np.random.default_rng(0).random(shape).astype(np.float32)
-    expected = torch.nn.functional.interpolate(
-        torch.from_numpy(maps), (SIZE, SIZE), mode="bilinear", align_corners=False
-    )
-    assert resized(maps).dtype == np.float32
-    np.testing.assert_allclose(resized(maps), expected, atol=1e-6)
-
-
-def test_a_resized_map_is_linear_between_cell_centers_and_flat_at_the_edges():
-    heat = resized(np.array([[0.0, 1.0]]))
-    # Centers of the two cells at 56 and 168 of 224 pixels; pixel i has its center at i + 0.5.
-    np.testing.assert_array_equal(heat[:, :56], 0)
-    np.testing.assert_array_equal(heat[:, 168:], 1)
-    np.testing.assert_allclose(heat[5, 56:168], (np.arange(56, 168) + 0.5 - 56) / 112, atol=1e-6)
+    tensor = torch.from_numpy(maps)
+    expected = torch.nn.functional.interpolate(tensor, (SIZE, SIZE), mode="bilinear", align_corners=False)
+    assert scores.resized(maps).dtype == np.float32
+    np.testing.assert_allclose(scores.resized(maps), expected, atol=1e-6)
 
 
 def test_a_map_predicts_the_pixels_that_reach_the_threshold():
@@ -62,25 +36,19 @@ def test_a_map_predicts_the_pixels_that_reach_the_threshold():
     assert np.argwhere(predict(heat, 0.5).peak).tolist() == [[0, 0]]
 
 
-@pytest.mark.parametrize("value", [0.0, -1.0])
-def test_a_map_without_positive_values_predicts_nothing_and_scores_0(value):
-    prediction = predict(np.full((SIZE, SIZE), value), 0.5)
-    assert not prediction.area.any() and not prediction.peak.any()
-    assert iou(prediction.area, LEFT) == pointing(prediction.peak, LEFT) == 0
-    assert consensus_iou(prediction.area, np.zeros((SIZE, SIZE))) == iou(prediction.area, prediction.area) == 0
-
-
-def test_a_constant_map_predicts_all_and_points_everywhere():
-    prediction = predict(resized(np.full((14, 14), 0.7)), 0.5)
-    assert prediction.area.all() and prediction.peak.all()
-    assert iou(prediction.area, LEFT) == pointing(prediction.peak, LEFT) == 0.5
+@pytest.mark.parametrize(("value", "all_or_none", "score"), [(0.0, 0, 0), (-1.0, 0, 0), (0.7, 1, 0.5)])
+def test_a_constant_map_predicts_all_if_it_is_positive_else_nothing(value, all_or_none, score):
+    area, peak = predict(scores.resized(np.full((14, 14), value)), 0.5)
+    assert (area == all_or_none).all() and (peak == all_or_none).all()
+    assert iou(area, LEFT) == pointing(peak, LEFT) == score
+    if not all_or_none:
+        assert consensus_iou(area, np.zeros((SIZE, SIZE))) == iou(area, area) == 0
 
 
 def test_iou_by_hand():
     top = mask(slice(0, 112), slice(None))
     assert iou(LEFT, top) == pytest.approx(1 / 3)  # a quarter of the frame in both, three quarters in either
-    assert iou(LEFT, LEFT) == 1
-    assert iou(LEFT, ~LEFT) == 0
+    assert (iou(LEFT, LEFT), iou(LEFT, ~LEFT)) == (1, 0)
 
 
 def test_a_box_contains_the_pixels_whose_centers_lie_in_it():
@@ -95,41 +63,32 @@ def test_a_box_contains_the_pixels_whose_centers_lie_in_it():
     [([0.5, 0.5, 0.5, 0.5], (112, 112)), ([1, 0, 1, 0], (0, 223)), ([0.0495, 0.8, 0.05, 0.8], (179, 11))],
 )
 def test_a_box_smaller_than_a_pixel_contains_the_pixel_around_it(box, pixel):
-    assert np.argwhere(union_mask(np.array([box]))).tolist() == [list(pixel)]
+    assert np.argwhere(scores.union_mask(np.array([box]))).tolist() == [list(pixel)]
 
 
 def test_overlapping_boxes_count_once_in_the_union_and_up_to_twice_in_the_consensus():
     boxes = np.array([[0, 0, 0.5, 1], [0.25, 0, 0.75, 1], [0.25, 0, 0.5, 1]])
-    assert np.count_nonzero(union_mask(boxes)) == 168 * 224
-    votes = consensus_map(boxes)[0]
+    assert np.count_nonzero(scores.union_mask(boxes)) == 168 * 224
+    votes = scores.consensus_map(boxes)[0]
     assert (votes[:56] == 0.5).all() and (votes[56:112] == 1).all()  # three votes are no more than two
     assert (votes[112:168] == 0.5).all() and (votes[168:] == 0).all()
 
 
-def test_consensus_iou_by_hand():
+def test_consensus_iou_by_hand_and_as_iou_where_annotators_agree():
     consensus = np.zeros((SIZE, SIZE))
     consensus[0, :4] = 1, 1, 0.5, 0.5
     area = mask(slice(0, 1), slice(1, 6))  # in it: 1 + 0.5 + 0.5 of consensus, and 2 pixels without votes
     assert consensus_iou(area, consensus) == pytest.approx(2 / (3 + 2))
-
-
-def test_consensus_iou_is_iou_where_annotators_agree():
-    rng = np.random.default_rng(0)
-    area, truth = rng.random((2, SIZE, SIZE)) < 0.3
+    area, truth = np.random.default_rng(0).random((2, SIZE, SIZE)) < 0.3
     assert consensus_iou(area, truth.astype(float)) == pytest.approx(iou(area, truth))
 
 
-def test_tied_pixels_point_in_part():
-    heat = np.zeros((SIZE, SIZE))
+def test_tied_pixels_point_in_part_and_pixels_that_differ_only_by_rounding_are_tied():
+    heat = np.zeros((SIZE, SIZE), np.float32)
     heat[7, 110:114] = 1  # columns 110, 111 lie in the left half
     assert pointing(predict(heat, 0.5).peak, LEFT) == 0.5
     heat[7, 110] = 1.001
-    assert pointing(predict(heat, 0.5).peak, LEFT) == 1
-    assert pointing(predict(heat, 0.5).peak, ~LEFT) == 0
-
-
-def test_pixels_that_differ_only_by_rounding_are_tied():
-    heat = np.zeros((SIZE, SIZE), np.float32)
+    assert (pointing(predict(heat, 0.5).peak, LEFT), pointing(predict(heat, 0.5).peak, ~LEFT)) == (1, 0)
     heat[7, 110:114] = 0.7, np.nextafter(np.float32(0.7), np.float32(0)), 0.7, 0.6999
     assert np.argwhere(predict(heat, 0.5).peak)[:, 1].tolist() == [110, 111, 112]
 
@@ -140,18 +99,16 @@ def sum_of_trapezoids(ious: np.ndarray) -> float:
 
 
 def test_the_area_under_the_curve_is_the_sum_of_its_trapezoids():
-    rng = np.random.default_rng(0)
-    for ious in (rng.random(100), rng.random(3)):
-        assert area_under_curve(ious) == pytest.approx(sum_of_trapezoids(ious))
-    assert area_under_curve(np.ones(3)) == pytest.approx(1)
-    assert area_under_curve(np.zeros(3)) == pytest.approx(0.025)  # every frame reaches the threshold 0
-    assert area_under_curve(np.array([0.5])) == pytest.approx(0.525)
+    ious = np.random.default_rng(0).random(100)
+    assert scores.area_under_curve(ious) == pytest.approx(sum_of_trapezoids(ious))
+    for value, area in ((1, 1), (0, 0.025), (0.5, 0.525)):  # every frame reaches the threshold 0
+        assert scores.area_under_curve(np.full(3, value)) == pytest.approx(area)
 
 
 def test_an_iou_equal_to_the_threshold_reaches_it():
     ious = np.array([3 / 10, 0.5, 0.0])
-    assert share_at(ious, 0.3) == pytest.approx(2 / 3) and share_at(ious, 0.5) == pytest.approx(1 / 3)
-    assert share_at(ious, CURVE[6]) == pytest.approx(2 / 3)  # 6 * 0.05 would be above 3 / 10
+    for threshold, share in ((0.3, 2 / 3), (0.5, 1 / 3), (scores.CURVE[6], 2 / 3)):  # 6 * 0.05 would be above 3 / 10
+        assert scores.share_at(ious, threshold) == pytest.approx(share)
 
 
 def test_the_match_of_objects_and_maps_has_the_largest_sum():
@@ -165,21 +122,18 @@ def test_the_match_of_objects_and_maps_has_the_largest_sum():
 
 
 def test_an_object_without_a_map_counts_0():
-    ious = np.array([[0.2], [0.8], [0.3]])
-    chosen = match_objects(ious)
+    chosen = match_objects(np.array([[0.2], [0.8], [0.3]]))
     assert chosen.tolist() == [-1, 0, -1]
-    assert matched_values(ious, chosen).tolist() == [0, 0.8, 0]
-    assert matched_values(1 - ious, chosen).tolist() == [0, 1 - 0.8, 0]
+    assert matched_values(np.array([[0.1], [0.7], [0.9]]), chosen).tolist() == [0, 0.7, 0]
 
 
 def test_the_quiet_share_counts_pixels_below_an_absolute_value():
     silent = np.array([[[0.1, 0.19], [0.21, 0.9]], [[0.0, 0.0], [0.0, 0.5]]])
-    assert quiet_share(silent) == 5 / 8
+    assert scores.quiet_share(silent) == 5 / 8
 
 
 def test_the_disc_has_the_area_of_its_radius_and_lies_in_the_middle():
-    disc = centred_disc()
-    assert disc.sum() == pytest.approx(np.pi * DISC_RADIUS**2, rel=0.005)
-    np.testing.assert_array_equal(disc, disc[::-1])
-    np.testing.assert_array_equal(disc, disc.T)
+    disc = scores.centred_disc()
+    assert disc.sum() == pytest.approx(np.pi * scores.DISC_RADIUS**2, rel=0.005)
+    assert (disc == disc[::-1]).all() and (disc == disc.T).all()
     assert disc[112, 112 + 64] == 1 and disc[112, 112 + 65] == 0
