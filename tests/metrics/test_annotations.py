@@ -43,12 +43,12 @@ def test_a_frame_key_has_video_second_and_index(key, frame):
     assert parse_frame(key) == frame
 
 
-def test_music_boxes_become_corners_with_classes(tmp_path):
+def test_music_boxes_become_corners_with_classes_cut_off_at_the_edge(tmp_path):
     content = {
         "-a.b/frame_013/00411.jpg": {
             "bbox": [
                 {"normbox": [0.1, 0.2, 0.3, 0.4], "category_id": 3},
-                {"normbox": [0, 0, 1, 1], "category_id": "flute"},
+                {"normbox": [-0.02, 0.9, 0.5, 0.12], "category_id": "flute"},
                 {"normbox": [0.5, 0.5, 0.1, 0.1]},
             ]
         },
@@ -57,7 +57,7 @@ def test_music_boxes_become_corners_with_classes(tmp_path):
     found = music(tmp_path, content)
     assert found.format == "music" and list(found.frames) == [Frame("-a.b", 13, 411), Frame("-a.b", 13, 418)]
     boxes, none = found.frames.values()
-    np.testing.assert_allclose(boxes.corners, [[0.1, 0.2, 0.4, 0.6], [0, 0, 1, 1], [0.5, 0.5, 0.6, 0.6]])
+    np.testing.assert_allclose(boxes.corners, [[0.1, 0.2, 0.4, 0.6], [0, 0.9, 0.48, 1], [0.5, 0.5, 0.6, 0.6]])
     assert boxes.classes == ("3", "flute", "") and none.corners.shape == (0, 4)
 
 
@@ -69,11 +69,6 @@ def test_boxes_of_one_class_are_one_object_and_boxes_without_class_are_one_each(
     assert objects == [("3", [0, 0.4]), (NO_CLASS, [0.2]), (NO_CLASS, [0.6])]
 
 
-def test_a_box_over_the_edge_is_cut_off_there(tmp_path):
-    found = music(tmp_path, {KEY: entry([-0.02, 0.9, 0.5, 0.12])})
-    np.testing.assert_allclose(found.frames[Frame("a", 0, 7)].corners, [[0, 0.9, 0.48, 1]])
-
-
 NO_BOX = "expected a box of 4 finite numbers, found"
 
 
@@ -82,10 +77,8 @@ NO_BOX = "expected a box of 4 finite numbers, found"
     [
         ({KEY: entry([0.1, 0.2, 0.3])}, f"entry '{KEY}', box 0: {NO_BOX} [0.1, 0.2, 0.3]"),
         ({KEY: entry([0, 0, 1, 1], "x")}, f"entry '{KEY}', box 1: expected a list as \"normbox\", found 'x'"),
-        ({KEY: entry([0, 0, 1, None])}, f"entry '{KEY}', box 0: {NO_BOX} [0, 0, 1, None]"),
         ({KEY: entry([0, 0, 1, True])}, f"box 0: {NO_BOX} [0, 0, 1, True]"),
         ({KEY: entry([0, 0, 1, float("nan")])}, f"box 0: {NO_BOX} [0, 0, 1, nan]"),
-        ({KEY: entry([0, 0, 1, float("inf")])}, f"box 0: {NO_BOX} [0, 0, 1, inf]"),
         ({KEY: entry([0, 0, 1, 10**400])}, f"box 0: {NO_BOX} [0, 0, 1, 1000"),
         ({KEY: entry([0.5, 0, -0.1, 1])}, f"entry '{KEY}', box 0: the box has a negative size"),
         ({KEY: entry([10, 20, 100, 50])}, f"entry '{KEY}', box 0: the box lies outside the frame"),
@@ -99,9 +92,17 @@ NO_BOX = "expected a box of 4 finite numbers, found"
         (3, "expected an object"),
         ("{", "is not JSON"),
         ("[" * 100_000, "is not JSON"),
+        ([{"file": "a", "bbox": []}, {"file": "b", "bbox": [[0, 0, 1]]}], f"entry 1 (b), box 0: {NO_BOX} [0, 0, 1]"),
+        ([{"file": "a", "bbox": [0, 0, 1, 1]}], f"entry 0 (a), box 0: {NO_BOX} 0"),
+        ([{"file": "a", "bbox": [[0, 0, 224, 1]]}], "entry 0 (a), box 0: the box lies outside"),
+        ([{"file": "a"}], 'entry 0 (a): expected a list as "bbox", found None'),
+        ([{"file": "a", "bbox": [], "class": 3}], 'entry 0 (a): expected a text as "class", found 3'),
+        ([{"file": "a", "bbox": []}, {"file": "a", "bbox": []}], "entry 1 (a): its clip occurs twice"),
+        ([{"bbox": []}], 'entry 0: expected a name as "file", found None'),
+        (["a"], "entry 0: expected an object with \"file\", found 'a'"),
     ],
 )
-def test_a_malformed_boxes_json_is_reported_with_the_entry(tmp_path, content, message):
+def test_malformed_json_is_reported_with_the_entry(tmp_path, content, message):
     with pytest.raises(UserError, match=r"boxes\.json") as error:
         music(tmp_path, content)
     assert message in str(error.value)
@@ -116,27 +117,6 @@ def test_vggss_clips_have_a_class_and_corners_cut_off_at_the_edge(tmp_path):
     assert found.format == "vggss" and list(found.clips) == ["-a.b_000030", "c_000001"]
     np.testing.assert_allclose(found.clips["-a.b_000030"].corners, [[0.1, 0.2, 0.4, 0.6], [0, 0, 0.5, 1]])
     assert found.clips["-a.b_000030"].classes == ("dog barking", "dog barking")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ([{"file": "a", "bbox": []}, {"file": "b", "bbox": [[0, 0, 1]]}], f"entry 1 (b), box 0: {NO_BOX} [0, 0, 1]"),
-        ([{"file": "a", "bbox": [0, 0, 1, 1]}], f"entry 0 (a), box 0: {NO_BOX} 0"),
-        ([{"file": "a", "bbox": [[0.9, 0, 0.1, 1]]}], "entry 0 (a), box 0: the box has a negative size"),
-        ([{"file": "a", "bbox": [[0, 0, 224, 1]]}], "entry 0 (a), box 0: the box lies outside"),
-        ([{"file": "a"}], 'entry 0 (a): expected a list as "bbox", found None'),
-        ([{"file": "a", "bbox": [], "class": 3}], 'entry 0 (a): expected a text as "class", found 3'),
-        ([{"file": "a", "bbox": []}, {"file": "a", "bbox": []}], "entry 1 (a): its clip occurs twice"),
-        ([{"bbox": []}], 'entry 0: expected a name as "file", found None'),
-        (["a"], "entry 0: expected an object with \"file\", found 'a'"),
-        ({"a": 1}, "expected a list [{"),
-    ],
-)
-def test_a_malformed_vggss_json_is_reported_with_the_entry(tmp_path, content, message):
-    with pytest.raises(UserError, match=r"vggss\.json") as error:
-        read_annotations(write(tmp_path / "vggss.json", content), "vggss")
-    assert message in str(error.value)
 
 
 def test_flickr_boxes_are_the_last_four_children_by_name_or_position(tmp_path):
@@ -158,13 +138,10 @@ def test_flickr_boxes_are_the_last_four_children_by_name_or_position(tmp_path):
     ("content", "message"),
     [
         ("<annotation>", "is not XML"),
-        ("", "is not XML"),
         ('<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>', "declares a document type"),
         ("<a><bbox><x>1</x><x>2</x><x>3</x></bbox></a>", f"bbox 0: {NO_BOX} [1.0, 2.0, 3.0]"),
         ("<a><bbox><x>1</x><x>2</x><x>many</x><x>4</x></bbox></a>", "bbox 0: an edge is not a number"),
-        ("<a><bbox><x>1</x><x>2</x><x/><x>4</x></bbox></a>", "bbox 0: an edge is not a number"),
         ("<a><bbox><x>1</x><x>2</x><x>nan</x><x>4</x></bbox></a>", f"bbox 0: {NO_BOX} [1.0, 2.0, nan, 4.0]"),
-        ("<a><bbox><x>9</x><x>2</x><x>8</x><x>4</x></bbox></a>", "bbox 0: the box has a negative size"),
         ("<a><bbox><x>9</x><x>2</x><x>640</x><x>4</x></bbox></a>", "bbox 0: the box lies outside"),
     ],
 )
@@ -179,6 +156,7 @@ def test_a_malformed_xml_is_reported_with_the_element(tmp_path, content, message
 def test_a_missing_or_undecodable_file_is_reported(tmp_path):
     (tmp_path / "boxes.json").write_bytes(b"\xff\xfe{}")
     for path, form, message in (
+        (write(tmp_path / "object.json", {}), "vggss", r"object\.json: expected a list \[{"),
         (tmp_path / "none.json", None, r"none\.json cannot be read"),
         (tmp_path / "none", "flickr", "none are not a folder of XML files"),
         (tmp_path, None, "contains no XML file"),

@@ -18,7 +18,6 @@ from metrics.table import figures_table
         ("key,distance_0\na,nan\n", r"line 2 \(a\): expected 1 finite"),
         ("key,distance_0,distance_1\na,1\n", r"line 2 \(a\): expected 2 finite"),
         ("a,b\n", "does not begin with"),
-        ("key\n", "does not begin with"),
         ("", "does not begin with"),
         ("key,distance_0\n", "contains no distances"),
     ],

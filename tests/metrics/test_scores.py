@@ -28,6 +28,11 @@ def test_maps_are_resized_like_pytorch_without_aligned_corners(shape):
     np.testing.assert_allclose(scores.resized(maps), expected, atol=1e-6)
 
 
+def test_a_resized_map_is_linear_between_cell_centers_and_flat_at_the_edges():
+    expected = np.interp(np.arange(SIZE) + 0.5, [56, 168], [0, 1])  # the cells have their centers at 56 and 168 pixels
+    np.testing.assert_allclose(scores.resized(np.array([[0.0, 1.0]]))[5], expected, atol=1e-6)
+
+
 def test_a_map_predicts_the_pixels_that_reach_the_threshold():
     heat = np.zeros((SIZE, SIZE))
     heat[0, :4] = 0.8, 0.4, 0.39, 0.2
