@@ -79,7 +79,7 @@ def frame_cache(seconds: SecondIndex, image_size: int, augmentation: str | None,
     if side := resized_side(image_size, augmentation):
         slot = 3 * side * side
     else:
-        slot = max(_first_frame_bytes(seconds, int(first)) for first in seconds.first[:-1])
+        slot = max((_first_frame_bytes(seconds, int(first)) for first in seconds.first[:-1]), default=0)
     return FrameCache(len(seconds), slot) if len(seconds) * MOST_FRAMES * slot <= most_bytes else None
 
 
