@@ -95,32 +95,40 @@ def rank_of(pid: int) -> str | None:
     return variables.get("RANK")
 
 
+def kill(torchrun_pid: int, rank: str) -> None:
+    """Kill a process of torchrun by its rank."""
+    (killed,) = (child for child in children(torchrun_pid) if rank_of(child) == rank)
+    os.kill(killed, signal.SIGKILL)
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads processes from Linux's /proc")
-@pytest.mark.parametrize("rank", ["0", "1"])  # rank 0 writes and prints, rank 1 waits for it
-def test_a_killed_process_is_restarted_and_training_resumes_from_the_last_checkpoint(data_dir, tmp_path, rank):
-    out = tmp_path / "run"
-    restarting = ("--max-restarts=1", "--monitor-interval=0.2")
-    command = torchrun(data_dir, out, "--epoch", "6", torchrun_options=restarting)
+def test_killed_processes_are_restarted_and_training_resumes_from_the_last_checkpoint(data_dir, tmp_path):
+    out, printed = tmp_path / "run", tmp_path / "printed"
+    restarting = ("--max-restarts=2", "--monitor-interval=0.2")
+    command = torchrun(data_dir, out, "--epoch", "8", torchrun_options=restarting)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
-    with (tmp_path / "output").open("w") as output:
+
+    def epochs() -> list[str]:  # printed once an epoch is saved
+        return re.findall(r"^epoch (\d)/8 ", printed.read_text(), re.MULTILINE)
+
+    with printed.open("w") as output:
         running = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=ROOT)
         try:
             deadline = time.monotonic() + LIMIT
-            while "epoch 1/6 " not in (tmp_path / "output").read_text():  # printed once the epoch is saved
-                assert running.poll() is None and time.monotonic() < deadline
-                time.sleep(0.05)
-            (killed,) = (child for child in children(running.pid) if rank_of(child) == rank)
-            os.kill(killed, signal.SIGKILL)
+            for rank in ("1", "0"):  # rank 0 writes and prints, rank 1 waits for it
+                done = len(epochs())
+                while len(epochs()) == done:
+                    assert running.poll() is None and time.monotonic() < deadline
+                    time.sleep(0.05)
+                kill(running.pid, rank)
             status = running.wait(LIMIT)
         finally:
             if running.poll() is None:  # they have sessions of their own
                 for process in (running.pid, *children(running.pid)):
                     os.kill(process, signal.SIGKILL)
-    text = (tmp_path / "output").read_text()
-    assert status == 0, text
-    assert "Restarted by torchrun: resuming from" in text
-    epochs = re.findall(r"^epoch (\d)/6 ", text, re.MULTILINE)
-    assert len(epochs) == len(set(epochs)) and {"1", "6"} <= set(epochs)  # no saved epoch is trained again
+    assert status == 0, printed.read_text()
+    assert printed.read_text().count("Restarted by torchrun: resuming from") == 2
+    assert len(epochs()) == len(set(epochs())) and {"1", "8"} <= set(epochs())  # no saved epoch is trained again
     rows = (out / "log.csv").read_text().splitlines()
-    assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2", "3", "4", "5", "6"]
+    assert [row.split(",")[0] for row in rows] == ["epoch", *map(str, range(1, 9))]
     assert len(read_dmc(out / "dmc.pkl")) == 12

@@ -80,13 +80,6 @@ def test_each_test_setting_changes_the_maps(improved, tmp_path, setting):
     assert any(abs(found[key] - maps).max() > 1e-3 for key, maps in expected.items())
 
 
-@pytest.mark.parametrize(("scale", "side"), [("1", 2), ("1.67", 4), ("0.8", 2)])
-def test_maps_have_a_sixteenth_of_the_size_of_test_frames(improved, tmp_path, scale, side):
-    sizes = settings(f"test_scale={scale}", "test_num_scales=1")
-    assert evaluate(improved / "best.pth", tmp_path, *sizes, "--test_frames", "first") == 0
-    assert {value.shape for value in read_dmc(tmp_path / "dmc.pkl").values()} == {(3, side, side)}
-
-
 @pytest.mark.parametrize(
     "options",
     [
