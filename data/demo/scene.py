@@ -43,7 +43,6 @@ class Trajectory:
 class SceneObject:
     """An object in a video."""
 
-    name: str
     drawing: Image.Image  # with premultiplied alpha
     path: Trajectory
 
@@ -150,7 +149,7 @@ def _place(
             path = _random_path(random, outline, angle, 0.25 / crowd, seconds)
             overlap = max((_overlap(path.boxes, other.boxes) for other in others), default=0.0)
             if overlap < least:
-                best, least = SceneObject(name, resized, path), overlap
+                best, least = SceneObject(resized, path), overlap
             if least == 0:
                 return best
     return best

@@ -37,34 +37,35 @@ def files(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("change", [{"seed": 11}, {"videos": 9}, {"seconds": 3}, {"sources": 2}, {"distractors": 1}])
-def test_a_set_of_other_settings_is_kept(folder, change):
+def test_a_set_of_other_settings_is_kept(folder):
     before = files(folder)
-    (option,) = change
-    with pytest.raises(UserError, match=f"{option}.*instead of.*--data_dir.*--overwrite 1") as error:
-        prepare(folder, dataclasses.replace(SOLOS, **change))
-    assert str(folder) in str(error.value)
+    for option, value in {"seed": 11, "videos": 9, "seconds": 3, "sources": 2, "distractors": 1}.items():
+        with pytest.raises(UserError, match=f"{option}.* instead of {value}.*--data_dir.*--overwrite 1") as error:
+            prepare(folder, dataclasses.replace(SOLOS, **{option: value}))
+        assert str(folder) in str(error.value)
     assert files(folder) == before
 
 
-@pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize("described", [True, False])
-def test_other_videos_are_never_touched(folder, overwrite, described):
+def test_other_videos_are_never_touched(folder, described):
     (folder / "video" / "holiday.mp4").write_bytes(b"precious")
     if not described:
         (folder / "demo.json").unlink()
     before = files(folder)
-    with pytest.raises(UserError, match=r"holiday\.mp4.*--data_dir"):
-        prepare(folder, overwrite=overwrite)
+    for overwrite in (False, True):
+        with pytest.raises(UserError, match=r"holiday\.mp4.*--data_dir"):
+            prepare(folder, overwrite=overwrite)
     assert files(folder) == before
 
 
+ELSEWHERE = '{"settings": {}, "videos": ["../../elsewhere"]}'
+
+
 @pytest.mark.parametrize(
-    ("name", "content"),
-    [("demo.json", text) for text in ("[]", "{", '{"settings": {}, "videos": ["../../elsewhere"]}')]
-    + [("boxes.json", "{}"), ("labels.json", "{}")],
+    "file", ["demo.json []", "demo.json {", f"demo.json {ELSEWHERE}", "boxes.json {", "labels.json {"]
 )
-def test_descriptions_of_another_data_set_are_kept(tmp_path, name, content):
+def test_descriptions_of_another_data_set_are_kept(tmp_path, file):
+    name, content = file.split(" ", 1)
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=name):
         prepare(tmp_path, overwrite=True)

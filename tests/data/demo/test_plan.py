@@ -1,6 +1,7 @@
 """The plan of a demo data set: balanced choices, stable under the number of videos."""
 
 import dataclasses
+import itertools
 from collections import Counter
 from fractions import Fraction
 
@@ -28,9 +29,9 @@ def test_names_look_like_youtube_ids_and_differ_when_case_is_ignored():
     assert all(len(name) == 11 and name.replace("-", "").replace("_", "").isalnum() for name in names)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_every_set_of_8_has_a_name_with_a_leading_dash_and_all_frame_rates_and_audio_formats(seed):
-    plans = plan_videos(DemoSettings(8, 6, 1, 0, seed))
-    assert any(plan.name.startswith("-") for plan in plans)
-    assert {plan.frame_rate for plan in plans} == {24, 25, Fraction(30000, 1001), 30}
-    assert {(plan.sample_rate, plan.channels) for plan in plans} == {(44100, 1), (44100, 2), (48000, 1), (48000, 2)}
+def test_every_set_of_8_has_a_name_with_a_leading_dash_and_all_frame_rates_and_audio_formats():
+    for seed in range(20):
+        plans = plan_videos(DemoSettings(8, 6, 1, 0, seed))
+        assert any(plan.name.startswith("-") for plan in plans)
+        assert {plan.frame_rate for plan in plans} == {24, 25, Fraction(30000, 1001), 30}
+        assert {(plan.sample_rate, plan.channels) for plan in plans} == {*itertools.product((44100, 48000), (1, 2))}
