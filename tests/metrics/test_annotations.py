@@ -141,6 +141,7 @@ def test_flickr_boxes_are_the_last_four_children_by_name_or_position(tmp_path):
         ('<!DOCTYPE x [<!ENTITY a "b">]><annotation>&a;</annotation>', "declares a document type"),
         ("<a><bbox><x>1</x><x>2</x><x>3</x></bbox></a>", f"bbox 0: {NO_BOX} [1.0, 2.0, 3.0]"),
         ("<a><bbox><x>1</x><x>2</x><x>many</x><x>4</x></bbox></a>", "bbox 0: an edge is not a number"),
+        ("<a><bbox><x>1</x><x>2</x><x/><x>4</x></bbox></a>", "bbox 0: an edge is not a number"),
         ("<a><bbox><x>1</x><x>2</x><x>nan</x><x>4</x></bbox></a>", f"bbox 0: {NO_BOX} [1.0, 2.0, nan, 4.0]"),
         ("<a><bbox><x>9</x><x>2</x><x>640</x><x>4</x></bbox></a>", "bbox 0: the box lies outside"),
     ],

@@ -18,6 +18,7 @@ from metrics.table import figures_table
         ("key,distance_0\na,nan\n", r"line 2 \(a\): expected 1 finite"),
         ("key,distance_0,distance_1\na,1\n", r"line 2 \(a\): expected 2 finite"),
         ("a,b\n", "does not begin with"),
+        ("key\n", "does not begin with"),
         ("", "does not begin with"),
         ("key,distance_0\n", "contains no distances"),
     ],
@@ -38,9 +39,8 @@ def test_roc_auc_uses_all_audio_clusters_of_the_frames_in_both_runs():
 
 
 def test_negatives_have_the_name_and_folder_of_their_run():
-    own, noise, silence, *others = map(
-        Path, ("x/dmc.pkl", "x/dmc_noise.pkl", "x/dmc_silence.pkl", "dmc_noise.pkl", "y/dmc_silence.pkl", "x/dmc2.pkl")
-    )
+    names = "x/dmc.pkl x/dmc_noise.pkl x/dmc_silence.pkl dmc_noise.pkl y/dmc_silence.pkl x/dmc2.pkl"
+    own, noise, silence, *others = map(Path, names.split())
     assert negatives([noise, own, *others, silence]) == {own: {"noise": noise, "silence": silence}}
     assert negatives([own, *others]) == negatives([noise, silence]) == {}
     assert negatives([own, noise.absolute()]) == {own: {"noise": noise.absolute()}}
