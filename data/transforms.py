@@ -14,7 +14,7 @@ from PIL import Image
 from torchvision.transforms.v2 import functional
 
 from common.errors import SampleError
-from data.preprocess.settings import window_option
+from data.preprocess.settings import audio_command
 
 try:
     from torchvision.io import ImageReadMode, decode_jpeg, read_file
@@ -66,15 +66,15 @@ def load_frame(path: Path) -> torch.Tensor:
 
 def load_spectrogram(path: Path) -> torch.Tensor:
     """Read the log-mel spectrogram of a second, float32 [1, 201, 64]."""
-    return _load_spectrogram(path, (), path.parent.parent, f"delete {path.parent} and run").unsqueeze(0)
+    return _load_spectrogram(path, (), path.parents[2], f"delete {path.parent} and run").unsqueeze(0)
 
 
 def load_spectrograms(path: Path) -> torch.Tensor:
     """Read the spectrograms of ``noise.npy`` or ``silence.npy``, float32 [n, 1, 201, 64]."""
-    return _load_spectrogram(path, (-1,), path.parent, "run").unsqueeze(1)
+    return _load_spectrogram(path, (-1,), path.parents[1], "run").unsqueeze(1)
 
 
-def _load_spectrogram(path: Path, leading: tuple[int, ...], folder: Path, remedy: str) -> torch.Tensor:
+def _load_spectrogram(path: Path, leading: tuple[int, ...], data_dir: Path, remedy: str) -> torch.Tensor:
     """Read float32 [*leading, 201, 64], where -1 stands for any number.
 
     Raises:
@@ -88,10 +88,8 @@ def _load_spectrogram(path: Path, leading: tuple[int, ...], folder: Path, remedy
         if not np.isfinite(spectrogram).all():
             raise ValueError("it holds NaN or infinite values")
     except (OSError, ValueError, EOFError) as error:
-        program = f"data/cut_audio.py{window_option(folder)}"
-        raise SampleError(
-            f"the spectrogram {path} cannot be used ({error}): {remedy} {program} on this data set again"
-        ) from error
+        remedy = f"{remedy} {audio_command(data_dir)} again"
+        raise SampleError(f"the spectrogram {path} cannot be used ({error}): {remedy}") from error
     return torch.from_numpy(spectrogram.astype(np.float32, copy=False))
 
 

@@ -163,5 +163,7 @@ def test_a_sample_that_cannot_be_read_is_named_with_the_remedy(tmp_path, damage,
 def test_a_spectrogram_of_wrong_shape_or_content_is_named_with_the_remedy(tmp_path, content):
     seconds = make_seconds(tmp_path)
     np.save(seconds.spectrogram_path(0), content, allow_pickle=True)
-    with pytest.raises(SampleError, match=r"000\.npy cannot be used .*: delete .*-dash and run data/cut_audio\.py"):
+    with pytest.raises(
+        SampleError, match=r"000\.npy cannot be used .*: delete .*-dash and run python3 data/cut_audio\.py"
+    ):
         SecondDataset(seconds, 32, False)[0]

@@ -145,7 +145,7 @@ def test_damaged_noise_and_silence_are_named_with_the_remedy(seconds, audio, pat
     path = path_of(seconds.data_dir)
     for content in (b"\x93NUMPY", b"", *WRONG):
         path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content)
-        with pytest.raises(SampleError, match=rf"{path.name}.*run data/cut_audio\.py"):
+        with pytest.raises(SampleError, match=rf"{path.name}.*run python3 data/cut_audio\.py"):
             choose_audio(audio, seconds, 10)
 
 
@@ -156,7 +156,7 @@ def test_the_remedy_for_missing_noise_and_silence_names_the_window_of_the_set(se
     data_dir, path = seconds.data_dir, path_of(seconds.data_dir)
     record_settings(audio_frames_dir(data_dir), {"sample_rate": 16_000, "n_fft": n_fft}, overwrite=False)
     path.write_bytes(b"")
-    with pytest.raises(SampleError, match=rf"run data/cut_audio\.py{option} on this data set"):
+    with pytest.raises(SampleError, match=rf"run python3 data/cut_audio\.py --data_dir .*{option} again"):
         choose_audio(path.stem, seconds, 10)
     path.unlink()
     for use in (lambda: choose_audio(path.stem, seconds, 10), lambda: NoiseNegatives(data_dir, 1)):
