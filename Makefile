@@ -1,6 +1,6 @@
 # make demo   the whole pipeline on a generated data set
 # make test   lint and all tests
-# make test-fast   the tests that start no program and train nothing
+# make test-fast   the tests that start no process and train tiny networks only
 # make docs   docs/options.md again
 # make examples   generates the figures in vis/ again, from the demo and a training on duets after it
 # Each installs into .venv first. PYTHON=python3.12 chooses the interpreter.

@@ -130,10 +130,12 @@ def train_epoch(stepper: Stepper, loader: DeviceLoader, epoch: int, options: Nam
     average = AverageMeter()
     steps = count_steps(len(loader), options.accumulate)
     batches = tqdm(loader, desc=f"epoch {epoch}", unit="batch", leave=False)
-    for number, part in enumerate(split_into_steps(stepper.parallel, batches, sampler.sizes(), options.accumulate)):
-        if part.first:
-            set_learning_rate(stepper, options, (epoch - 1) * steps + part.step, options.recipe.epoch * steps)
-        loss, pairs = stepper.step(part)
+    for number, micro_batch in enumerate(
+        split_into_steps(stepper.parallel, batches, sampler.sizes(), options.accumulate)
+    ):
+        if micro_batch.first:
+            set_learning_rate(stepper, options, (epoch - 1) * steps + micro_batch.step, options.recipe.epoch * steps)
+        loss, pairs = stepper.step(micro_batch)
         average.add(loss, pairs)
         if number % STEPS_BETWEEN_CHECKS == 0:
             require_finite(loss.item())

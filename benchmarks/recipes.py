@@ -3,7 +3,6 @@
     python3 benchmarks/recipes.py                                            # everything: days on 2 cores
     python3 benchmarks/recipes.py --recipes improved --sets solo --seeds 1
     python3 benchmarks/recipes.py --recipes improved --set padding=zeros     # an ablation
-    python3 benchmarks/recipes.py --recipes improved --precision fp32
 
 Sets: solo has one instrument a video, distractor a silent thing beside it, duet two instruments. A network for duets
 starts from the one for solos. Minutes are those of training and validation. You can interrupt the program at any time;
@@ -33,7 +32,7 @@ from data.dmc_pkl import csv_path, path_for_audio
 from data.layout import LIST_NAMES, boxes_file, list_path
 from metrics.annotations import read_annotations
 from metrics.evaluate import has_objects, score_baselines, score_run, summary
-from metrics.runs import NEGATIVES, read_run, roc_auc
+from metrics.runs import NEGATIVE_AUDIO, read_run, roc_auc
 from metrics.table import write_json
 from models.recipes import ORIGINAL, RECIPES
 from training.device import PRECISIONS
@@ -154,7 +153,7 @@ def train(training: Training) -> None:
 def evaluate(training: Training) -> None:
     """Write the maps with negative audio, if they are missing or older than the maps with the own audio."""
     own = training.dmc_pkl
-    for audio in NEGATIVES:
+    for audio in NEGATIVE_AUDIO:
         path = path_for_audio(own, audio)
         if path.exists() and csv_path(path).exists() and path.stat().st_mtime >= own.stat().st_mtime:
             continue
@@ -167,7 +166,7 @@ def score(stages: Sequence[Training], set_name: str) -> tuple[dict[str, Any], di
     last = stages[-1]
     annotations = read_annotations(boxes_file(last.options["data_dir"]))
     own = read_run(last.dmc_pkl)
-    negative = {audio: read_run(path_for_audio(last.dmc_pkl, audio)) for audio in NEGATIVES}
+    negative = {audio: read_run(path_for_audio(last.dmc_pkl, audio)) for audio in NEGATIVE_AUDIO}
     several = has_objects(own.a_cluster, annotations)
     figures = {
         "set": set_name,
@@ -221,7 +220,11 @@ def localization(figures: Mapping[str, float]) -> list[float]:
 
 
 def _values(run: Mapping[str, Any]) -> list[float]:
-    return [*localization(run["own"]), run["shuffled"]["pointing"], *(run["roc_auc"][audio] for audio in NEGATIVES)]
+    return [
+        *localization(run["own"]),
+        run["shuffled"]["pointing"],
+        *(run["roc_auc"][audio] for audio in NEGATIVE_AUDIO),
+    ]
 
 
 # --- program ----------------------------------------------------------------------------------------------------------

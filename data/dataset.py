@@ -24,8 +24,6 @@ from data.transforms import (
     sample_color_jitter,
 )
 
-NEGATIVES = ("one", "batch")
-
 
 class Pair(TypedDict, total=False):
     """A spectrogram with a frame of the same second; a batch has one more dimension in front."""
@@ -51,7 +49,7 @@ class PairDataset(Dataset):
         cache: keeps frames in memory.
 
     Raises:
-        ValueError: there are less than two videos.
+        ValueError: there are fewer than two videos.
         SampleError: on access, a file cannot be read.
     """
 

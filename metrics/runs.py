@@ -12,7 +12,7 @@ from common.errors import UserError
 from data.dmc_pkl import csv_path, path_for_audio, read_distances, read_dmc
 from data.negative_audio import AUDIO_CHOICES
 
-NEGATIVES = tuple(audio for audio in AUDIO_CHOICES if audio != "own")
+NEGATIVE_AUDIO = tuple(audio for audio in AUDIO_CHOICES if audio != "own")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def negatives(paths: Sequence[Path]) -> dict[Path, dict[str, Path]]:
     given = {Path(path).resolve(): Path(path) for path in paths}
     found = {}
     for path, own in given.items():
-        beside = {audio: given.get(path_for_audio(path, audio)) for audio in NEGATIVES}
+        beside = {audio: given.get(path_for_audio(path, audio)) for audio in NEGATIVE_AUDIO}
         found[own] = {audio: other for audio, other in beside.items() if other}
     return {own: others for own, others in found.items() if others}
 

@@ -50,15 +50,15 @@ class Recipe:
 
     # --- training
     image_size: int = _setting(224, "pixels of a side of training frames")
-    augmentation: str = _setting("published", "strong has smaller crops and more colour jitter", AUGMENTATIONS)
+    augmentation: str = _setting("published", "strong has smaller crops and more color jitter", AUGMENTATIONS)
     learning_rate: float = _setting(1e-4, "of Adam")
     schedule: str = _setting("constant", "of the learning rate; cosine falls to 0 at the last epoch", SCHEDULES)
     warmup: int = _setting(0, "steps in which the learning rate rises to its value", least=0)
     epoch: int = _setting(100, "epochs to train", least=0)
 
     # --- the maps, see models/localization.py
-    test_beta: float = _setting(30.0, "hardness of the clusters; a lower one makes softer and larger maps")
-    test_rounds: int = _setting(4, "rounds of clustering; training has 4")
+    test_beta: float = _setting(30.0, "hardness of the clusters in testing; a lower one makes softer and larger maps")
+    test_rounds: int = _setting(4, "rounds of clustering in testing; training has 4")
     test_joint_rounds: int = _setting(0, "further rounds in which matched clusters move towards the audio", least=0)
     test_rotate_180: bool = _setting(False, "average the features of each frame with those of the frame rotated")
     test_num_scales: int = _setting(1, "sizes at which each frame is encoded, each 32 pixels smaller")

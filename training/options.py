@@ -128,7 +128,7 @@ def _add_published_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "learning_rate", f"lower it if the loss becomes NaN (default: {rates})", type=positive_float)
     _add(group, "seed", "of weights, order, crops and negative pairs", type=seed_number)
     _add(group, "num_threads", "processes that load data; 0 loads in the main process", type=whole_number)
-    _add(group, "enable_img_augmentation", "0 trains on frames without random crops and colours", **SWITCH)
+    _add(group, "enable_img_augmentation", "0 trains on frames without random crops and color jitter", **SWITCH)
     _add(group, "use_pretrain", "1 starts from the weights of --ckpt_file", **SWITCH)
     _add(group, "ckpt_file", "a checkpoint of ours or of the published code (default: OUT/best.pth)", type=Path)
     _add(group, "evaluate", "1 writes the maps of the test list without training", **SWITCH)
@@ -150,7 +150,7 @@ def _add_file_options(group: argparse._ArgumentGroup) -> None:
 def _add_method_options(group: argparse._ArgumentGroup) -> None:
     text = f"original is the published method, improved finds what sounds (default: {DEFAULT_RECIPE})"
     group.add_argument("--recipe", choices=tuple(RECIPES), help=text)
-    text = "change a setting of the recipe, as --set beta=10; can be repeated"
+    text = "change a setting of the recipe, for example --set beta=10; can be repeated"
     group.add_argument("--set", type=setting, action="append", metavar="KEY=VALUE", help=text)
     text = "start of the visual backbone: imagenet (torchvision's weights, downloaded) or a file"
     _add(group, "visual_weights", text, metavar="FILE")

@@ -25,7 +25,7 @@ Precedence: command line, checkpoint, recipe, default.
 SETTINGS_HEAD = """
 ## Settings of the recipes
 
-`--set KEY=VALUE` changes a setting for one run, as `--set beta=10`. It can be repeated. Switches are 0 or 1.
+`--set KEY=VALUE` changes a setting for one run, for example `--set beta=10`. It can be repeated. Switches are 0 or 1.
 [The recipes](recipes.md) explain what each change brings.
 
 """

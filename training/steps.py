@@ -21,7 +21,9 @@ def build_loss(recipe: Recipe) -> nn.Module:
     """The loss of a recipe."""
     if recipe.loss == "contrastive":
         return ContrastiveLoss(recipe.margin, recipe.background_negatives)
-    return CrossEntropyLoss(recipe.temperature, recipe.background_negatives)
+    if recipe.loss == "cross_entropy":
+        return CrossEntropyLoss(recipe.temperature, recipe.background_negatives)
+    raise ValueError(f"there is no loss {recipe.loss}")
 
 
 def pair_distances(
@@ -32,15 +34,15 @@ def pair_distances(
     Positive and negative frames go through it together, so that BatchNorm has the statistics of both. Of several
     processes each encodes its part, and all have the distances of the whole batch.
     """
-    spectrograms, part, whole = batch["spectrogram"], len(batch["frame"]), batch.get("whole")
+    spectrograms, count, whole = batch["spectrogram"], len(batch["frame"]), batch.get("whole")
     noise_spectrograms = noise.draw(spectrograms) if noise else spectrograms[:0]  # [N, 1, 201, 64]
     in_batch = recipe.negatives == "batch"
     frames = batch["frame"] if in_batch else torch.cat([batch["frame"], batch["negative_frame"]])
     # [B + N, A, 512], [B or 2 B, V, 512]
     audio, visual = model(torch.cat([spectrograms, shard_rows(noise_spectrograms)]), frames)
-    noise_audio = all_gather_with_grad(audio[part:], len(noise_spectrograms))
-    audio = torch.cat([all_gather_with_grad(audio[:part], whole), noise_audio])
-    visuals = [all_gather_with_grad(centers, whole) for centers in visual.split(part)]
+    noise_audio = all_gather_with_grad(audio[count:], len(noise_spectrograms))
+    audio = torch.cat([all_gather_with_grad(audio[:count], whole), noise_audio])
+    visuals = [all_gather_with_grad(centers, whole) for centers in visual.split(count)]
     if in_batch:
         return in_batch_pairs(audio, *visuals, all_gather_with_grad(batch["video"], whole), recipe.matching)
     return single_negative_pairs(audio, *visuals, recipe.matching)
@@ -59,14 +61,14 @@ class Stepper:
     noise: NoiseNegatives
     note: str | None  # a line on what several processes change; None if nothing is changed
 
-    def step(self, part: MicroBatch) -> tuple[torch.Tensor, PairDistances]:
+    def step(self, micro_batch: MicroBatch) -> tuple[torch.Tensor, PairDistances]:
         """Train on a micro-batch; the last one of a step changes the weights. Returns its loss and distances."""
-        if part.first:
+        if micro_batch.first:
             self.optimizer.zero_grad()
-        pairs = pair_distances(self.parallel, part.batch, self.recipe, self.noise)
+        pairs = pair_distances(self.parallel, micro_batch.batch, self.recipe, self.noise)
         loss = self.criterion(pairs)
-        self.scaler.scale(loss * part.weight).backward()
-        if part.last:
+        self.scaler.scale(loss * micro_batch.weight).backward()
+        if micro_batch.last:
             self.scaler.step(self.optimizer)
             self.scaler.update()
         return loss, pairs
