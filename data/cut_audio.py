@@ -8,7 +8,7 @@ to train and test with.
 
 import os
 import sys
-from argparse import ArgumentTypeError, Namespace
+from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,8 +34,8 @@ def window_length(text: str) -> int:
     return value
 
 
-def parse(argv: Sequence[str] | None) -> Namespace:
-    """Parse the command line."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Cut the audio of a data set; return the exit status."""
     parser = cut_parser(__doc__)
     parser.add_argument(
         "--n_fft",
@@ -44,12 +44,7 @@ def parse(argv: Sequence[str] | None) -> Namespace:
         help="samples of the window at 16 kHz; a longer one such as 512 leaves no mel filter empty and separates low "
         "notes, but blurs their onsets (default: %(default)s, as published, which leaves some filters empty)",
     )
-    return parse_cut(parser, argv)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Cut the audio of a data set; return the exit status."""
-    options = parse(argv)
+    options = parse_cut(parser, argv)
     out = audio_frames_dir(options.data_dir)
     videos, audio = videos_by_name(options.data_dir), audio_by_name(options.data_dir)
     names = sorted(videos.keys() | audio.keys())

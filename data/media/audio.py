@@ -25,17 +25,11 @@ GAP_SECONDS = 0.05  # time stamps stray less by rounding; beyond, audio is reall
 
 @dataclass(frozen=True)
 class Audio:
-    """Mono audio.
+    """Mono audio; full scale is 1."""
 
-    Attributes:
-        samples: float32 [n], full scale is 1.
-        rate: samples a second.
-        start: seconds from the first frame of the video to the first sample; negative if the audio starts earlier.
-    """
-
-    samples: np.ndarray
-    rate: int
-    start: float
+    samples: np.ndarray  # float32 [n]
+    rate: int  # samples a second
+    start: float  # seconds from the first frame of the video to the first sample; negative if the audio starts earlier
 
 
 def audio_of_name(videos: Sequence[Path], audio_file: Path | None) -> Audio:
@@ -43,53 +37,33 @@ def audio_of_name(videos: Sequence[Path], audio_file: Path | None) -> Audio:
     if audio_file is None:
         return audio_of_video(single_file(videos))
     try:
-        return audio_of_file(audio_file)
+        packet_pts(audio_file)  # finds a file that is cut short
+        return decode_audio(audio_file)
     except MediaError as error:
         raise MediaError(f"{audio_file}: {error}") from error
 
 
 def audio_of_video(path: Path) -> Audio:
     """Decode the audio track of a video, aligned to its first frame."""
-    return decode_audio(path, _video_start(path))
-
-
-def audio_of_file(path: Path) -> Audio:
-    """Decode an audio file; its start is the first frame of the video."""
-    packet_pts(path)  # finds a file that is cut short
-    return decode_audio(path)
-
-
-def _video_start(path: Path) -> float | None:
-    """Return the time stamp of the first frame in seconds; None without video or time stamps.
-
-    The first packets of a video that was cut out of a stream may not decode, so the first frame has to be decoded.
-    """
-    if packet_pts(path) is None:
-        return None
-    with open_media(path) as container:
-        first = next(iter(decoded_frames(container, video_stream_of(container))), None)
-        return None if first is None else first.time
+    if packet_pts(path) is None:  # no video, or no time stamps
+        return decode_audio(path)
+    with open_media(path) as container:  # the first packets of a video that was cut out of a stream may not decode
+        first = next(decoded_frames(container, video_stream_of(container)), None)
+    return decode_audio(path, first.time if first else None)
 
 
 def decode_audio(path: Path, video_start: float | None = None) -> Audio:
     """Decode a file's first audio stream to mono, the mean of its channels.
 
-    A gap in the time stamps becomes silence. Where time stamps overlap, the later audio is dropped.
-
-    Args:
-        path: any file with audio.
-        video_start: time stamp of the first frame in seconds; None aligns the first sample to the first frame.
+    A gap in the time stamps becomes silence. Where time stamps overlap, the later audio is dropped. `video_start` is
+    the time stamp of the first frame in seconds; None aligns the first sample to the first frame.
     """
     pieces = list(stream_audio(path, video_start))
     return Audio(np.concatenate([piece.samples for piece in pieces]), pieces[0].rate, pieces[0].start)
 
 
 def stream_audio(path: Path, video_start: float | None = None) -> Iterator[Audio]:
-    """Yield the audio of `decode_audio` in consecutive pieces, for files that do not fit into memory.
-
-    Raises:
-        MediaError: the file cannot be read, or has no audio that can be decoded.
-    """
+    """Yield the audio of `decode_audio` in consecutive pieces, for files that do not fit into memory."""
     with open_media(path) as container:
         stream = audio_stream_of(container)
         to_float = av.AudioResampler(format="fltp")
@@ -127,12 +101,9 @@ def _fill_or_trim(samples: np.ndarray, missing: int, rate: int) -> np.ndarray:
 
 
 def whole_seconds(audio: Audio, rate: int) -> tuple[int, np.ndarray]:
-    """Resample audio to `rate` by soxr_hq and cut it into the whole seconds of the video.
+    """Return the first whole second, and the samples of it and the following: float32 [seconds, rate], by soxr_hq.
 
     Silence completes the second in which the audio starts. The second in which it ends is dropped.
-
-    Returns:
-        The first second, and the samples of it and the following seconds, float32 [seconds, rate].
     """
     samples = librosa.resample(audio.samples, orig_sr=audio.rate, target_sr=rate, res_type="soxr_hq")
     start = round(audio.start * rate)

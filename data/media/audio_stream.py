@@ -1,7 +1,4 @@
-"""Windows of a file's audio around advancing instants; only a few seconds are kept in memory.
-
-The samples equal those of `data.media.audio.whole_seconds`: same decoder, same resampler.
-"""
+"""Windows of a file's audio around advancing instants, with few seconds in memory; samples as of `whole_seconds`."""
 
 import itertools
 from collections.abc import Iterable, Iterator
@@ -16,12 +13,7 @@ FLOOR_DECIBELS = -120.0  # the level of digital silence
 
 
 class AudioWindow:
-    """The audio around instants of the video, which must not go back. There is silence outside the audio.
-
-    Args:
-        pieces: of `data.media.audio.stream_audio`.
-        rate: samples a second to resample to, by soxr_hq.
-    """
+    """The audio of `stream_audio` around instants, which must not go back. Outside the audio there is silence."""
 
     def __init__(self, pieces: Iterable[Audio], rate: int) -> None:
         self._rate = rate

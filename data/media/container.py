@@ -28,11 +28,7 @@ def single_file(paths: Sequence[Path]) -> Path:
 
 @contextlib.contextmanager
 def open_media(path: Path) -> Iterator[InputContainer]:
-    """Open a media file for reading.
-
-    Raises:
-        MediaError: the file is absent or empty, or FFmpeg cannot read it.
-    """
+    """Open a media file for reading; raise MediaError if that is impossible, as all functions here do."""
     path = Path(os.path.abspath(path))  # FFmpeg takes "a:b.mp4" for a protocol unless the path is absolute
     if not path.is_file():
         raise MediaError("there is no such file")
@@ -42,13 +38,10 @@ def open_media(path: Path) -> Iterator[InputContainer]:
         # Only local files: a playlist from a stranger must not make us open addresses.
         container = av.open(str(path), metadata_errors="replace", options={"protocol_whitelist": "file"})
     except (av.FFmpegError, ValueError) as error:
-        raise MediaError(f"FFmpeg cannot read it ({_reason(error)}); it is damaged, incomplete or no video") from error
+        reason = getattr(error, "strerror", error)
+        raise MediaError(f"FFmpeg cannot read it ({reason}); it is damaged, incomplete or no video") from error
     with container:
         yield container
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
 
 
 def video_stream_of(container: InputContainer) -> Stream:
@@ -72,17 +65,13 @@ def _first_decodable(streams: Sequence[Stream], kind: str) -> Stream:
 
 
 def packets(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
-    """Yield the packets of some streams, by default of all; the last packet of each stream is empty.
-
-    Raises:
-        MediaError: the file cannot be read to its end.
-    """
+    """Yield the packets of some streams, by default of all; the last packet of each stream is empty."""
     try:
         yield from container.demux(*streams)
     except av.EOFError:
         return
     except av.FFmpegError as error:
-        raise MediaError(f"reading it stopped midway ({_reason(error)}); fetch it again") from error
+        raise MediaError(f"reading it stopped midway ({error.strerror}); fetch it again") from error
 
 
 def decoded_frames(container: InputContainer, stream: Stream) -> Iterator[av.VideoFrame | av.AudioFrame]:
@@ -103,11 +92,7 @@ def decoded_frames(container: InputContainer, stream: Stream) -> Iterator[av.Vid
 
 
 def packet_timestamps(path: Path) -> Iterator[int | None]:
-    """Yield the presentation time stamp of each video packet in ticks, in file order, without decoding anything.
-
-    Raises:
-        MediaError: the file cannot be read, or ends before the duration in its header.
-    """
+    """Yield the time stamp of each video packet in ticks, in file order; raise MediaError if the file is cut short."""
     with open_media(path) as container:
         try:
             video = video_stream_of(container)

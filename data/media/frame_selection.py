@@ -16,9 +16,7 @@ GRID_TOLERANCE = 0.0015
 def constant_rate(times: Sequence[float], candidates: Iterable[Fraction | None]) -> Fraction | None:
     """Return the frame rate on whose grid, i / rate, every frame lies; None if the rate varies.
 
-    Args:
-        times: seconds since the first frame, ascending.
-        candidates: rates that the container states, best first; None and 0 are skipped. Rates near the mean follow.
+    Tries the rates that the container states, best first, then rates near the mean. `times` as in `select_frames`.
     """
     if len(times) < 2 or times[-1] <= 0:
         return None
@@ -66,13 +64,10 @@ def select_at_variable_rate(times: Sequence[float], end: float, fps: int) -> lis
 
 
 def select_frames(times: Sequence[float], end: float, fps: int, rate: Fraction | None) -> list[tuple[int, int]]:
-    """Return (second, frame index) of the frames to keep, ascending.
+    """Return (second, frame index) of the frames to keep, `fps` a second, ascending.
 
-    Args:
-        times: when each frame appears, seconds since the first one, ascending.
-        end: when the last frame disappears.
-        fps: frames wanted a second.
-        rate: the constant frame rate, None if it varies (see `constant_rate`).
+    `times` are when each frame appears, in seconds since the first one, ascending; the last one disappears at `end`.
+    `rate` is that of `constant_rate`.
     """
     if rate is not None and rate >= fps:
         return select_at_constant_rate(len(times), rate, fps)

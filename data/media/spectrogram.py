@@ -33,14 +33,9 @@ def mel_filters(n_fft: int = N_FFT) -> np.ndarray:
 
 
 def log_mel(seconds: np.ndarray, n_fft: int = N_FFT) -> np.ndarray:
-    """Compute the log-mel spectrogram of each second, from magnitudes.
+    """Compute the log-mel spectrograms of seconds [n, 16000] from magnitudes, with a window of an even length.
 
-    Args:
-        seconds: audio at 16 kHz, float32 [n, 16000].
-        n_fft: samples of the window, even.
-
-    Returns:
-        float32 [n, 201, 64], decibels, at most 80 below the maximum of the same second.
+    Returns float32 [n, 201, 64], decibels, at most 80 below the maximum of the same second.
     """
     size = max(1, SECONDS_A_BATCH * N_FFT // n_fft)
     batches = [seconds[i : i + size] for i in range(0, len(seconds), size)]
@@ -48,9 +43,7 @@ def log_mel(seconds: np.ndarray, n_fft: int = N_FFT) -> np.ndarray:
 
 
 def _log_mel_batch(seconds: np.ndarray, n_fft: int) -> np.ndarray:
-    magnitude = np.abs(
-        librosa.stft(seconds, n_fft=n_fft, hop_length=HOP_LENGTH, window="hann", center=True, pad_mode="constant")
-    )  # [n, n_fft // 2 + 1, 201]
+    magnitude = np.abs(librosa.stft(seconds, n_fft=n_fft, hop_length=HOP_LENGTH))  # [n, n_fft // 2 + 1, 201]
     mel = mel_filters(n_fft) @ magnitude  # [n, 64, 201]
     decibels = librosa.power_to_db(mel, top_db=None)
     # librosa's own top_db would use the maximum of the whole batch.

@@ -1,7 +1,6 @@
 """Decodes the frames of a video that become samples, upright and in the size that is kept."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,18 +33,13 @@ def open_video(container: InputContainer, threads: int) -> VideoStream:
 
 
 def decoded_pts(path: Path, threads: int = 0) -> list[int]:
-    """Return the time stamps of a video's frames in ticks, ascending, by decoding all frames: slow but reliable.
-
-    Frames without time stamps, as in AVI with B-frames, follow at the file's constant rate.
-
-    Raises:
-        MediaError: the file cannot be read, or has neither time stamps nor a rate.
-    """
+    """Return the time stamps of a video's frames in ticks, ascending, by decoding all frames: slow but reliable."""
     with open_media(path) as container:
         stream = open_video(container, threads)
         pts = [frame.pts for frame in decoded_frames(container, stream)]
         if None not in pts and all(earlier < later for earlier, later in pairwise(pts)):
             return pts
+        # Frames without time stamps, as in AVI with B-frames, follow at the constant rate of the file.
         rate = stream.average_rate or stream.guessed_rate
         if not rate:
             raise MediaError("its frames have no time stamps; re-encode it")
@@ -56,22 +50,10 @@ def decoded_pts(path: Path, threads: int = 0) -> list[int]:
 def sample_frames(
     path: Path, pts: list[int], fps: int, short_side: int, threads: int = 0, check_pts: bool = True
 ) -> Iterator[tuple[int, int, Image.Image]]:
-    """Decode the `fps` frames of each second that `data.media.frame_selection` selects.
+    """Yield second, index in the video, and upright RGB frame of the `fps` frames selected in each second, ascending.
 
-    Args:
-        path: the video.
-        pts: time stamps of all its frames in ticks, ascending (`packet_pts` or `decoded_pts`).
-        fps: frames a second.
-        short_side: pixels of the shorter side; 0 keeps the size.
-        threads: threads of the decoder; 0 means one a core.
-        check_pts: compare `pts` with the decoded frames, as needed for those of `packet_pts`.
-
-    Yields:
-        Second, index of the frame in the video, upright RGB frame; ascending.
-
-    Raises:
-        TimesDiffer: the decoded frames do not have the time stamps `pts`.
-        MediaError: the file cannot be read or decoded, or lasts less than a second.
+    `pts` are the time stamps of all frames in ticks, ascending. The packets may state others than the decoded frames
+    have: `check_pts` compares them and raises TimesDiffer. For the rest see `upright_frame` and `open_video`.
     """
     with open_media(path) as container:
         stream = open_video(container, threads)
@@ -98,7 +80,10 @@ def _seconds_by_frame(pts: list[int], stream: VideoStream, fps: int) -> dict[int
     if leap > LONGEST_GAP_SECONDS:
         raise MediaError(f"its time stamps leap by {leap:.0f} seconds; re-encode it")
     rate = constant_rate(times, (stream.average_rate, stream.base_rate, stream.guessed_rate))
-    end = times[-1] + _last_frame_duration(times, stream.average_rate)
+    if len(times) > 1:  # few containers state the duration of the last frame: take the mean of the others
+        end = times[-1] + times[-1] / (len(times) - 1)
+    else:
+        end = float(1 / stream.average_rate) if stream.average_rate else 0.0
     selected = select_frames(times, end, fps, rate)
     if not selected:
         raise MediaError(f"it lasts {end:.2f} seconds, less than one second")
@@ -108,33 +93,20 @@ def _seconds_by_frame(pts: list[int], stream: VideoStream, fps: int) -> dict[int
     return seconds_of
 
 
-def _last_frame_duration(times: list[float], rate: Fraction | None) -> float:
-    """Return the mean duration of the other frames, as few containers state that of the last one."""
-    if len(times) > 1:
-        return (times[-1] - times[0]) / (len(times) - 1)
-    return float(1 / rate) if rate else 0.0
-
-
 def upright_frame(frame: av.VideoFrame, short_side: int, reformatter: VideoReformatter | None = None) -> Image.Image:
-    """Convert a decoded frame to an RGB image, scaled and turned as its display matrix says.
+    """Convert a decoded frame to an RGB image, turned as its display matrix says.
 
-    Args:
-        frame: in any pixel format.
-        short_side: pixels of the shorter side, smaller frames are enlarged; 0 keeps the size.
-        reformatter: pass the same one for all frames of a video: creating one takes longer than converting a frame.
+    The shorter side gets `short_side` pixels, also if that enlarges the frame; 0 keeps the size. Pass the same
+    `reformatter` for all frames of a video: creating one takes longer than converting a frame.
     """
     scale = short_side / min(frame.width, frame.height) if short_side else 1
     width, height = round(frame.width * scale), round(frame.height * scale)
     # FFmpeg scales into planes more than twice as fast as into packed pixels. The values are equal at odd widths only,
     # such as the usual 455 and 341: at even widths it gives two packed pixels the same color.
     planar = width % 2 and (width, height) != (frame.width, frame.height)
+    # One thread: the frame is small, and other videos use the other cores.
     scaled = (reformatter or VideoReformatter()).reformat(
-        frame,
-        width=width,
-        height=height,
-        format="gbrp" if planar else "rgb24",
-        interpolation="BICUBIC",
-        threads=1,  # the frame is small, and other videos use the other cores
+        frame, width=width, height=height, format="gbrp" if planar else "rgb24", interpolation="BICUBIC", threads=1
     )
     if planar:
         green, blue, red = (_image("L", plane) for plane in scaled.planes)

@@ -17,27 +17,16 @@ USUAL_RATE = 25  # frames a second of a file that states no rate
 
 @dataclass(frozen=True)
 class StreamFrame:
-    """A decoded frame.
+    """A decoded frame."""
 
-    Attributes:
-        index: of the frame in the video.
-        pts: presentation time in ticks of the stream.
-        time: seconds since the first frame.
-        frame: as decoded; turned by `frame.rotation` it is upright.
-    """
-
-    index: int
-    pts: int
-    time: float
-    frame: av.VideoFrame
+    index: int  # in the video
+    pts: int  # presentation time in ticks of the stream
+    time: float  # seconds since the first frame
+    frame: av.VideoFrame  # as decoded; turned by `frame.rotation` it is upright
 
 
 def count_frames(path: Path) -> int:
-    """Count the video packets of a file without decoding.
-
-    Raises:
-        MediaError: the file cannot be read, is cut short, or has no video.
-    """
+    """Count the video packets of a file without decoding."""
     with open_media(path) as container:
         video_stream_of(container)
     return sum(1 for _ in packet_timestamps(path))

@@ -25,11 +25,7 @@ KILLED = (
 
 @contextlib.contextmanager
 def dask_workers(address: str, out: Path) -> Iterator[Workers]:
-    """Connect to a scheduler and yield its workers, which must see the folder of the results, `out`.
-
-    Raises:
-        UserError: no scheduler answers, or it stops while jobs are left.
-    """
+    """Connect to a scheduler and yield its workers, which must see the folder of the results, `out`."""
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, asyncio.TimeoutError) as error:

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import gc
 import shutil
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,10 +14,8 @@ from common.cli import available_cores, command, new_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
 from data.layout import video_dir
-from data.preprocess.runner import Workers, local_workers, map_videos, report, sigterm_as_ctrl_c
+from data.preprocess.runner import Jobs, Work, Workers, local_workers, map_videos, report
 from data.preprocess.settings import record_settings
-
-SCHEMES = ("tcp", "tls")  # of Dask schedulers
 
 
 def cut_parser(description: str) -> argparse.ArgumentParser:
@@ -45,7 +44,7 @@ def scheduler_address(text: str) -> str:
     """Check an option's value that is the address of a Dask scheduler."""
     with contextlib.suppress(ValueError):  # the port is no number
         parts = urlsplit(text)
-        if parts.scheme in SCHEMES and parts.hostname and parts.port:
+        if parts.scheme in ("tcp", "tls") and parts.hostname and parts.port:
             return text
     raise argparse.ArgumentTypeError(f"{text} is no tcp://HOST:PORT")
 
@@ -58,28 +57,19 @@ def parse_cut(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> ar
     return options
 
 
-def decoder_threads(options: argparse.Namespace, videos: int) -> int:
-    """Return the decoder threads of each video, so that the videos at work share the cores."""
-    return 1 if options.dask else max(1, available_cores() // min(options.num_threads, max(1, videos)))
-
-
 def is_finished(folder: Path) -> bool:
     """Whether a video's folder has files; it appears only when it is complete."""
     return folder.is_dir() and any(folder.iterdir())
 
 
-def cut_unless_finished(work: Callable[..., None], folder: Path, arguments: tuple) -> None:
+def cut_unless_finished(work: Work, folder: Path, arguments: tuple) -> None:
     """Call `work`; a cluster repeats a finished job if its worker dies before the result arrives."""
     if not is_finished(folder):
         work(*arguments)
 
 
 def open_workers(options: argparse.Namespace, out: Path) -> contextlib.AbstractContextManager[Workers]:
-    """Open the workers that the options ask for.
-
-    Raises:
-        UserError: the packages for Dask are missing, or no scheduler answers.
-    """
+    """Open the workers that the options ask for."""
     if not options.dask:
         return contextlib.nullcontext(local_workers(options.num_threads))
     try:
@@ -92,19 +82,14 @@ def open_workers(options: argparse.Namespace, out: Path) -> contextlib.AbstractC
 
 
 def prepare_folder(
-    out: Path, settings: dict[str, object], names: Iterable[str], overwrite: bool, beside: Callable[[], None] | None
+    out: Path, settings: dict[str, object], names: Iterable[str], overwrite: bool, beside: Callable[[], None]
 ) -> None:
-    """Make the folder of the results ready; for the arguments see `cut_videos`.
-
-    Raises:
-        UserError: its files were cut with other settings, or it cannot be written.
-    """
+    """Make the folder of the results ready, unless its files were cut with other settings."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         record_settings(out, settings, overwrite)
         clear_partial(out)
-        if beside:
-            beside()
+        beside()
         if overwrite:
             for name in names:
                 shutil.rmtree(out / name, ignore_errors=True)
@@ -114,25 +99,17 @@ def prepare_folder(
 
 def cut_videos(
     program: str,
-    work: Callable[..., None],
-    jobs: dict[str, tuple],
+    work: Work,
+    jobs: Jobs,
     out: Path,
     settings: dict[str, object],
     next_script: str,
     options: argparse.Namespace,
-    beside: Callable[[], None] | None = None,
+    beside: Callable[[], None] = lambda: None,
 ) -> int:
-    """Run `work` on every job whose folder in `out` is not finished; return the exit status.
+    """Run `work` on every job whose folder ``out/NAME`` is not finished; return the exit status.
 
-    Args:
-        program: its name, for messages.
-        work: cuts one video, called with a job's arguments.
-        jobs: NAME -> arguments; writes ``out/NAME``.
-        out: folder of the results.
-        settings: that the results depend on, recorded in `out`.
-        next_script: what to run afterwards.
-        options: of `cut_parser`.
-        beside: writes further files into `out`, once the settings are known to fit.
+    The results depend on `settings`. Once these are known to fit, `beside` writes further files into `out`.
     """
 
     def run() -> int:
@@ -141,8 +118,9 @@ def cut_videos(
                 f"no videos in {video_dir(options.data_dir)}. Put some there, or make the demo set with "
                 f"{command('data/make_demo.py', options.data_dir)}"
             )
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends it as Ctrl-C does
         # Before results are removed: there may be no scheduler.
-        with sigterm_as_ctrl_c(), open_workers(options, out) as workers:
+        with open_workers(options, out) as workers:
             prepare_folder(out, settings, jobs, bool(options.overwrite), beside)
             gc.freeze()  # librosa's objects: else each worker process would search and thereby copy them
             left = {name: (work, out / name, jobs[name]) for name in jobs if not is_finished(out / name)}

@@ -1,13 +1,14 @@
 """Runs one function over many videos in worker processes: a progress bar, failures by name, an exit status."""
 
 import contextlib
+import functools
 import os
 import signal
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ from data.media.notes import collected_notes
 CRASHED = "the process died over it: it is damaged (re-encode it), or memory ran out (use fewer --num_threads)"
 AHEAD = 1  # jobs submitted beyond the number of processes, so that no process waits; each is one more suspect
 
-Job = tuple[str, tuple]  # NAME, arguments
+Work = Callable[..., None]  # raises MediaError or OSError, and reports lesser problems by `data.media.notes`
+Jobs = dict[str, tuple]  # NAME -> arguments
+Job = tuple[str, tuple]
 
 
 @dataclass(frozen=True)
@@ -37,33 +40,18 @@ class VideoResult:
 
 @dataclass(frozen=True)
 class Workers:
-    """Worker processes, of this machine or of a cluster.
+    """Worker processes, of this machine or of a cluster."""
 
-    Attributes:
-        open_executor: opens an executor with the given number of processes.
-        count: processes, at most.
-        death: exception of a job whose process died.
-        crashed: failure of a job that killed its process.
-    """
-
-    open_executor: Callable[[int], contextlib.AbstractContextManager[Executor]]
-    count: int
-    death: type[Exception]
-    crashed: str
+    open_executor: Callable[[int], Executor]  # with the given number of processes
+    count: int  # processes, at most
+    death: type[Exception]  # of a job whose process died
+    crashed: str  # failure of a job that killed its process
 
 
 def local_workers(num_threads: int) -> Workers:
     """Return workers that are processes of this machine."""
-    return Workers(_process_pool, num_threads, BrokenProcessPool, CRASHED)
-
-
-@contextlib.contextmanager
-def _process_pool(count: int) -> Iterator[Executor]:
-    pool = ProcessPoolExecutor(count, initializer=_leave_with_parent)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    open_pool = functools.partial(ProcessPoolExecutor, initializer=_leave_with_parent)
+    return Workers(open_pool, num_threads, BrokenProcessPool, CRASHED)
 
 
 def _leave_with_parent() -> None:
@@ -80,41 +68,15 @@ def _leave_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-@contextlib.contextmanager
-def sigterm_as_ctrl_c() -> Iterator[None]:
-    """Within this context SIGTERM raises KeyboardInterrupt."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def map_videos(
-    work: Callable[..., None], jobs: dict[str, tuple], workers: Workers, description: str
-) -> list[VideoResult]:
-    """Call `work(*arguments)` for every job, NAME -> arguments, with a progress bar.
-
-    Args:
-        work: function of a module; raises MediaError or OSError, and reports lesser problems by `data.media.notes`.
-
-    Returns:
-        One result a job, in the order of `jobs`.
-    """
-    results: dict[str, VideoResult] = {}
-    with (
-        tqdm(total=len(jobs), desc=description, unit="video", disable=not jobs) as bar,
-        contextlib.closing(iterate_results(work, jobs, workers)) as found,
-    ):
-        for result in found:
-            results[result.name] = result
-            bar.update()
+def map_videos(work: Work, jobs: Jobs, workers: Workers, description: str) -> list[VideoResult]:
+    """Call `work(*arguments)` for every job, with a progress bar; return the results in the same order."""
+    with contextlib.closing(iterate_results(work, jobs, workers)) as found:
+        bar = tqdm(found, total=len(jobs), desc=description, unit="video", disable=not jobs)
+        results = {result.name: result for result in bar}
     return [results[name] for name in jobs]
 
 
-def iterate_results(
-    work: Callable[..., None], jobs: dict[str, tuple], workers: Workers
-) -> Generator[VideoResult, None, None]:
+def iterate_results(work: Work, jobs: Jobs, workers: Workers) -> Generator[VideoResult, None, None]:
     """Yield results as they come.
 
     A job that kills its process takes those beside it along. All of them are suspects, which are retried one by one.
@@ -128,9 +90,7 @@ def iterate_results(
                 yield VideoResult(job[0], failure=workers.crashed)
 
 
-def _run_until_death(
-    work: Callable[..., None], left: deque[Job], workers: Workers
-) -> Generator[VideoResult, None, list[Job]]:
+def _run_until_death(work: Work, left: deque[Job], workers: Workers) -> Generator[VideoResult, None, list[Job]]:
     """Take jobs from `left` until it is empty or a process died; return the jobs that got no result by that."""
     count = min(workers.count, len(left))
     running: dict[Future, Job] = {}
@@ -160,7 +120,7 @@ def _run_until_death(
             yield result
 
 
-def run_one(work: Callable[..., None], name: str, *args: object) -> VideoResult:
+def run_one(work: Work, name: str, *args: object) -> VideoResult:
     """Call `work(*args)` and turn an exception into a result, so that the other videos go on."""
     try:
         with collected_notes() as notes:

@@ -14,11 +14,7 @@ OPTIONS = ("fps", "short_side", "n_fft")  # settings that are options of the pro
 
 
 def read_settings(folder: Path) -> dict[str, object] | None:
-    """Read the settings recorded in `folder`; None if there are none, as in a data set cut by other tools.
-
-    Raises:
-        UserError: the record is damaged.
-    """
+    """Read the settings recorded in `folder`; None if there are none, as in a data set cut by other tools."""
     path = Path(folder) / SETTINGS_FILE
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
@@ -33,31 +29,18 @@ def read_settings(folder: Path) -> dict[str, object] | None:
 
 def n_fft_of(data_dir: Path) -> int | None:
     """Return the window of a data set's spectrograms in samples; None if it is not recorded."""
-    return _n_fft_in(audio_frames_dir(data_dir))
-
-
-def _n_fft_in(folder: Path) -> int | None:
-    n_fft = (read_settings(folder) or {}).get("n_fft")
+    n_fft = (read_settings(audio_frames_dir(data_dir)) or {}).get("n_fft")
     return n_fft if isinstance(n_fft, int) else None
-
-
-def window_option(folder: Path) -> str:
-    """Return the option with which `cut_audio.py` continues a folder: `` --n_fft 512``, or nothing for the default."""
-    n_fft = _n_fft_in(folder)
-    return "" if n_fft in (None, N_FFT) else f" --n_fft {n_fft}"
 
 
 def audio_command(data_dir: Path) -> str:
     """Return the command that cuts the missing audio of a data set, with the window of its other spectrograms."""
-    return command("data/cut_audio.py", data_dir) + window_option(audio_frames_dir(data_dir))
+    n_fft = n_fft_of(data_dir)
+    return command("data/cut_audio.py", data_dir) + ("" if n_fft in (None, N_FFT) else f" --n_fft {n_fft}")
 
 
 def record_settings(folder: Path, settings: dict[str, object], overwrite: bool) -> None:
-    """Record `settings` in `folder`.
-
-    Raises:
-        UserError: its files were cut with other settings, and `overwrite` is not set.
-    """
+    """Record `settings` in `folder`, unless its files were cut with others and `overwrite` is not set."""
     recorded = None if overwrite else read_settings(folder)
     if recorded is not None and recorded != settings:
         raise UserError(f"{folder} {_difference(recorded, settings)}")

@@ -16,14 +16,7 @@ NOISE_SEED = 10
 
 
 def cut_audio(videos: list[Path], audio_file: Path | None, folder: Path, n_fft: int) -> None:
-    """Write the spectrogram of each whole second of one NAME into `folder`, all or none.
-
-    Args:
-        videos: the video files of the NAME.
-        audio_file: its separate audio file, if it has one.
-        folder: of the spectrograms; replaced if it exists.
-        n_fft: samples of the window.
-    """
+    """Write the spectrogram of each whole second of one NAME into `folder`, all or none; replace the folder."""
     audio = audio_of_name(videos, audio_file)
     first_second, seconds = whole_seconds(audio, SAMPLE_RATE)
     if not len(seconds):
@@ -35,10 +28,8 @@ def cut_audio(videos: list[Path], audio_file: Path | None, folder: Path, n_fft: 
 
 
 def write_negatives(data_dir: Path, n_fft: int) -> None:
-    """Write ``noise.npy``, 64 different seconds of white noise, and ``silence.npy``, one second; always the same.
-
-    Every run writes them, which takes a moment, so that none is missing or has another window.
-    """
+    """Write ``noise.npy``, 64 different seconds of white noise, and ``silence.npy``, one second; always the same."""
+    # Every run writes them, which takes a moment, so that none is missing or has another window.
     noise = np.random.default_rng(NOISE_SEED).standard_normal((NOISE_SECONDS, SAMPLE_RATE), np.float32) * NOISE_RMS
     silence = np.zeros((1, SAMPLE_RATE), np.float32)
     for path, seconds in ((noise_file(data_dir), noise), (silence_file(data_dir), silence)):

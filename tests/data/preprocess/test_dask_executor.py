@@ -271,5 +271,5 @@ def test_missing_packages_are_named(tmp_path, capfd, monkeypatch):
 @pytest.mark.parametrize("address", ["somewhere", "tcp://host", "tcp://host:port", "host:8786", "http://host:80"])
 def test_a_value_that_is_no_scheduler_address_is_refused(address, capfd):
     with pytest.raises(SystemExit) as stopped:
-        cut_audio.parse(["--dask", address])
+        cut_audio.main(["--dask", address])
     assert stopped.value.code == 2 and "--dask" in capfd.readouterr().err
