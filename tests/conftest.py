@@ -9,3 +9,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 # A shell that starts the tests in the background has it ignored, and so would all programs that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first: a process would otherwise end alone with them."""
+    items.sort(key=lambda item: item.path.name not in ("test_learning.py", "test_parallel.py"))
