@@ -2,6 +2,7 @@
 
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,24 +12,18 @@ from data.media.notes import collected_notes, note
 
 def test_notes_of_threads_do_not_mix_and_repeat():
     both = threading.Barrier(2, timeout=10)
-    found = {}
 
-    def work(name: str) -> None:
+    def work(name: str) -> list[str]:
         with collected_notes() as notes:
             both.wait()
             note(f"of {name}")
             note(f"of {name}")
             both.wait()
-        found[name] = notes
+        return notes
 
-    threads = [threading.Thread(target=work, args=(name,)) for name in ("one", "other")]
-    with warnings.catch_warnings():
+    with ThreadPoolExecutor(2) as pool, warnings.catch_warnings():
         warnings.simplefilter("error")
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert found == {"one": ["of one"], "other": ["of other"]}
+        assert [*pool.map(work, ("one", "other"))] == [["of one"], ["of other"]]
 
 
 def test_a_note_that_nobody_collects_is_a_warning():
