@@ -1,4 +1,4 @@
-"""`data/cut_video.py`: a video is cut whole or not at all, settings do not mix, and every bad file is named."""
+"""The programs of `data/`: a video is cut whole or not at all, settings do not mix, and every bad file is named."""
 
 import json
 import signal
@@ -7,14 +7,28 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from data import cut_video
-from tests.fixtures.media import noise, write_media
+from data import cut_audio, cut_video
+from tests.fixtures.media import big_videos, half_done, noise, write_media
 from tests.fixtures.permissions import obey_permissions
 
-ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = Path(__file__).resolve().parents[2] / "data/cut_video.py"
+
+# NAME -> why it has no frames, why it has no spectrograms.
+REASONS = {
+    "good": (None, None),
+    "mute": (None, "no audio stream"),
+    "separate": (None, "separate.wav: FFmpeg cannot read it"),
+    "only_audio": ("no video stream", None),
+    "empty": ("0 bytes", "0 bytes"),
+    "text": ("FFmpeg cannot read it", "FFmpeg cannot read it"),
+    "half": ("FFmpeg cannot read it", "FFmpeg cannot read it"),
+    "half_with_head": ("cut short", "cut short"),
+    "half_mkv": ("cut short", "cut short"),
+    "short": ("less than one second", "no whole second"),
+    "twice": ("twice.mkv, twice.mp4", "twice.mkv, twice.mp4"),
+}
 
 
 def run(data_dir: Path, *options: str) -> int:
@@ -26,72 +40,71 @@ def count_frames(data_dir: Path) -> dict[str, int]:
     return {folder.name: len(list(folder.rglob("*.jpg"))) for folder in (data_dir / "video_frames").glob("[!.s]*")}
 
 
-def test_another_setting_does_not_mix_with_finished_videos(tmp_path, capsys):
+@pytest.fixture
+def data_dir(tmp_path) -> Path:
+    """A data set of one video of a second."""
     write_media(tmp_path / "video/a.mp4", frames=25)
-    assert run(tmp_path) == 0
-    assert run(tmp_path, "--fps", "2") == 1
-    assert "--overwrite 1" in capsys.readouterr().err
-    assert count_frames(tmp_path) == {"a": 4}
-    assert run(tmp_path, "--fps", "2", "--overwrite", "1") == 0
-    assert count_frames(tmp_path) == {"a": 2}
-    assert json.loads((tmp_path / "video_frames/settings.json").read_text()) == {"fps": 2, "short_side": 256}
+    return tmp_path
 
 
-def test_a_finished_video_is_skipped_and_a_new_one_or_an_empty_folder_is_cut(tmp_path, capsys):
-    write_media(tmp_path / "video/a.mp4", frames=25)
-    assert run(tmp_path) == 0
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.jpg")}
-    for name in ("b", "c"):
-        write_media(tmp_path / f"video/{name}.mp4", frames=25)
-    (tmp_path / "video_frames/c").mkdir()
-    assert run(tmp_path) == 0
-    assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert "2 cut, 1 there already, 0 failed" in capsys.readouterr().out
-    assert count_frames(tmp_path) == {"a": 4, "b": 4, "c": 4}
-
-
-def damaged_set(data_dir: Path) -> dict[str, str]:
-    """Make a set of one good and many bad videos; return NAME -> part of the expected reason."""
-    video = data_dir / "video"
-    good = write_media(video / "good.mp4", frames=50, sound=noise(2))
+@pytest.fixture(scope="module")
+def damaged_set(tmp_path_factory) -> Path:
+    """A data set of the videos in `REASONS`."""
+    video = tmp_path_factory.mktemp("damaged") / "video"
+    for name in ("good.mp4", "separate.mp4", "twice.mp4", "twice.mkv"):
+        write_media(video / name, frames=50, sound=noise(2))
+    write_media(video / "mute.mp4", frames=50)
+    write_media(video / "only_audio.mp4", sound=noise(2))
+    write_media(video / "short.mp4", frames=10, sound=noise(0.4))
     (video / "empty.mp4").touch()
     (video / "text.mp4").write_text("no video, but a text\n" * 100)
-    (video / "half.mp4").write_bytes(good.read_bytes()[: good.stat().st_size // 2])
-    long = write_media(data_dir / "long.mp4", frames=100, sound=noise(4), options={"movflags": "faststart"})
-    (video / "half_with_head.mp4").write_bytes(long.read_bytes()[: long.stat().st_size * 2 // 3])
-    long = write_media(data_dir / "long.mkv", frames=100, sound=noise(4))
-    (video / "half_mkv.mkv").write_bytes(long.read_bytes()[: long.stat().st_size // 2])
-    write_media(video / "only_sound.mp4", sound=noise(2))
-    write_media(video / "short.mp4", frames=10, sound=noise(0.4))
-    write_media(video / "twice.mp4", frames=25)
-    write_media(video / "twice.mkv", frames=25)
-    return {
-        "empty": "0 bytes",
-        "text": "FFmpeg cannot read it",
-        "half": "FFmpeg cannot read it",
-        "half_with_head": "cut short",
-        "half_mkv": "cut short",
-        "only_sound": "no video stream",
-        "short": "less than one second",
-        "twice": "twice.mkv, twice.mp4",
+    (video / "../audio").mkdir()
+    (video / "../audio/separate.wav").write_text("no audio")
+    for name, options in (("half.mp4", {}), ("half_with_head.mp4", {"movflags": "faststart"}), ("half_mkv.mkv", {})):
+        path = write_media(video / name, frames=100, sound=noise(4), options=options)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    return video.parent
+
+
+@pytest.mark.parametrize(("program", "column"), [(cut_video, 0), (cut_audio, 1)], ids=["video", "audio"])
+def test_each_bad_file_is_named_with_its_reason_and_the_good_ones_are_cut(damaged_set, capsys, program, column):
+    assert program.main(["--data_dir", str(damaged_set), "--num_threads", "1"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    for name, reasons in REASONS.items():
+        found = [line for line in lines if line.startswith(f"  {name}: ")]
+        assert len(found) == (reasons[column] is not None) and all(reasons[column] in line for line in found), lines
+    folders = (damaged_set / ("video_frames", "audio_frames")[column]).glob("*/")
+    assert {folder.name for folder in folders if folder.is_dir()} == {
+        name for name, reasons in REASONS.items() if reasons[column] is None
     }
 
 
-def test_each_bad_file_is_named_with_its_reason_and_the_good_one_is_cut(tmp_path, capsys):
-    reasons = damaged_set(tmp_path)
-    assert run(tmp_path) == 1
-    lines = capsys.readouterr().err.splitlines()
-    for name, reason in reasons.items():
-        assert any(line.strip().startswith(f"{name}: ") and reason in line for line in lines), (name, lines)
-    assert sorted(path.name for path in (tmp_path / "video_frames").iterdir()) == ["good", "settings.json"]
+def test_another_setting_does_not_mix_with_finished_videos(data_dir, capsys):
+    assert run(data_dir) == 0
+    assert run(data_dir, "--fps", "2") == 1
+    assert "--overwrite 1" in capsys.readouterr().err
+    assert count_frames(data_dir) == {"a": 4}
+    assert run(data_dir, "--fps", "2", "--overwrite", "1") == 0
+    assert count_frames(data_dir) == {"a": 2}
+    settings = data_dir / "video_frames/settings.json"
+    assert json.loads(settings.read_text()) == {"fps": 2, "short_side": 256}
+    for text in ("{", "[1]"):
+        settings.write_text(text)
+        assert run(data_dir) == 1
+        assert "settings.json is damaged" in capsys.readouterr().err
 
 
-def test_names_may_have_spaces_unicode_and_a_leading_dash(tmp_path):
-    names = ["-_-TDDxoaAc_0_1000", "два слова ü", "a:b 100%", "v1.2"]
+def test_a_finished_video_is_skipped_and_new_ones_of_any_name_or_with_an_empty_folder_are_cut(data_dir, capsys):
+    assert run(data_dir) == 0
+    before = {path: path.stat().st_mtime_ns for path in data_dir.rglob("*.jpg")}
+    names = ["b", "-_-TDDxoaAc_0_1000", "два слова ü", "a:b 100%", "v1.2"]
     for name in names:
-        write_media(tmp_path / "video" / f"{name}.mp4", frames=25)
-    assert run(tmp_path) == 0
-    assert count_frames(tmp_path) == dict.fromkeys(names, 4)
+        write_media(data_dir / "video" / f"{name}.mp4", frames=25)
+    (data_dir / "video_frames/b").mkdir()
+    assert run(data_dir) == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert "5 cut, 1 there already, 0 failed" in capsys.readouterr().out
+    assert count_frames(data_dir) == dict.fromkeys(["a", *names], 4)
 
 
 def test_a_set_without_videos_names_the_remedy(tmp_path, capsys):
@@ -99,46 +112,27 @@ def test_a_set_without_videos_names_the_remedy(tmp_path, capsys):
     assert "data/make_demo.py" in capsys.readouterr().err
 
 
-def test_damaged_settings_are_named(tmp_path, capsys):
-    write_media(tmp_path / "video/a.mp4", frames=25)
-    assert run(tmp_path) == 0
-    for text in ("{", "[1]"):
-        (tmp_path / "video_frames/settings.json").write_text(text)
-        assert run(tmp_path) == 1
-        assert "settings.json is damaged" in capsys.readouterr().err
+def test_a_read_only_folder_is_named_and_the_program_runs_by_path_from_any_folder(data_dir):
+    def run_by_path() -> subprocess.CompletedProcess:
+        command = [sys.executable, SCRIPT, "--data_dir", "."]
+        return subprocess.run(command, cwd=data_dir, capture_output=True, text=True, preexec_fn=obey_permissions)
 
-
-def test_the_program_runs_from_any_folder_by_path(tmp_path):
-    write_media(tmp_path / "video/a.mp4", frames=25)
-    script = ROOT / "data/cut_video.py"
-    done = subprocess.run([sys.executable, script, "--data_dir", "."], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert count_frames(tmp_path) == {"a": 4}
-
-
-def test_a_read_only_folder_is_named_without_a_traceback(tmp_path):
-    write_media(tmp_path / "video/a.mp4", frames=25)
-    tmp_path.chmod(0o555)
-    command = [sys.executable, ROOT / "data/cut_video.py", "--data_dir", tmp_path]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, preexec_fn=obey_permissions)
-    finally:
-        tmp_path.chmod(0o755)
-    assert done.returncode == 1
-    assert f"cannot write into {tmp_path}" in done.stderr and "Traceback" not in done.stderr
+    data_dir.chmod(0o555)
+    refused = run_by_path()
+    data_dir.chmod(0o755)
+    assert refused.returncode == 1
+    assert "cannot write into video_frames" in refused.stderr and "Traceback" not in refused.stderr
+    assert run_by_path().returncode == 0
+    assert count_frames(data_dir) == {"a": 4}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda sign: sign.name)
 def test_an_interrupted_run_leaves_only_whole_videos_and_the_next_run_finishes(tmp_path, sign):
-    big = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
-    for number in range(4):
-        write_media(tmp_path / f"video/v{number}.mp4", frames=100, picture=lambda index: np.roll(big, index, 0))
-    process = subprocess.Popen(
-        [sys.executable, ROOT / "data/cut_video.py", "--data_dir", tmp_path, "--num_threads", "1"],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    while not any((tmp_path / "video_frames").glob(".*.partial/*/*.jpg")):  # until one is half done
+    names = big_videos(tmp_path, 4)
+    command = [sys.executable, SCRIPT, "--data_dir", tmp_path, "--num_threads", "1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not half_done(tmp_path / "video_frames"):
         assert process.poll() is None
         time.sleep(0.002)
     process.send_signal(sign)
@@ -148,4 +142,4 @@ def test_an_interrupted_run_leaves_only_whole_videos_and_the_next_run_finishes(t
     finished = count_frames(tmp_path)
     assert len(finished) < 4 and set(finished.values()) <= {16}
     assert run(tmp_path) == 0
-    assert count_frames(tmp_path) == dict.fromkeys(["v0", "v1", "v2", "v3"], 16)
+    assert count_frames(tmp_path) == dict.fromkeys(names, 16)

@@ -10,16 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from data import cut_audio, cut_video
 from data.preprocess.program import cut_unless_finished
 from data.preprocess.runner import map_videos
-from tests.fixtures.media import click, remux, write_media
+from tests.fixtures.media import big_videos, click, half_done, remux, write_media
 
 ROOT = Path(__file__).resolve().parents[3]
 NEEDS = "needs the packages of requirements-cluster.txt"
@@ -27,23 +26,17 @@ HERE = Path("/proc/self/cwd")  # a different folder for each process, like a dis
 
 
 @contextmanager
-def running(*words: str, folder: Path, log: str) -> Iterator[None]:
+def running(folder: Path, *words: str) -> Iterator[None]:
     """Run a dask command in a folder."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     environment["DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES"] = "1"  # the default of 3 takes longer
-    with (folder / log).open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *words], cwd=folder, env=environment, stdout=output, stderr=output
-        )
-        try:
-            yield
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+    command = [sys.executable, "-m", "dask", *words, "--no-dashboard"]
+    process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def free_address() -> str:
@@ -53,69 +46,42 @@ def free_address() -> str:
 
 
 @contextmanager
-def running_scheduler(folder: Path) -> Iterator[str]:
-    """Run a scheduler without workers; yields its address."""
+def running_cluster(folder: Path, workers: int, *options: str) -> Iterator[str]:
+    """Run a scheduler and workers of one thread each; yields its address."""
     distributed = pytest.importorskip("distributed", reason=NEEDS)
     address = free_address()
-    words = ("scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2], "--no-dashboard")
-    with running(*words, folder=folder, log="scheduler.log"):
-        with distributed.Client(address, timeout=30, set_as_default=False):
-            pass
+    with ExitStack() as stack:
+        stack.enter_context(running(folder, "scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2]))
+        with distributed.Client(address, timeout=30, set_as_default=False) as client:
+            if workers:
+                words = ("worker", address, "--nworkers", str(workers), "--nthreads", "1", *options)
+                stack.enter_context(running(folder, *words))
+                client.wait_for_workers(workers, timeout=60)
         yield address
-
-
-@contextmanager
-def running_workers(address: str, folder: Path, count: int, *options: str) -> Iterator[None]:
-    """Run workers of one thread each."""
-    from distributed import Client
-
-    words = ("worker", address, "--nworkers", str(count), "--nthreads", "1", "--no-dashboard", *options)
-    with (
-        running(*words, folder=folder, log="worker.log"),
-        Client(address, timeout=30, set_as_default=False) as client,
-    ):
-        client.wait_for_workers(count, timeout=60)
-        yield
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory) -> Iterator[str]:
     """Address of a scheduler with two workers."""
-    folder = tmp_path_factory.mktemp("cluster")
-    with running_scheduler(folder) as address, running_workers(address, folder, 2):
+    with running_cluster(tmp_path_factory.mktemp("cluster"), 2) as address:
         yield address
+
+
+@pytest.fixture
+def data_dir(tmp_path) -> Path:
+    """A data set of one short video."""
+    write_media(tmp_path / "set/video/a.mp4", frames=50)
+    return tmp_path / "set"
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def big_videos(data_dir: Path, count: int) -> list[str]:
-    """Make videos that take a while to be cut, into 16 frames each; return their names."""
-    big = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
-    first = write_media(data_dir / "video/v0.mp4", frames=100, picture=lambda index: np.roll(big, index, 0))
-    for number in range(1, count):
-        os.link(first, first.with_name(f"v{number}.mp4"))
-    return [f"v{number}" for number in range(count)]
-
-
-def half_done(out: Path) -> list[int]:
-    """Return the processes that have cut a part of a video."""
-    return [int(frame.parents[1].stem.rpartition("-")[2]) for frame in out.glob(".*.partial/*/*.jpg")]
-
-
-def start_cut_video(data_dir: Path, address: str, *options: str) -> subprocess.Popen:
+def start_cut_video(data_dir: Path, address: str) -> subprocess.Popen:
     """Start the program beside the data set, with a relative --data_dir."""
-    return subprocess.Popen(
-        [sys.executable, ROOT / "data/cut_video.py", "--data_dir", data_dir.name, "--dask", address, *options],
-        cwd=data_dir.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
-def wait_until_half_done(process: subprocess.Popen, out: Path) -> None:
-    while not half_done(out):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.002)
+    command = [sys.executable, ROOT / "data/cut_video.py", "--data_dir", data_dir.name, "--dask", address]
+    return subprocess.Popen(command, cwd=data_dir.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def failures(errors: str) -> list[str]:
@@ -125,17 +91,10 @@ def failures(errors: str) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("program", "bad"), [(cut_video, 1), (cut_audio, 2)], ids=["video", "audio"])
 def test_files_failures_notes_and_status_are_those_of_this_machine(cluster, tmp_path, capfd, program, bad):
-    sound = click(1.5, 3.0)
-    for name in ("a", "-b c"):
-        write_media(tmp_path / f"video/{name}.mp4", frames=75, sound=sound)
+    whole = write_media(tmp_path / "video/-b c.mkv", frames=75, sound=click(1.5, 3.0))
+    remux(whole, tmp_path / "video/gap.mkv", lambda packet: not 1 < packet.pts * packet.time_base < 1.5)
     write_media(tmp_path / "video/mute.mp4", frames=75)
     (tmp_path / "video/empty.mp4").touch()
-    whole = write_media(tmp_path / "whole.mkv", frames=75, sound=sound)
-    remux(
-        whole,
-        tmp_path / "video/gap.mkv",
-        lambda packet: packet.stream.type == "video" or not 1 < packet.pts * packet.time_base < 1.5,
-    )
     assert program.main(["--data_dir", str(tmp_path)]) == 1
     locally, said_locally = files(tmp_path), capfd.readouterr()
     assert len(failures(said_locally.err)) == bad
@@ -195,7 +154,8 @@ def test_ctrl_c_cancels_the_remaining_videos(cluster, tmp_path):
     big_videos(tmp_path, count)
     out = tmp_path / "video_frames"
     process = start_cut_video(tmp_path, cluster)
-    wait_until_half_done(process, out)
+    while not half_done(out):
+        assert process.poll() is None, process.communicate()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -210,62 +170,57 @@ def test_ctrl_c_cancels_the_remaining_videos(cluster, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not HERE.exists(), reason=f"needs {HERE}")
-def test_a_worker_that_does_not_see_the_data_set_is_named_for_each_video(cluster, tmp_path, capfd, monkeypatch):
-    write_media(tmp_path / "video/a.mp4", frames=50)
-    monkeypatch.chdir(tmp_path)
+def test_a_worker_that_does_not_see_the_data_set_is_named_for_each_video(cluster, data_dir, capfd, monkeypatch):
+    monkeypatch.chdir(data_dir)
     assert cut_video.main(["--data_dir", str(HERE), "--dask", cluster]) == 1
     (failure,) = failures(capfd.readouterr().err)
     assert f"does not see {HERE}/video_frames: workers need the same --data_dir" in failure
 
 
 @pytest.mark.slow
-def test_a_worker_that_has_imported_other_modules_of_our_names_is_named_for_each_video(tmp_path, capfd):
-    write_media(tmp_path / "set/video/a.mp4", frames=50)
+def test_a_worker_that_has_imported_other_modules_of_our_names_is_named_for_each_video(tmp_path, data_dir, capfd):
     (tmp_path / "data").mkdir()
     (tmp_path / "data/__init__.py").touch()
-    with running_scheduler(tmp_path) as address, running_workers(address, tmp_path, 1, "--preload", "data"):
-        assert cut_video.main(["--data_dir", str(tmp_path / "set"), "--dask", address]) == 1
+    with running_cluster(tmp_path, 1, "--preload", "data") as address:
+        assert cut_video.main(["--data_dir", str(data_dir), "--dask", address]) == 1
     (failure,) = failures(capfd.readouterr().err)
     assert "cannot import the work" in failure and f"workers need {ROOT}" in failure
 
 
 @pytest.mark.slow
-def test_waiting_for_a_first_worker_ends_by_a_signal_or_with_the_scheduler_or_with_nothing_to_do(tmp_path, capfd):
-    write_media(tmp_path / "video/a.mp4", frames=50)
-    with running_scheduler(tmp_path) as address:
-        stopped, left_alone = (start_cut_video(tmp_path, address) for _ in range(2))
+def test_waiting_for_a_first_worker_ends_by_a_signal_or_with_the_scheduler_or_with_nothing_to_do(
+    tmp_path, data_dir, capfd
+):
+    with running_cluster(tmp_path, 0) as address:
+        stopped, left_alone = (start_cut_video(data_dir, address) for _ in range(2))
         for process in (stopped, left_alone):
             assert f"no worker is at {address} yet" in process.stderr.readline()
         stopped.send_signal(signal.SIGTERM)
         assert "run it again to go on" in stopped.communicate(timeout=60)[1] and stopped.returncode == 130
-        assert cut_video.main(["--data_dir", str(tmp_path)]) == 0
-        assert cut_video.main(["--data_dir", str(tmp_path), "--dask", address]) == 0
+        assert cut_video.main(["--data_dir", str(data_dir)]) == 0
+        assert cut_video.main(["--data_dir", str(data_dir), "--dask", address]) == 0
         assert "0 cut, 1 there already" in capfd.readouterr().out
-    _, errors = left_alone.communicate(timeout=60)
+    errors = left_alone.communicate(timeout=60)[1]
     assert left_alone.returncode == 1
     assert errors.splitlines()[-1].startswith(f"cut_video: the scheduler at {address} is gone")
 
 
-def test_a_scheduler_that_cannot_be_reached_leaves_the_results_unchanged(tmp_path, capfd, monkeypatch):
-    pytest.importorskip("distributed", reason=NEEDS)
-    write_media(tmp_path / "video/a.mp4", frames=50)
-    assert cut_video.main(["--data_dir", str(tmp_path)]) == 0
-    before = files(tmp_path)
-    monkeypatch.setattr("data.preprocess.dask_executor.CONNECT_SECONDS", 1)
-    address = free_address()
-    assert cut_video.main(["--data_dir", str(tmp_path), "--overwrite", "1", "--dask", address]) == 1
+@pytest.mark.parametrize("missing", [True, False], ids=["missing packages", "no scheduler"])
+def test_missing_packages_and_a_missing_scheduler_are_named_and_leave_the_results(
+    data_dir, capfd, monkeypatch, missing
+):
+    assert cut_video.main(["--data_dir", str(data_dir)]) == 0
+    before, address = files(data_dir), free_address()
+    if missing:
+        monkeypatch.setitem(sys.modules, "distributed", None)
+        monkeypatch.delitem(sys.modules, "data.preprocess.dask_executor", raising=False)
+    else:
+        pytest.importorskip("distributed", reason=NEEDS)
+        monkeypatch.setattr("data.preprocess.dask_executor.CONNECT_SECONDS", 1)
+    assert cut_video.main(["--data_dir", str(data_dir), "--overwrite", "1", "--dask", address]) == 1
+    named = "-r requirements-cluster.txt" if missing else f"--dask {address}: no scheduler answers there"
     errors = capfd.readouterr().err
-    assert f"--dask {address}: no scheduler answers there" in errors and "Traceback" not in errors
-    assert files(tmp_path) == before
-
-
-def test_missing_packages_are_named(tmp_path, capfd, monkeypatch):
-    write_media(tmp_path / "video/a.mp4", frames=50)
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    monkeypatch.delitem(sys.modules, "data.preprocess.dask_executor", raising=False)
-    assert cut_video.main(["--data_dir", str(tmp_path), "--dask", "tcp://127.0.0.1:1"]) == 1
-    assert "-r requirements-cluster.txt" in capfd.readouterr().err
-    assert not (tmp_path / "video_frames").exists()
+    assert named in errors and "Traceback" not in errors and files(data_dir) == before
 
 
 @pytest.mark.parametrize("address", ["somewhere", "tcp://host", "tcp://host:port", "host:8786", "http://host:80"])

@@ -12,7 +12,7 @@ from common.errors import MediaError, MediaWarning
 from data.media.audio import audio_of_video
 from data.media.frame_selection import select_at_constant_rate
 from data.preprocess.frames import cut_video
-from tests.fixtures.media import click, coded_picture, noise, read_code, remux, write_media
+from tests.fixtures.media import click, noise, read_code, remux, write_media
 
 NTSC = Fraction(30_000, 1001)
 
@@ -35,8 +35,6 @@ def check_indices(frames: dict[tuple[int, int], np.ndarray], offset: int = 0) ->
 @pytest.mark.parametrize(
     ("name", "codec", "rate"),
     [
-        ("a.mp4", "libx264", 24),
-        ("a.mp4", "libx264", NTSC),
         ("a.mp4", "libx264", 2 * NTSC),
         ("a.mkv", "libx264", NTSC),  # whole milliseconds
         ("a.webm", "libvpx-vp9", 24),
@@ -82,16 +80,8 @@ def test_a_video_that_starts_late_counts_from_its_first_frame(tmp_path, name, vi
 def test_frames_count_from_the_first_that_decodes_and_so_does_the_audio(tmp_path):
     """The first packets of a recording that starts between two key frames refer to frames that are missing."""
     source = write_media(tmp_path / "whole.mkv", frames=100, sound=click(2.25, 4), audio_codec="flac", gop=25)
-    key_frames = []
-
-    def is_not_first_key_frame(packet: av.Packet) -> bool:
-        if packet.stream.type == "video" and packet.is_keyframe:
-            key_frames.append(packet.pts)
-            return len(key_frames) > 1
-        return True
-
     path = tmp_path / "a.mkv"
-    remux(source, path, is_not_first_key_frame)
+    remux(source, path, lambda packet: packet.stream.type == "audio" or packet.pts > 0)
     frames = cut(path)
     assert list(frames)[:5] == [(0, 0), (0, 6), (0, 12), (0, 18), (1, 25)]
     first = read_code(frames[0, 0])
@@ -123,8 +113,6 @@ def test_the_cover_of_an_audio_file_is_no_video(tmp_path):
         frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
         frame.pts = 0
         container.mux(cover.encode(frame) + cover.encode(None))
-    with av.open(str(path)) as container:
-        assert len(container.streams.video) == 1  # FFmpeg takes the cover for a video stream
     with pytest.raises(MediaError, match="no video stream"):
         cut(path)
 
@@ -151,7 +139,3 @@ def test_the_short_side_is_scaled_and_0_keeps_the_size(tmp_path):
     path = write_media(tmp_path / "a.mp4", frames=25)
     assert cut(path, short_side=32)[0, 0].shape == (32, 128, 3)
     assert cut(path, short_side=0)[0, 0].shape == (64, 256, 3)
-
-
-def test_the_bar_code_of_these_tests_is_readable():
-    assert [read_code(coded_picture(index)) for index in (0, 1, 1234, 4095)] == [0, 1, 1234, 4095]
