@@ -14,16 +14,14 @@ PIXEL_FORMATS = (
     "yuva420p gbrp bgr24 rgba bgra gray gray16le ya8 monob rgb565le bgr8 rgb48le".split()
 )
 
-# Width, height, short side.
-TO_ODD_WIDTH = [(80, 60, 64), (80, 60, 43), (45, 90, 31), (46, 60, 45), (61, 45, 50)]
-TO_EVEN_WIDTH = [(160, 90, 64), (90, 160, 64), (91, 50, 35)]
-UNCHANGED = [(45, 64, 0), (64, 45, 0), (45, 64, 45)]
+# Width, height, short side: to an odd width, to an even one, and unchanged.
+SIZES = [(80, 60, 43), (45, 90, 31), (46, 60, 45), (61, 45, 50), (90, 160, 64), (91, 50, 35), (45, 64, 0), (45, 64, 45)]
 
 
 @pytest.mark.parametrize("pixel_format", PIXEL_FORMATS)
 def test_frames_equal_packed_rgb_of_ffmpeg_in_every_pixel_format_and_size(pixel_format):
     rng = np.random.default_rng(0)
-    for width, height, short_side in TO_ODD_WIDTH + TO_EVEN_WIDTH + UNCHANGED:
+    for width, height, short_side in SIZES:
         noise_frame = av.VideoFrame.from_ndarray(rng.integers(0, 256, (height, width, 3), np.uint8), "rgb24")
         frame = noise_frame.reformat(format=pixel_format)
         image = np.array(upright_frame(frame, short_side, VideoReformatter()))
