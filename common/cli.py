@@ -83,7 +83,7 @@ def values_of_option(argv: Sequence[str], option: str, parser: argparse.Argument
 
     def bound() -> Iterator[str]:
         inside = False
-        for word, following in zip(argv, [*argv[1:], "--"], strict=True):
+        for word, following in zip(argv, [*argv, "--"][1:], strict=True):
             if word.partition("=")[0] in ends:
                 inside = word == option
                 if not inside or following.partition("=")[0] in ends:  # argparse reports an option without values

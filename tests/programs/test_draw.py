@@ -257,3 +257,10 @@ def test_a_user_error_is_a_sentence(dmc_pkl, data_dir, tmp_path, monkeypatch, ca
 def test_a_key_of_another_form_is_named(tmp_path, data_dir, capsys):
     assert run(without_distances(tmp_path / "dmc.pkl", {"frame": np.ones((1, 1, 1))}), data_dir) == 1
     assert "the key 'frame'" in capsys.readouterr().err
+
+
+def test_a_command_line_without_words_is_refused_with_the_usage(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        draw.main([])
+    assert stopped.value.code == 2
+    assert "dmc_pkl" in capsys.readouterr().err
