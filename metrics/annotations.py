@@ -25,7 +25,11 @@ import numpy as np
 
 from common.errors import UserError
 
-FORMATS = ("music", "vggss", "flickr")
+FORMATS = {  # name -> how it is scored, for people
+    "music": "MUSIC: IoU with the union of a frame's boxes",
+    "vggss": "VGG-SS: IoU with the union of the boxes, middle frame of each clip",
+    "flickr": "Flickr-SoundNet: IoU is cIoU with the consensus min(1, boxes / 2), middle frame of each clip",
+}
 FLICKR_SIZE = 256  # pixels
 FLICKR_EDGES = ("xmin", "ymin", "xmax", "ymax")
 OVERSHOOT = 0.25  # part of a frame. A box beyond it is probably in pixels, not in fractions
@@ -71,12 +75,22 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Annotations:
-    """All annotations of a file or folder."""
+    """All annotations of a file or folder: of frames (MUSIC), or of clips (VGG-SS, Flickr-SoundNet)."""
 
     format: str  # one of FORMATS
     path: Path
-    frames: dict[Frame, Boxes] = field(default_factory=dict)  # MUSIC
-    clips: dict[str, Boxes] = field(default_factory=dict)  # VGG-SS, Flickr-SoundNet: NAME -> boxes of the middle frame
+    frames: dict[Frame, Boxes] = field(default_factory=dict)
+    clips: dict[str, Boxes] = field(default_factory=dict)  # NAME -> boxes of the middle frame
+
+    @property
+    def of_clips(self) -> bool:
+        """Whether clips are annotated. Their boxes do not tell objects apart."""
+        return self.format != "music"
+
+    @property
+    def are_votes(self) -> bool:
+        """Whether each box is the vote of an annotator on the same object."""
+        return self.format == "flickr"
 
 
 def read_annotations(path: Path, format_name: str | None = None) -> Annotations:

@@ -1,9 +1,8 @@
 """Scores all frames of a run against annotations."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -52,32 +51,28 @@ class Part(NamedTuple):
 
 
 class FrameScore(NamedTuple):
-    """The scores of a frame."""
+    """The scores of a frame. `ciou` and `nsa` are None if objects are not scored."""
 
-    iou: float
-    pointing: float
-    ciou: float
-    nsa: float
     parts: list[Part]
+    iou: float  # with the union of the boxes; cIoU with the consensus for Flickr-SoundNet
+    pointing: float  # 1 if the maximum lies in a box; the mean over the objects if objects are scored
+    ciou: float | None = None  # mean IoU over the objects
+    nsa: float | None = None  # None for a frame without silent maps
 
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of N frames, float64 [N] each. `ciou` and `nsa` are None if objects are not scored."""
+    """The scores of the frames of a run."""
 
-    keys: tuple[str, ...]  # [N]
-    iou: np.ndarray  # with the union of the boxes; cIoU with the consensus for Flickr-SoundNet
-    pointing: np.ndarray  # 1 if the maximum lies in a box; the mean over the objects if objects are scored
-    ciou: np.ndarray | None  # mean IoU over the objects
-    nsa: np.ndarray | None  # NaN for a frame without silent maps
-    parts: list[Part]  # of all frames
+    frames: dict[str, FrameScore]  # by the key of the map
     counts: Counts
 
     def by_frame(self) -> dict[str, dict[str, float]]:
         """Key -> name -> score."""
-        columns = {"iou": self.iou, "pointing": self.pointing, "ciou": self.ciou, "nsa": self.nsa}
-        rows = {name: values.tolist() for name, values in columns.items() if values is not None}
-        return {key: {name: values[i] for name, values in rows.items()} for i, key in enumerate(self.keys)}
+        return {
+            key: {name: value for name, value in frame._asdict().items() if name != "parts" and value is not None}
+            for key, frame in self.frames.items()
+        }
 
 
 def score_run(
@@ -90,8 +85,8 @@ def score_run(
     [v_cluster, h, w] is the map of audio cluster j.
     """
     boxes, counts = match_frames(maps.keys(), annotations)
-    rules = Rules(threshold, annotations.format == "flickr", has_objects(a_cluster, annotations))
-    return _score(maps, a_cluster, boxes, counts, rules)
+    rules = Rules(threshold, annotations.are_votes, has_objects(a_cluster, annotations))
+    return Scores(_score_frames(maps, a_cluster, boxes, rules), counts)
 
 
 def score_baselines(
@@ -113,74 +108,71 @@ def score_baselines(
         CENTRED_DISC: dict.fromkeys(boxes, centred_disc()[None]),
         RANDOM_MAP: {key: rng.random((1, *maps[key].shape[1:]), np.float32) for key in boxes},
     }
-    rules = Rules(threshold, annotations.format == "flickr", several)
-    return {name: _score(same, 1, boxes, counts, rules) for name, same in baselines.items()}
+    rules = Rules(threshold, annotations.are_votes, several)
+    return {name: Scores(_score_frames(same, 1, boxes, rules), counts) for name, same in baselines.items()}
 
 
 def has_objects(a_cluster: int, annotations: Annotations) -> bool:
     """Whether each object is scored: this needs several audio clusters, and annotations that tell objects apart."""
-    return a_cluster > 1 and annotations.format == "music"
+    return a_cluster > 1 and not annotations.of_clips
 
 
-def summary(scores: Scores, rows: list[int] | None = None) -> Figures:
-    """The figures over all frames, or over those at `rows`."""
-    chosen = slice(None) if rows is None else rows
-    found = _figures("frames", scores.iou[chosen], scores.pointing[chosen])
-    if scores.ciou is not None:
-        ciou, nsa = scores.ciou[chosen], scores.nsa[chosen]
-        nsa = nsa[~np.isnan(nsa)]
-        found |= {"ciou": float(ciou.mean()), "ciou_at_0.3": share_at(ciou, 0.3), "ciou_auc": area_under_curve(ciou)}
-        found["nsa"] = float(nsa.mean()) if len(nsa) else None
-    return found
+def summary(scores: Scores) -> Figures:
+    """The figures over all frames."""
+    return _summary([*scores.frames.values()])
 
 
 def per_video(scores: Scores) -> dict[str, Figures]:
-    """NAME -> `summary` of the video, sorted."""
-    rows = _rows_of([parse_frame(key).video for key in scores.keys])
-    return {name: summary(scores, rows[name]) for name in sorted(rows)}
+    """NAME -> the figures of `summary` over the frames of the video; sorted."""
+    videos = defaultdict(list)
+    for key, frame in scores.frames.items():
+        videos[parse_frame(key).video].append(frame)
+    return {name: _summary(videos[name]) for name in sorted(videos)}
 
 
 def per_class(scores: Scores) -> dict[str, Figures]:
     """Class -> figures of its objects if objects are scored, else of the frames that show it; sorted."""
-    rows = _rows_of([part.class_name for part in scores.parts])
-    in_order = sorted(rows, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
-    unit = "frames" if scores.ciou is None else "objects"
-    ious = np.array([part.iou for part in scores.parts])
-    hits = np.array([part.pointing for part in scores.parts])
-    return {name: _figures(unit, ious[rows[name]], hits[rows[name]]) for name in in_order}
+    classes = defaultdict(list)
+    for frame in scores.frames.values():
+        unit = "frames" if frame.ciou is None else "objects"
+        for part in frame.parts:
+            classes[part.class_name].append(part)
+    in_order = sorted(classes, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
+    return {name: _figures(unit, classes[name]) for name in in_order}
 
 
-def _rows_of(names: list[str]) -> dict[str, list[int]]:
-    rows = defaultdict(list)
-    for row, name in enumerate(names):
-        rows[name].append(row)
-    return rows
+def _summary(frames: Sequence[FrameScore]) -> Figures:
+    found = _figures("frames", frames)
+    if frames[0].ciou is not None:
+        cious = np.array([frame.ciou for frame in frames])
+        nsas = [frame.nsa for frame in frames if frame.nsa is not None]
+        found |= {"ciou": float(cious.mean()), "ciou_at_0.3": share_at(cious, 0.3), "ciou_auc": area_under_curve(cious)}
+        found["nsa"] = float(np.mean(nsas)) if nsas else None
+    return found
 
 
-def _figures(unit: str, ious: np.ndarray, hits: np.ndarray) -> Figures:
+def _figures(unit: str, scored: Sequence[FrameScore | Part]) -> Figures:
+    ious = np.array([one.iou for one in scored])
     return {
         unit: len(ious),
         "mean_iou": float(ious.mean()),
         "iou_at_0.3": share_at(ious, 0.3),
         "iou_at_0.5": share_at(ious, 0.5),
         "auc": area_under_curve(ious),
-        "pointing": float(hits.mean()),
+        "pointing": float(np.mean([one.pointing for one in scored])),
     }
 
 
-def _score(
-    maps: Mapping[str, np.ndarray], a_cluster: int, boxes: Mapping[str, Boxes], counts: Counts, rules: Rules
-) -> Scores:
+def _score_frames(
+    maps: Mapping[str, np.ndarray], a_cluster: int, boxes: Mapping[str, Boxes], rules: Rules
+) -> dict[str, FrameScore]:
     for key in boxes:
         shape = maps[key].shape
         if len(shape) != 3 or shape[0] < a_cluster or 0 in shape:
             raise UserError(f"the map {key!r} has the shape {shape}, too small for {a_cluster} audio clusters")
         if not np.isfinite(maps[key]).all():
             raise UserError(f"the map {key!r} has values that are not finite")
-    frames = [_score_frame(maps[key], a_cluster, boxes[key], rules) for key in boxes]
-    ious, hits, cious, nsas, parts = zip(*frames, strict=True)
-    of_objects = (np.array(cious), np.array(nsas)) if rules.objects else (None, None)
-    return Scores(tuple(boxes), np.array(ious), np.array(hits), *of_objects, list(chain(*parts)), counts)
+    return {key: _score_frame(maps[key], a_cluster, boxes[key], rules) for key in boxes}
 
 
 def _score_frame(maps: np.ndarray, a_cluster: int, boxes: Boxes, rules: Rules) -> FrameScore:
@@ -192,7 +184,7 @@ def _score_frame(maps: np.ndarray, a_cluster: int, boxes: Boxes, rules: Rules) -
     if not rules.objects:
         hit = pointing(whole.peak, union)
         classes = dict.fromkeys(name or NO_CLASS for name in boxes.classes)
-        return FrameScore(frame_iou, hit, np.nan, np.nan, [Part(name, frame_iou, hit) for name in classes])
+        return FrameScore([Part(name, frame_iou, hit) for name in classes], frame_iou, hit)
 
     sources = [whole] if a_cluster == 1 else [predict(heat, rules.threshold) for heat in matched]
     names, corners = zip(*boxes.objects(), strict=True)
@@ -202,5 +194,5 @@ def _score_frame(maps: np.ndarray, a_cluster: int, boxes: Boxes, rules: Rules) -
     chosen = np.zeros(len(masks), int) if a_cluster == 1 else match_objects(ious)  # a baseline shows all with one map
     own_ious, own_hits = matched_values(ious, chosen), matched_values(hits, chosen)
     parts = list(map(Part, names, own_ious.tolist(), own_hits.tolist()))
-    nsa = quiet_share(silent) if len(silent) else np.nan
-    return FrameScore(frame_iou, float(own_hits.mean()), float(own_ious.mean()), nsa, parts)
+    nsa = quiet_share(silent) if len(silent) else None
+    return FrameScore(parts, frame_iou, float(own_hits.mean()), float(own_ious.mean()), nsa)

@@ -21,6 +21,9 @@ from metrics.annotations import KEY_FORM, Annotations, Boxes, Frame, parse_frame
 FRAMES_PER_SECOND = 4  # extracted, and annotated in the published files
 
 
+Found = tuple[dict[Frame, Boxes], dict[str, int]]  # boxes by the frame of the map; the other fields of `Counts`
+
+
 @dataclass(frozen=True)
 class Counts:
     """Counts of the annotations and maps of a run."""
@@ -43,7 +46,7 @@ def match_frames(keys: Collection[str], annotations: Annotations) -> tuple[dict[
             raise UserError(f"the key {key!r:.100} of a map does not have the form {KEY_FORM}")
         if key_of.setdefault(frame, key) != key:
             raise UserError(f"{key_of[frame]!r} and {key!r} are maps of the same frame")
-    match = _match_music if annotations.format == "music" else _match_clips
+    match = _match_clips if annotations.of_clips else _match_music
     found, counts = match(_group(key_of, "video"), annotations)
     if not found:
         raise UserError(
@@ -52,7 +55,7 @@ def match_frames(keys: Collection[str], annotations: Annotations) -> tuple[dict[
     boxes = {key: found[frame] for frame, key in key_of.items() if frame in found and len(found[frame].corners)}
     if not boxes:
         raise UserError(f"{annotations.path} annotates all {len(found)} frames with a map as empty")
-    return boxes, counts
+    return boxes, Counts(frames_scored=len(boxes), annotated_without_box=len(found) - len(boxes), **counts)
 
 
 def _examples(keys: Collection[str], annotations: Annotations) -> str:
@@ -65,21 +68,17 @@ def _examples(keys: Collection[str], annotations: Annotations) -> str:
     return f"there are maps of {map_key}, and annotations of {annotated}"
 
 
-def _match_clips(maps_of: dict[str, list[Frame]], annotations: Annotations) -> tuple[dict[Frame, Boxes], Counts]:
+def _match_clips(maps_of: dict[str, list[Frame]], annotations: Annotations) -> Found:
     found = {}
     for video in annotations.clips.keys() & maps_of.keys():
         in_order = sorted(maps_of[video], key=lambda frame: (frame.index, frame.second))
         found[in_order[len(in_order) // 2]] = annotations.clips[video]
-    scored = sum(len(boxes.corners) > 0 for boxes in found.values())
-    return found, Counts(
-        frames_scored=scored,
-        annotated_without_box=len(found) - scored,
-        maps_without_annotation=sum(len(maps) for video, maps in maps_of.items() if video not in annotations.clips),
-        videos_without_map=len(annotations.clips.keys() - maps_of.keys()),
-    )
+    unknown = [maps for video, maps in maps_of.items() if video not in annotations.clips]
+    without_map = annotations.clips.keys() - maps_of.keys()
+    return found, {"maps_without_annotation": sum(map(len, unknown)), "videos_without_map": len(without_map)}
 
 
-def _match_music(maps_of: dict[str, list[Frame]], annotations: Annotations) -> tuple[dict[Frame, Boxes], Counts]:
+def _match_music(maps_of: dict[str, list[Frame]], annotations: Annotations) -> Found:
     annotated = {frame: len(boxes.corners) > 0 for frame, boxes in annotations.frames.items()}  # has it a box?
     truths_of = _group(annotated, "video")
     found: dict[Frame, Boxes] = {}
@@ -93,16 +92,13 @@ def _match_music(maps_of: dict[str, list[Frame]], annotations: Annotations) -> t
         sparse = sparse_seconds(truths)
         missing += sum(second in sparse for second in lost)
         between += sum(second not in sparse for second in lost)
-    scored = sum(len(boxes.corners) > 0 for boxes in found.values())
-    return found, Counts(
-        frames_scored=scored,
-        matched_by_rank=by_rank,
-        annotated_without_box=len(found) - scored,
-        annotations_without_map=missing,
-        maps_without_annotation=sum(map(len, maps_of.values())) - len(found),
-        annotations_between_frames=between,
-        videos_without_map=len(truths_of.keys() - maps_of.keys()),
-    )
+    return found, {
+        "matched_by_rank": by_rank,
+        "annotations_without_map": missing,
+        "maps_without_annotation": sum(map(len, maps_of.values())) - len(found),
+        "annotations_between_frames": between,
+        "videos_without_map": len(truths_of.keys() - maps_of.keys()),
+    }
 
 
 def match_video(maps: Collection[Frame], truths: Collection[Frame]) -> tuple[dict[Frame, Frame], set[Frame]]:

@@ -1,23 +1,17 @@
 """Sentences on the frames that are scored, and on the protocol: what a score depends on."""
 
 from data.dmc_pkl import csv_path
-from metrics.annotations import Annotations
+from metrics.annotations import FORMATS, Annotations
 from metrics.evaluate import Scores
 from metrics.matching import Counts
 from metrics.runs import Run
 from metrics.scores import DISC_RADIUS, SIZE
 
-TRUTHS = {
-    "music": "MUSIC: IoU with the union of a frame's boxes",
-    "vggss": "VGG-SS: IoU with the union of the boxes, middle frame of each clip",
-    "flickr": "Flickr-SoundNet: IoU is cIoU with the consensus min(1, boxes / 2), middle frame of each clip",
-}
-
 
 def protocol(annotations: Annotations, threshold: float, several: bool, seed: int) -> dict[str, str | float]:
     """The protocol as values for JSON. Its "text" is for people."""
     text = (
-        f"{TRUTHS[annotations.format]}; a map at {SIZE} x {SIZE} pixels predicts the pixels of at least {threshold:g} "
+        f"{FORMATS[annotations.format]}; a map at {SIZE} x {SIZE} pixels predicts the pixels of at least {threshold:g} "
         "of its maximum; AUC over IoU 0, 0.05, ..., 1; of pixels that share the maximum, pointing counts the share in "
         "a box"
     )
@@ -38,7 +32,7 @@ def frames_text(runs: dict[str, Run], scores: dict[str, Scores], annotations: An
         if run.distances is None
     ]
     first, *others = scores.values()
-    if all(set(other.keys) == set(first.keys) and other.counts == first.counts for other in others):
+    if all(other.frames.keys() == first.frames.keys() and other.counts == first.counts for other in others):
         return [*lines, _count_text(first.counts, annotations)]
     lines.append(f"The runs differ in their frames. The baselines use the frames of {next(iter(runs))}.")
     return [*lines, *(f"{name}: {_count_text(one.counts, annotations)}" for name, one in scores.items())]
@@ -46,7 +40,7 @@ def frames_text(runs: dict[str, Run], scores: dict[str, Scores], annotations: An
 
 def _count_text(counts: Counts, annotations: Annotations) -> str:
     text = f"{counts.frames_scored} frames scored"
-    if annotations.format == "music":
+    if not annotations.of_clips:
         text += f", {counts.matched_by_rank} of them matched by rank within the second"
     text += (
         f"; {counts.annotations_without_map} annotations without a map, "

@@ -1,7 +1,7 @@
 """A run: its ``dmc.pkl``, the ``dmc.csv`` beside it, and the ROC AUC of its distances against negative audio."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,17 +41,18 @@ def read_run(path: Path) -> Run:
     return Run(path, maps, read_distances(distances) if os.path.lexists(distances) else None)
 
 
-def negatives(paths: Sequence[Path]) -> dict[Path, dict[str, Path]]:
-    """The negative-audio runs of each run: ``{dmc.pkl: {"noise": dmc_noise.pkl}}``. Runs without any are left out.
+def negatives(runs: Iterable[Run]) -> list[tuple[Run, str, Run]]:
+    """Each run with each of its negative-audio runs: (run, "noise", the same training with noise).
 
     `location_dmc.py --audio` writes them beside the run. Files of the same name in other folders are other trainings.
     """
-    given = {Path(path).resolve(): Path(path) for path in paths}
-    found = {}
-    for path, own in given.items():
-        beside = {audio: given.get(path_for_audio(path, audio)) for audio in NEGATIVE_AUDIO}
-        found[own] = {audio: other for audio, other in beside.items() if other}
-    return {own: others for own, others in found.items() if others}
+    given = {run.path.resolve(): run for run in runs}
+    return [
+        (run, audio, given[beside])
+        for path, run in given.items()
+        for audio in NEGATIVE_AUDIO
+        if (beside := path_for_audio(path, audio)) in given
+    ]
 
 
 def roc_auc(own: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> tuple[float, int]:

@@ -103,17 +103,15 @@ def compare_with_negatives(runs: dict[str, Run]) -> tuple[dict[str, dict[str, fl
     """ROC AUC of each run against each of its negative-audio runs; and a line for each."""
     areas: dict[str, dict[str, float]] = {}
     lines = []
-    for path, others in negatives([run.path for run in runs.values()]).items():
-        areas[str(path)] = {}
-        for audio, other_path in others.items():
-            own, other = runs[str(path)].distances, runs[str(other_path)].distances
-            title = f"{path}: ROC AUC of own against {audio}"
-            if own is None or other is None:
-                lines.append(f"{title}: needs the distances of both, in their .csv files")
-                continue
-            with named(str(path), str(other_path)):
-                areas[str(path)][audio], count = roc_auc(own, other)
-            lines.append(f"{title}, by matched distance: {areas[str(path)][audio]:.3f} ({count} frames)")
+    for run, audio, other in negatives(runs.values()):
+        of_run = areas.setdefault(str(run.path), {})
+        title = f"{run.path}: ROC AUC of own against {audio}"
+        if run.distances is None or other.distances is None:
+            lines.append(f"{title}: needs the distances of both, in their .csv files")
+            continue
+        with named(str(run.path), str(other.path)):
+            of_run[audio], count = roc_auc(run.distances, other.distances)
+        lines.append(f"{title}, by matched distance: {of_run[audio]:.3f} ({count} frames)")
     return areas, lines
 
 

@@ -98,18 +98,20 @@ def test_a_clip_is_scored_on_its_middle_frame():
     assert counts == Counts(frames_scored=1, annotated_without_box=1, maps_without_annotation=2, videos_without_map=1)
 
 
-@pytest.mark.parametrize("annotations", [music(second(0, [0], "b")), clips({"b": SOME})])
-def test_without_any_match_an_example_of_each_side_is_shown(annotations):
-    with pytest.raises(UserError, match=r"'a/frame_000/00000'.*'b"):
-        match_frames(second(0, [0], "a"), annotations)
+KEY = "a/frame_000/00000"
 
 
-def test_unusable_keys_are_reported():
-    key = "a/frame_000/00000"
-    for keys, annotations, message in (
-        (["a/00000"], music([key]), "'a/00000' of a map"),
-        ([key, f"{key}.jpg"], music([key]), "of the same frame"),
-        ([key], music([key], empty=(key,)), "annotates all 1 frames with a map as empty"),
-    ):
-        with pytest.raises(UserError, match=message):
-            match_frames(keys, annotations)
+@pytest.mark.parametrize(
+    ("keys", "annotations", "message"),
+    [
+        (["a/00000"], music([KEY]), "'a/00000' of a map"),
+        ([KEY, f"{KEY}.jpg"], music([KEY]), "of the same frame"),
+        ([KEY], music([KEY], empty=(KEY,)), "annotates all 1 frames with a map as empty"),
+        # An example of each side is shown.
+        ([KEY], music(second(0, [0], "b")), f"maps of '{KEY}', and annotations of 'b/frame_000/00000'"),
+        ([KEY], clips({"b": SOME}), f"maps of '{KEY}', and annotations of 'b'"),
+    ],
+)
+def test_unusable_keys_and_runs_without_any_match_are_reported(keys, annotations, message):
+    with pytest.raises(UserError, match=message):
+        match_frames(keys, annotations)

@@ -7,7 +7,7 @@ import pytest
 
 from common.errors import UserError
 from data.dmc_pkl import read_distances
-from metrics.runs import negatives, roc_auc
+from metrics.runs import Run, negatives, roc_auc
 from metrics.table import figures_table
 
 
@@ -40,10 +40,11 @@ def test_roc_auc_uses_all_audio_clusters_of_the_frames_in_both_runs():
 
 def test_negatives_have_the_name_and_folder_of_their_run():
     names = "x/dmc.pkl x/dmc_noise.pkl x/dmc_silence.pkl dmc_noise.pkl y/dmc_silence.pkl x/dmc2.pkl"
-    own, noise, silence, *others = map(Path, names.split())
-    assert negatives([noise, own, *others, silence]) == {own: {"noise": noise, "silence": silence}}
-    assert negatives([own, *others]) == negatives([noise, silence]) == {}
-    assert negatives([own, noise.absolute()]) == {own: {"noise": noise.absolute()}}
+    own, noise, silence, *others = (Run(Path(name), {}, None) for name in names.split())
+    assert negatives([noise, own, *others, silence]) == [(own, "noise", noise), (own, "silence", silence)]
+    assert negatives([own, *others]) == negatives([noise, silence]) == []
+    absolute = Run(noise.path.absolute(), {}, None)
+    assert negatives([own, absolute]) == [(own, "noise", absolute)]
 
 
 def test_a_table_is_aligned_and_shows_missing_figures():

@@ -1,7 +1,5 @@
 """Scores of one map: cases worked out by hand, and functions written another way."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
@@ -50,12 +48,6 @@ def test_a_constant_map_predicts_all_if_it_is_positive_else_nothing(value, all_o
         assert consensus_iou(area, np.zeros((SIZE, SIZE))) == iou(area, area) == 0
 
 
-def test_iou_by_hand():
-    top = mask(slice(0, 112), slice(None))
-    assert iou(LEFT, top) == pytest.approx(1 / 3)  # a quarter of the frame in both, three quarters in either
-    assert (iou(LEFT, LEFT), iou(LEFT, ~LEFT)) == (1, 0)
-
-
 def test_a_box_contains_the_pixels_whose_centers_lie_in_it():
     assert box_pixels([0, 0, 1, 1]) == (slice(0, 224), slice(0, 224))
     assert box_pixels([0.25, 0.5, 0.75, 1]) == (slice(112, 224), slice(56, 168))
@@ -98,16 +90,10 @@ def test_tied_pixels_point_in_part_and_pixels_that_differ_only_by_rounding_are_t
     assert np.argwhere(predict(heat, 0.5).peak)[:, 1].tolist() == [110, 111, 112]
 
 
-def sum_of_trapezoids(ious: np.ndarray) -> float:
-    shares = [sum(value >= i / 20 for value in ious) / len(ious) for i in range(21)]
-    return sum((a + b) / 2 * 0.05 for a, b in itertools.pairwise(shares))
-
-
 def test_the_area_under_the_curve_is_the_sum_of_its_trapezoids():
-    ious = np.random.default_rng(0).random(100)
-    assert scores.area_under_curve(ious) == pytest.approx(sum_of_trapezoids(ious))
-    for value, area in ((1, 1), (0, 0.025), (0.5, 0.525)):  # every frame reaches the threshold 0
-        assert scores.area_under_curve(np.full(3, value)) == pytest.approx(area)
+    # Every frame reaches the threshold 0. Half of the step counts in which the share falls.
+    for ious, area in ([1], 1), ([0], 0.025), ([0.5], 0.525), ([0.5, 0.52, 0.99], (0.525 * 2 + 0.975) / 3):
+        assert scores.area_under_curve(np.array(ious)) == pytest.approx(area)
 
 
 def test_an_iou_equal_to_the_threshold_reaches_it():
@@ -118,12 +104,7 @@ def test_an_iou_equal_to_the_threshold_reaches_it():
 
 def test_the_match_of_objects_and_maps_has_the_largest_sum():
     assert match_objects(np.array([[0.6, 0.5], [0.5, 0.1]])).tolist() == [1, 0]  # greedily it would be 0, 1
-    rng = np.random.default_rng(0)
-    for objects, maps in itertools.product((1, 2, 3), (2, 3)):
-        ious = rng.random((objects, maps))
-        padded = np.pad(ious, ((0, 3 - objects), (0, 3 - maps)))
-        best = max(sum(padded[i, j] for i, j in enumerate(order)) for order in itertools.permutations(range(3)))
-        assert np.isclose(matched_values(ious, match_objects(ious)).sum(), best)
+    assert match_objects(np.array([[0.1, 0.2, 0.9]])).tolist() == [2]
 
 
 def test_an_object_without_a_map_counts_0():
