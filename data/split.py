@@ -24,11 +24,7 @@ PAIRABLE = 2  # videos that a list for training or validation needs: a negative 
 
 
 def sizes(count: int, val: float, test: float) -> tuple[int, int]:
-    """Return the numbers of videos for validation and test; from 5 videos on, all lists are usable.
-
-    Raises:
-        UserError: there are too few videos for three lists, or none are left for training.
-    """
+    """Return the numbers of videos for validation and test; from 5 videos on, all lists are usable."""
     if count < len(LIST_NAMES):
         raise UserError(f"{count} videos are too few for three lists")
     in_val = max(PAIRABLE if count > 2 * PAIRABLE else 1, round(val * count)) if val else 0
@@ -41,23 +37,15 @@ def sizes(count: int, val: float, test: float) -> tuple[int, int]:
 def spread(names: Sequence[str], count: int, offset: float) -> list[str]:
     """Take `count` names at equal distances, so that each class, a run of `names`, gives its share.
 
-    Args:
-        names: ordered by class.
-        count: how many to take.
-        offset: of the first one, in [0, 1) of the distance.
+    `offset` is the place of the first one, in [0, 1) of the distance.
     """
     return [names[int((index + offset) * len(names) / count)] for index in range(count)]
 
 
 def split(names: Iterable[str], labels: dict[str, str], val: float, test: float, seed: int) -> dict[str, list[str]]:
-    """Draw the names of the three lists, disjoint, with each class in proportion.
+    """Draw the names of the three lists, disjoint, with each class in proportion; `val` and `test` are fractions.
 
-    Args:
-        names: the videos.
-        labels: class by name or ID (see `label_of`); videos without a label are one more class.
-        val: fraction of the videos for validation.
-        test: fraction of the videos for the test.
-        seed: of the draw.
+    `labels` are as for `label_of`; videos without a label are one more class.
     """
     rng = np.random.default_rng(seed)
     names = sorted(names)
@@ -83,12 +71,9 @@ def fraction(text: str) -> float:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = new_parser(__doc__)
-    parser.add_argument(
-        "--val", type=fraction, default=0.12, help="fraction of the videos for validation (default: 0.12)"
-    )
-    parser.add_argument(
-        "--test", type=fraction, default=0.17, help="fraction of the videos for the test (default: 0.17)"
-    )
+    for option, default, purpose in (("--val", 0.12, "validation"), ("--test", 0.17, "the test")):
+        help_text = f"fraction of the videos for {purpose} (default: {default})"
+        parser.add_argument(option, type=fraction, default=default, help=help_text)
     parser.add_argument(
         "--labels",
         type=Path,
@@ -101,11 +86,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def check_own_lists(data_dir: Path, existing: dict[str, Path]) -> None:
-    """Print the sizes of the data set's own lists.
-
-    Raises:
-        UserError: a list is missing or unreadable, or a video is in two.
-    """
+    """Print the sizes of the data set's own lists, which must be three and disjoint."""
     if missing := [f"{name}.txt" for name in LIST_NAMES if name not in existing]:
         has, lacks = " and ".join(path.name for path in existing.values()), " and ".join(missing)
         raise UserError(f"{data_dir} has {has} but no {lacks}: write it yourself, or --force draws all three anew")
@@ -124,11 +105,7 @@ def check_own_lists(data_dir: Path, existing: dict[str, Path]) -> None:
 
 
 def write_lists(options: argparse.Namespace) -> None:
-    """Draw the lists and write them.
-
-    Raises:
-        UserError: there are no videos, or a list cannot hold the name of one.
-    """
+    """Draw the lists and write them."""
     names = list(videos_by_name(options.data_dir))
     if not names:
         remedy = f"put some there, or make the demo set with {command('data/make_demo.py', options.data_dir)}"
@@ -145,19 +122,13 @@ def write_lists(options: argparse.Namespace) -> None:
     if min(len(lists["train"]), len(lists["val"])) < PAIRABLE:
         print(f"Training needs at least {PAIRABLE} videos in train.txt and in val.txt: add videos, then --force.")
     if labels:
-        print(labels_summary(names, labels, labels_path))
-
-
-def labels_summary(names: Sequence[str], labels: dict[str, str], labels_path: Path) -> str:
-    """Return one line that compares the labels with the videos."""
-    identities = {*names, *map(identity_of, names)}
-    gone = sum(identity not in identities for identity in labels)
-    classes = {label_of(name, labels) for name in names} - {""}
-    unlabelled = sum(not label_of(name, labels) for name in names)
-    return (
-        f"{labels_path} names {len(labels)} videos, {gone} of them gone; the lists hold {len(classes)} classes in "
-        f"proportion" + (f", {unlabelled} videos have no label" if unlabelled else "")
-    )
+        gone = len(labels.keys() - {*names, *map(identity_of, names)})
+        classes = [label_of(name, labels) for name in names]
+        note = f", {classes.count('')} videos have no label" if "" in classes else ""
+        print(
+            f"{labels_path} names {len(labels)} videos, {gone} of them gone; the lists hold {len({*classes} - {''})} "
+            f"classes in proportion{note}"
+        )
 
 
 def keep_or_write(options: argparse.Namespace) -> None:
