@@ -1,12 +1,14 @@
-"""Decodes the audio of a video or audio file to mono and aligns it to the video by time stamps."""
+"""Decodes audio to mono, aligned to the video by time stamps: a whole file, or windows around instants."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import av
 import librosa
 import numpy as np
+import soxr
 
 from common.errors import MediaError
 from data.media.container import (
@@ -21,6 +23,8 @@ from data.media.container import (
 from data.media.notes import note
 
 GAP_SECONDS = 0.05  # time stamps stray less by rounding; beyond, audio is really missing or doubled
+LEVEL_SECONDS = 0.25  # a level is taken over this time; over less, a rest between two notes would be silence
+FLOOR_DECIBELS = -120.0  # the level of digital silence
 
 
 @dataclass(frozen=True)
@@ -113,3 +117,74 @@ def whole_seconds(audio: Audio, rate: int) -> tuple[int, np.ndarray]:
     samples = np.concatenate([np.zeros(silence, np.float32), samples])
     seconds = len(samples) // rate
     return first_second, samples[: seconds * rate].reshape(seconds, rate)
+
+
+class AudioWindow:
+    """The audio of `stream_audio` around instants, which must not go back. Outside the audio there is silence.
+
+    It holds few seconds in memory; its samples are those of `whole_seconds`.
+    """
+
+    def __init__(self, pieces: Iterable[Audio], rate: int) -> None:
+        self._rate = rate
+        self._chunks = _resampled(pieces, rate)
+        self._first, self._samples = 0, np.zeros(0, np.float32)
+        self._ended = False
+
+    def second(self, time: float) -> np.ndarray:
+        """Return the second centered at `time`, in seconds of the video: float32 [rate].
+
+        Near the start and the end of the audio, return its first or last whole second.
+        """
+        start = max(0, round(time * self._rate) - self._rate // 2)
+        self._read(start, start + self._rate)
+        if self._ended:
+            start = max(0, min(start, self._end - self._rate))
+        return self._between(start, start + self._rate)
+
+    def level(self, time: float) -> float:
+        """Return the root mean square around `time` in decibels of full scale, at least -120."""
+        start, stop = (round((time + side * LEVEL_SECONDS / 2) * self._rate) for side in (-1, 1))
+        start = max(0, start)
+        self._read(start, stop)
+        power = np.mean(np.square(self._between(start, stop), dtype=np.float64))
+        return max(FLOOR_DECIBELS, 10 * float(np.log10(power))) if power > 0 else FLOOR_DECIBELS
+
+    @property
+    def _end(self) -> int:
+        return self._first + len(self._samples)
+
+    def _read(self, start: int, stop: int) -> None:
+        """Read up to sample `stop`; samples more than a second before `start` are not needed any more."""
+        while self._end < stop and not self._ended:
+            first, chunk = next(self._chunks, (0, None))
+            if chunk is None:
+                self._ended = True
+                return
+            if not len(self._samples):
+                self._first = first
+            dropped = max(0, min(len(self._samples), start - self._rate - self._first))
+            self._samples = np.concatenate([self._samples[dropped:], chunk])
+            self._first += dropped
+
+    def _between(self, start: int, stop: int) -> np.ndarray:
+        """Return samples [start, stop), with silence outside the audio."""
+        samples = np.zeros(stop - start, np.float32)
+        first, end = max(start, self._first), min(stop, self._end)
+        if first < end:
+            samples[first - start : end - start] = self._samples[first - self._first : end - self._first]
+        return samples
+
+
+def _resampled(pieces: Iterable[Audio], rate: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the index of the first sample and the samples of each piece at `rate`, from the start of the video on."""
+    end = Audio(np.zeros(0, np.float32), rate, 0.0)  # there the resampler gives what it still holds
+    resampler = None
+    for piece in itertools.chain(pieces, [end]):
+        if resampler is None:
+            resampler, index = soxr.ResampleStream(piece.rate, rate, 1, quality="HQ"), round(piece.start * rate)
+        samples = resampler.resample_chunk(np.ascontiguousarray(piece.samples), last=piece is end)
+        before = max(0, -index)
+        if before < len(samples):
+            yield index + before, samples[before:]
+        index += len(samples)

@@ -14,8 +14,7 @@ import torch
 from tqdm import tqdm
 
 from common.errors import MediaError, UserError
-from data.media.audio import stream_audio
-from data.media.audio_stream import AudioWindow
+from data.media.audio import AudioWindow, stream_audio
 from data.media.container import open_media
 from data.media.spectrogram import SAMPLE_RATE
 from data.media.video import open_video

@@ -1,5 +1,7 @@
-"""The audio of files of many kinds: what librosa loads, and aligned to the video."""
+"""The audio of files of many kinds is what librosa loads, aligned to the video; windows of it equal the whole."""
 
+import tracemalloc
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import av
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 
 from common.errors import MediaError, MediaWarning
-from data.media.audio import audio_of_name, audio_of_video, whole_seconds
+from data.media.audio import Audio, AudioWindow, audio_of_name, audio_of_video, stream_audio, whole_seconds
 from tests.fixtures.media import click, noise, remux, write_media
 
 RATE = 16_000
@@ -119,3 +121,82 @@ def test_a_separate_audio_file_is_preferred_to_the_audio_of_the_video(tmp_path):
     video = write_media(tmp_path / "a.mkv", frames=50, sound=noise(2, seed=1), audio_codec="flac")
     separate = write_media(tmp_path / "a.flac", sound=click(0.5, 2), audio_codec="flac")
     assert not audio_of_name([video], separate).samples[: RATE // 4].any()
+
+
+def pieces(samples: np.ndarray, rate: int, start: float = 0.0) -> Iterator[Audio]:
+    """Audio in pieces of awkward sizes, one empty and one longer than a second."""
+    begin, sizes = 0, (1024, 1, 0, 333, rate + rate // 3)
+    while begin < len(samples):
+        for size in sizes:
+            yield Audio(samples[begin : begin + size], rate, start + begin / rate)
+            begin += size
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("start", [-0.3, 0.0, 0.7, 2.4])
+def test_whole_seconds_equal_those_of_the_whole_audio_resampled_at_once(rate, start):
+    samples = noise(6.4, rate, seed=rate)
+    first, seconds = whole_seconds(Audio(samples, rate, start), RATE)
+    window = AudioWindow(pieces(samples, rate, start), RATE)
+    assert len(seconds) >= 6
+    for second, expected in enumerate(seconds, first):
+        np.testing.assert_allclose(window.second(second + 0.5), expected, rtol=0, atol=1e-6)
+
+
+def test_the_window_is_centered_and_stays_within_the_audio_at_both_ends():
+    samples = noise(3.5)
+    window = AudioWindow(pieces(samples, RATE), RATE)
+    for time, begin in ((0, 0), (0.2, 0), (0.5, 0), (0.75, 0.25), (1.3, 0.8), (2.9, 2.4), (3.4, 2.5), (3.6, 2.5)):
+        found = window.second(time)
+        np.testing.assert_array_equal(found, samples[round(begin * RATE) :][:RATE], err_msg=str(time))
+
+
+@pytest.mark.parametrize("samples", [noise(0.4), noise(0)], ids=["short", "none"])
+def test_audio_shorter_than_a_second_is_completed_with_silence(samples):
+    window = AudioWindow(pieces(samples, RATE), RATE)
+    expected = np.pad(samples, (0, RATE - len(samples)))
+    for time in (0, 0.3, 5.0):
+        np.testing.assert_array_equal(window.second(time), expected)
+    assert window.level(5.0) == -120
+
+
+def test_the_level_is_the_root_mean_square_in_decibels_of_full_scale():
+    time = np.arange(4 * RATE) / RATE
+    samples = (np.sin(2 * np.pi * 500 * time) * np.where(time < 2, 1, 0.01)).astype(np.float32)
+    samples[3 * RATE :] = 0
+    window = AudioWindow(pieces(samples, RATE), RATE)
+    levels = [window.level(at) for at in (0, 1, 2.5, 3.1, 3.14, 9)]  # at 3.1 a tenth of the time has audio
+    assert levels == pytest.approx([-3.01, -3.01, -43.01, -53.01, -120, -120], abs=0.05)
+
+
+def test_each_piece_of_a_file_starts_where_the_one_before_ends(tmp_path):
+    path = write_media(tmp_path / "a.mp4", frames=75, sound=noise(3, 44_100), sound_rate=44_100)
+    parts = list(stream_audio(path, 0.0))
+    ends = [piece.start + len(piece.samples) / piece.rate for piece in parts]
+    assert len(parts) > 10 and [piece.start for piece in parts[1:]] == pytest.approx(ends[:-1])
+
+
+def peak_memory(seconds: int, times: Iterable[float]) -> int:
+    """Peak bytes while a window goes through audio of 48 kHz."""
+    chunk = noise(1, 48_000)
+    window = AudioWindow((Audio(chunk, 48_000, float(second)) for second in range(seconds)), RATE)
+    tracemalloc.start()
+    for time in times:
+        window.level(time)
+        window.second(time)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_memory_grows_neither_with_the_length_of_the_audio_nor_with_a_leap():
+    usual = peak_memory(60, range(60))
+    assert peak_memory(600, range(600)) < usual + 200_000  # at 16 kHz the audio has 38 MB
+    assert peak_memory(600, [0.5, 550.5]) < usual + 200_000
+
+
+def test_a_leap_skips_audio():
+    samples = noise(9)
+    window = AudioWindow(pieces(samples, RATE), RATE)
+    for second in (0, 7):
+        np.testing.assert_array_equal(window.second(second + 0.5), samples[second * RATE :][:RATE])
