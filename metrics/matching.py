@@ -85,11 +85,10 @@ def _match_music(maps_of: dict[str, list[Frame]], annotations: Annotations) -> F
     by_rank = missing = between = 0
     for video, maps in maps_of.items():
         truths = truths_of.get(video, [])
-        matched, ranked = match_video(maps, truths)
+        matched, ranked, sparse = match_video(maps, truths)
         found |= {frame: annotations.frames[truth] for truth, frame in matched.items()}
         by_rank += sum(annotated[truth] for truth in ranked)
         lost = [truth.second for truth in truths if truth not in matched and annotated[truth]]
-        sparse = sparse_seconds(truths)
         missing += sum(second in sparse for second in lost)
         between += sum(second not in sparse for second in lost)
     return found, {
@@ -101,11 +100,12 @@ def _match_music(maps_of: dict[str, list[Frame]], annotations: Annotations) -> F
     }
 
 
-def match_video(maps: Collection[Frame], truths: Collection[Frame]) -> tuple[dict[Frame, Frame], set[Frame]]:
-    """Annotated -> extracted frame of one video; and the annotated frames that were matched by rank."""
-    extracted = set(maps)
-    by_index = {frame.index: frame for frame in sorted(extracted, reverse=True)}
-    matched = {truth: truth for truth in truths if truth in extracted}  # the same second and index come first
+def match_video(maps: Collection[Frame], truths: Collection[Frame]) -> tuple[dict[Frame, Frame], set[Frame], set[int]]:
+    """Annotated -> extracted frame of one video; the annotated frames matched by rank; the sparse seconds."""
+    extracted, annotated = _group(sorted(maps), "second"), _group(sorted(truths), "second")
+    sparse = {second for second, frames in annotated.items() if len(frames) <= FRAMES_PER_SECOND}
+    by_index = {frame.index: frame for frame in sorted(maps, reverse=True)}
+    matched = {truth: truth for truth in set(truths) & set(maps)}  # the same second and index come first
     used = set(matched.values())
     for truth in sorted(truths):
         candidate = by_index.get(truth.index)
@@ -113,34 +113,17 @@ def match_video(maps: Collection[Frame], truths: Collection[Frame]) -> tuple[dic
             matched[truth] = candidate
             used.add(candidate)
 
-    at_rank = _match_by_rank(maps, truths)
-    sparse = sparse_seconds(truths)
-    seconds = {frame.second for frame in maps}
-    possible = min(
-        sum(truth.second in sparse and truth.second in seconds for truth in truths),
-        sum(frame.second in sparse for frame in maps),
-    )
+    both = sparse & extracted.keys()
+    at_rank = {
+        truth: frame for second in both for truth, frame in zip(annotated[second], extracted[second], strict=False)
+    }
+    possible = min(sum(len(frames[second]) for second in both) for frames in (extracted, annotated))
     if 2 * sum(truth.second in sparse for truth in matched) < possible:  # these are coincidences
         matched = {t: frame for t, frame in matched.items() if t.second not in sparse or at_rank.get(t) == frame}
         used = set(matched.values())
 
     ranked = {truth for truth, frame in at_rank.items() if truth not in matched and frame not in used}
-    return matched | {truth: at_rank[truth] for truth in ranked}, ranked
-
-
-def sparse_seconds(truths: Collection[Frame]) -> set[int]:
-    """Seconds of one video with no more annotated frames than are extracted."""
-    return {second for second, frames in _group(sorted(truths), "second").items() if len(frames) <= FRAMES_PER_SECOND}
-
-
-def _match_by_rank(maps: Collection[Frame], truths: Collection[Frame]) -> dict[Frame, Frame]:
-    """Annotated -> extracted frame of the same rank within the second."""
-    extracted, annotated = _group(sorted(maps), "second"), _group(sorted(truths), "second")
-    return {
-        truth: frame
-        for second in sparse_seconds(truths) & extracted.keys()
-        for truth, frame in zip(annotated[second], extracted[second], strict=False)
-    }
+    return matched | {truth: at_rank[truth] for truth in ranked}, ranked, sparse
 
 
 def _group(frames: Collection[Frame], field: str) -> dict:

@@ -42,7 +42,7 @@ def test_the_same_index_is_matched_also_from_a_neighboring_second():
 
 def test_a_copy_of_another_frame_rate_is_matched_by_rank_within_the_second():
     maps, truths = sampled(25, range(60), AT_25), sampled(30, range(60), AT_30)
-    matched, by_rank = match_video(maps, truths)
+    matched, by_rank, _ = match_video(maps, truths)
     # Some indices exist in both by coincidence, such as 150, which is second 5 of one and second 6 of the other.
     assert {frame.index for frame in maps} & {frame.index for frame in truths} > {0, 150}
     assert matched == dict(zip(truths, maps, strict=True))
@@ -59,7 +59,7 @@ def test_a_copy_of_another_frame_rate_is_matched_by_rank_within_the_second():
 )
 def test_the_same_frame_rate_is_matched_by_index_even_if_frames_are_missing(extracted, annotated):
     maps, truths = sampled(30, range(10), extracted), sampled(30, range(10), annotated)
-    matched, by_rank = match_video(maps, truths)
+    matched, by_rank, _ = match_video(maps, truths)
     assert matched == {frame: frame for frame in set(maps) & set(truths)} and not by_rank
 
 
