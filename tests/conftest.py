@@ -1,9 +1,13 @@
-"""What all tests share, said before PyTorch is loaded: how threads wait for one another, and that Ctrl-C is heard."""
+"""What all tests share: how threads wait for one another, that Ctrl-C is heard, and what tests of trainings need."""
 
 import os
 import signal
+from pathlib import Path
 
-# As in location_dmc.py: `make test` has two processes, whose threads would else spin in each other's way.
+import pytest
+
+# As in location_dmc.py, before PyTorch is loaded: `make test` has two processes, whose threads would else spin in each
+# other's way.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 # A shell that starts the tests in the background has it ignored, and so would all programs that they start.
@@ -14,3 +18,23 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_collection_modifyitems(items):
     """The longest files first: a process would otherwise end alone with them."""
     items.sort(key=lambda item: item.path.name not in ("test_learning.py", "test_parallel.py"))
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Networks have small backbones."""
+    from tests.fixtures.small_network import small_backbones
+
+    with small_backbones():
+        yield
+
+
+@pytest.fixture(scope="session")
+def training_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A set to train on and to test, with noise and silence; read only."""
+    from tests.fixtures.sample_set import add_negatives, make_set
+
+    folder = tmp_path_factory.mktemp("set")
+    make_set(folder, train=4, val=2, test=2, seconds=2)
+    add_negatives(folder)
+    return folder

@@ -14,11 +14,8 @@ def fail(error: BaseException) -> None:
     ("error", "status", "message"),
     [
         (UserError("a.txt is empty: fill it"), 1, "name: a.txt is empty: fill it\n"),
-        (
-            PermissionError(13, "Permission denied", "a.txt"),
-            1,
-            "name: cannot read or write a.txt (Permission denied)\n",
-        ),
+        (FloatingPointError("no finite distances"), 1, "name: no finite distances\n"),
+        (PermissionError(13, "no", "a.txt"), 1, "name: cannot read or write a.txt (no)\n"),
         (OSError("disk full"), 1, "name: cannot read or write a file (disk full)\n"),
         (KeyboardInterrupt(), 130, "name: run it again\n"),
     ],

@@ -1,7 +1,6 @@
 """The program as a process: kills, permissions, packages that a training does without."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.permissions import obey_permissions
-from tests.fixtures.sample_set import make_set
 from tests.fixtures.training_run import logged_numbers, run, same_weights, small_arguments, weights_of
 from training.checkpoint import read_checkpoint
 
@@ -19,28 +17,13 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("set")
-    make_set(folder, train=4, val=2, test=1, seconds=2)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def trained(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished training of two epochs; read only."""
-    out = tmp_path_factory.mktemp("run") / "dmc"
-    assert run(data_dir, out, "--epoch", "2") == 0
-    return out
-
-
 @pytest.mark.parametrize(
     ("sign", "status", "workers"), [(signal.SIGTERM, 130, "2"), (signal.SIGKILL, -9, "0")], ids=["SIGTERM", "SIGKILL"]
 )
-def test_a_killed_training_resumes_to_the_same_end(trained, data_dir, tmp_path, sign, status, workers):
+def test_a_killed_training_resumes_to_the_same_end(training_set, tmp_path, sign, status, workers):
     out = tmp_path / "run"
     command = [sys.executable, str(ROOT / "location_dmc.py")]
-    command += small_arguments(data_dir, out, "--epoch", "500", "--num_threads", workers)
+    command += small_arguments(training_set, out, "--epoch", "500", "--num_threads", workers)
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -54,20 +37,21 @@ def test_a_killed_training_resumes_to_the_same_end(trained, data_dir, tmp_path, 
         assert "--resume 1 resumes" in errors and "Traceback" not in errors
     done = read_checkpoint(out / "last.pth").state["epoch"]
     assert 0 < done < 500
-    end = str(max(2, done + 1))
-    assert run(data_dir, out, "--resume", "1", "--epoch", end) == 0
+    end = str(done + 1)
+    assert run(training_set, out, "--resume", "1", "--epoch", end) == 0
     assert not list(out.glob(".*"))  # of a kill while a file was written
     reference = tmp_path / "reference"
-    shutil.copytree(trained, reference)
-    assert run(data_dir, reference, "--resume", "1", "--epoch", end) == 0
+    assert run(training_set, reference, "--epoch", end) == 0
     assert same_weights(weights_of(out), weights_of(reference))
     assert logged_numbers(out) == logged_numbers(reference)
 
 
-def test_unwritable_results_are_told_before_the_training(data_dir, tmp_path):
+def test_unwritable_results_are_told_before_the_training(training_set, tmp_path):
     (tmp_path / "fixed").mkdir(mode=0o555)
     fixed = str(tmp_path / "fixed/dmc")
-    arguments = [small_arguments(data_dir, tmp_path / "run", "--epoch", "1", o, fixed) for o in ("--out", "--dmc_pkl")]
+    arguments = [
+        small_arguments(training_set, tmp_path / "run", "--epoch", "1", o, fixed) for o in ("--out", "--dmc_pkl")
+    ]
     code = f"import location_dmc\nprint([location_dmc.main(arguments) for arguments in {arguments!r}])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, preexec_fn=obey_permissions
@@ -77,13 +61,13 @@ def test_unwritable_results_are_told_before_the_training(data_dir, tmp_path):
     assert len(errors) == 2 and all("fixed" in line for line in errors) and "Traceback" not in done.stderr
 
 
-def test_a_training_needs_neither_librosa_nor_pyav_nor_packages_that_draw(data_dir, tmp_path):
+def test_a_training_needs_neither_librosa_nor_pyav_nor_packages_that_draw(training_set, tmp_path):
     code = (
         "import sys\n"
         "missing = ['av', 'librosa', 'soxr', 'numba', 'matplotlib', 'tensorboard']\n"
         "sys.modules.update(dict.fromkeys(missing))  # as if they were not installed\n"
         "import location_dmc\n"
-        f"sys.exit(location_dmc.main({small_arguments(data_dir, tmp_path / 'run', '--epoch', '1')!r}))"
+        f"sys.exit(location_dmc.main({small_arguments(training_set, tmp_path / 'run', '--epoch', '1')!r}))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -10,19 +10,12 @@ import torch
 
 from common.errors import UserError
 from data.layout import audio_frames_dir
-from tests.fixtures.sample_set import make_set
+from training import batches
 from training.batches import set_window, test_loader, train_and_val_loaders
 from training.options import merge_options
 
 test_loader.__test__ = False  # a function of the program, not a test
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("set")
-    make_set(folder, train=3, val=2, test=2, seconds=2)
-    return folder
 
 
 def build_options(data_dir: Path, **others: object) -> Namespace:
@@ -31,33 +24,68 @@ def build_options(data_dir: Path, **others: object) -> Namespace:
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_batches_for_a_gpu_lie_in_pinned_memory_and_get_their_color_jitter_there(data_dir, device):
-    options = build_options(data_dir)
+def test_batches_for_a_gpu_lie_in_pinned_memory_and_get_their_color_jitter_there(training_set, device):
+    options = build_options(training_set)
     for loader in train_and_val_loaders(options, torch.device(device)):
         assert loader.loader.pin_memory == loader.loader.dataset.jitter_later == (device == "cuda")
     assert test_loader(options, torch.device(device)).loader.pin_memory == (device == "cuda")
 
 
-def test_accumulate_bounds_the_samples_at_a_time_in_validation_and_testing_too(data_dir):
-    options = build_options(data_dir, accumulate=3)
+def test_accumulate_bounds_the_samples_at_a_time_in_validation_and_testing_too(training_set):
+    options = build_options(training_set, accumulate=3)
     loaders = train_and_val_loaders(options, CPU)
     assert [max(len(batch["frame"]) for batch in loader) for loader in loaders] == [2, 2]
     assert {len(batch["keys"]) for batch in test_loader(options, CPU)} == {4}  # a second stays together
 
 
-def test_recipes_set_the_size_of_frames(data_dir):
-    options = build_options(data_dir, set=["image_size=48", "test_scale=1.5"])
+def test_recipes_set_the_size_of_frames(training_set):
+    options = build_options(training_set, set=["image_size=48", "test_scale=1.5"])
     train_loader, _ = train_and_val_loaders(options, CPU)
     assert next(iter(train_loader))["frame"].shape[2:] == (48, 48)
     assert next(iter(test_loader(options, CPU)))["frames"].shape[2:] == (72, 72)
 
 
-def test_a_video_without_audio_is_counted_and_the_others_are_used(data_dir, tmp_path, capsys):
-    shutil.copytree(data_dir, tmp_path, dirs_exist_ok=True)
+@pytest.mark.parametrize(("spare", "val_is_cached"), [(0, True), (-1, False)])
+def test_memory_for_training_frames_is_not_free_for_validation_frames(
+    training_set, monkeypatch, capsys, spare, val_is_cached
+):
+    # Without augmentation a frame takes 3 * 32 * 32 bytes in both lists.
+    options = build_options(training_set, cache=1, enable_img_augmentation=0)
+    monkeypatch.setattr(batches, "memory_to_spend", lambda: (4 + 2) * 2 * 4 * 3 * 32 * 32 + spare)
+    train, val = (loader.loader.dataset.cache for loader in train_and_val_loaders(options, CPU))
+    assert train is not None and (val is not None) == val_is_cached
+    assert capsys.readouterr().out.count("do not fit") == (not val_is_cached)
+
+
+def test_without_the_cache_no_memory_is_taken(training_set):
+    loaders = train_and_val_loaders(build_options(training_set, cache=0), CPU)
+    assert [loader.loader.dataset.cache for loader in loaders] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("train_list", "without", "message"),
+    [
+        (None, "", r"no list .*train\.txt: python3 data/split\.py --data_dir"),
+        ("\n", "", r"train\.txt is empty: draw it with python3 data/split\.py .* --force"),
+        ("train0\n", "", r"the train list has one usable video, .* python3 data/split\.py .* --force"),
+        ("train0\n", "audio_frames", r"has frames and spectrograms .*data/cut_video\.py .* and .*data/cut_audio\.py"),
+        ("train0\n", "video_frames", r"has frames and spectrograms .*data/cut_video\.py .* and .*data/cut_audio\.py"),
+    ],
+)
+def test_bad_data_is_a_sentence_with_the_remedy(training_set, tmp_path, train_list, without, message):
+    shutil.copytree(training_set, tmp_path / "set", ignore=shutil.ignore_patterns("train.txt", without))
+    if train_list is not None:
+        (tmp_path / "set/train.txt").write_text(train_list)
+    with pytest.raises(UserError, match=message):
+        train_and_val_loaders(build_options(tmp_path / "set"), CPU)
+
+
+def test_a_video_without_audio_is_counted_and_the_others_are_used(training_set, tmp_path, capsys):
+    shutil.copytree(training_set, tmp_path, dirs_exist_ok=True)
     shutil.rmtree(tmp_path / "audio_frames/train1")
     train_loader, _ = train_and_val_loaders(build_options(tmp_path), CPU)
     assert "1 videos lack frames or audio, as train1" in capsys.readouterr().out
-    assert len(train_loader.loader.dataset) == 4
+    assert len(train_loader.loader.dataset) == 3 * 2
 
 
 def test_a_fresh_training_takes_the_window_of_the_data_set_and_a_trained_network_keeps_its_own(tmp_path):

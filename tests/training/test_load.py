@@ -1,5 +1,6 @@
 """The weights that a training can start from. `test_old_checkpoints.py` tests `load_trained` on whole files."""
 
+import copy
 from dataclasses import replace
 from urllib.error import URLError
 
@@ -10,6 +11,7 @@ from torchvision.models import ResNet18_Weights, resnet18, resnet34
 from common.errors import UserError
 from models.dmc import DMC
 from models.recipes import IMPROVED, ORIGINAL
+from tests.fixtures.training_run import same_weights
 from training.load import load_visual_weights
 
 
@@ -24,9 +26,8 @@ def classifier() -> dict[str, torch.Tensor]:
 
 def has_weights(model: DMC, weights: dict[str, torch.Tensor]) -> bool:
     """Whether the visual backbone has all weights of the classifier but its last layer's."""
-    found = model.visual_net.state_dict()
     wanted = {name: value for name, value in weights.items() if not name.startswith("fc.")}
-    return found.keys() == wanted.keys() and all(torch.equal(found[name], wanted[name]) for name in wanted)
+    return same_weights(model.visual_net.state_dict(), wanted)
 
 
 @pytest.mark.parametrize(("padding", "headless"), [("zeros", False), ("replicate", True)])
@@ -34,10 +35,11 @@ def test_torchvisions_weights_become_the_visual_backbone_and_nothing_else_change
     weights = {name: value for name, value in classifier().items() if not (headless and name.startswith("fc."))}
     torch.save(weights, tmp_path / "resnet18.pth")
     model = DMC(replace(ORIGINAL, padding=padding))
-    others = {name: value.clone() for name, value in model.state_dict().items() if not name.startswith("visual_net")}
+    before = copy.deepcopy(model.state_dict())
     assert "resnet18.pth" in load_visual_weights(model, str(tmp_path / "resnet18.pth"))
     assert has_weights(model, weights)
-    assert all(torch.equal(model.state_dict()[name], value) for name, value in others.items())
+    after = model.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before if not name.startswith("visual_net"))
 
 
 def test_a_local_backbone_takes_the_middle_of_the_kernels_and_leaves_layer4(tmp_path):
@@ -74,10 +76,10 @@ def test_weights_from_before_batchnorm_counted_batches_are_accepted(tmp_path):
 def test_weights_of_another_network_are_refused_and_change_nothing(tmp_path, weights, problem):
     torch.save(weights(), tmp_path / "other.pth")
     model = DMC(ORIGINAL)
-    before = {name: value.clone() for name, value in model.state_dict().items()}
+    before = copy.deepcopy(model.state_dict())
     with pytest.raises(UserError, match=f"other.pth.*{problem}"):
         load_visual_weights(model, str(tmp_path / "other.pth"))
-    assert all(torch.equal(model.state_dict()[name], value) for name, value in before.items())
+    assert same_weights(model.state_dict(), before)
 
 
 def test_a_missing_file_is_named(tmp_path):
