@@ -11,9 +11,6 @@ from common.errors import UserError
 from metrics.annotations import NO_CLASS, Annotations, Boxes, parse_frame
 from metrics.matching import Counts, match_frames
 from metrics.scores import (
-    CENTRED_DISC,
-    RANDOM_MAP,
-    WHOLE_FRAME,
     area_under_curve,
     centred_disc,
     consensus_iou,
@@ -104,9 +101,9 @@ def score_baselines(
     boxes, counts = match_frames(maps.keys(), annotations)
     rng = np.random.default_rng(seed)
     baselines = {
-        WHOLE_FRAME: dict.fromkeys(boxes, np.ones((1, 1, 1), np.float32)),
-        CENTRED_DISC: dict.fromkeys(boxes, centred_disc()[None]),
-        RANDOM_MAP: {key: rng.random((1, *maps[key].shape[1:]), np.float32) for key in boxes},
+        "whole frame": dict.fromkeys(boxes, np.ones((1, 1, 1), np.float32)),
+        "centred disc": dict.fromkeys(boxes, centred_disc()[None]),
+        "random map": {key: rng.random((1, *maps[key].shape[1:]), np.float32) for key in boxes},
     }
     rules = Rules(threshold, annotations.are_votes, several)
     return {name: Scores(_score_frames(same, 1, boxes, rules), counts) for name, same in baselines.items()}
@@ -186,7 +183,7 @@ def _score_frame(maps: np.ndarray, a_cluster: int, boxes: Boxes, rules: Rules) -
         classes = dict.fromkeys(name or NO_CLASS for name in boxes.classes)
         return FrameScore([Part(name, frame_iou, hit) for name in classes], frame_iou, hit)
 
-    sources = [whole] if a_cluster == 1 else [predict(heat, rules.threshold) for heat in matched]
+    sources = [predict(heat, rules.threshold) for heat in matched]
     names, corners = zip(*boxes.objects(), strict=True)
     masks = [union_mask(own) for own in corners]
     ious = np.array([[iou(source.area, mask) for source in sources] for mask in masks])  # [objects, maps]

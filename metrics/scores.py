@@ -19,10 +19,6 @@ TIED = 1e-6  # pixels that differ by less, relative to the maximum, share it: re
 QUIET = 0.2  # absolute, not a part of the maximum
 DISC_RADIUS = 65  # pixels
 
-WHOLE_FRAME = "whole frame"
-CENTRED_DISC = "centred disc"
-RANDOM_MAP = "random map"
-
 
 class Prediction(NamedTuple):
     """What a map predicts, bool [SIZE, SIZE] each."""

@@ -11,8 +11,6 @@ from data.layout import frame_file
 from data.media.container import packet_pts, single_file
 from data.media.video import TimesDiffer, decoded_pts, sample_frames
 
-JPEG_QUALITY = 95
-
 
 def cut_video(videos: list[Path], folder: Path, fps: int, short_side: int, threads: int) -> None:
     """Write the sample frames of one NAME into `folder`, all or none; for the arguments see `sample_frames`."""
@@ -34,4 +32,4 @@ def _write(frames: Iterable[tuple[int, int, Image.Image]], folder: Path) -> None
     for second, index, frame in frames:
         path = folder / frame_file(second, index)
         path.parent.mkdir(exist_ok=True)
-        frame.save(path, quality=JPEG_QUALITY)
+        frame.save(path, quality=95)

@@ -10,10 +10,6 @@ from data.layout import noise_file, silence_file, spectrogram_file
 from data.media.audio import audio_of_name, whole_seconds
 from data.media.spectrogram import SAMPLE_RATE, log_mel
 
-NOISE_SECONDS = 64
-NOISE_RMS = 0.1  # of full scale
-NOISE_SEED = 10
-
 
 def cut_audio(videos: list[Path], audio_file: Path | None, folder: Path, n_fft: int) -> None:
     """Write the spectrogram of each whole second of one NAME into `folder`, all or none; replace the folder."""
@@ -30,7 +26,7 @@ def cut_audio(videos: list[Path], audio_file: Path | None, folder: Path, n_fft: 
 def write_negatives(data_dir: Path, n_fft: int) -> None:
     """Write ``noise.npy``, 64 different seconds of white noise, and ``silence.npy``, one second; always the same."""
     # Every run writes them, which takes a moment, so that none is missing or has another window.
-    noise = np.random.default_rng(NOISE_SEED).standard_normal((NOISE_SECONDS, SAMPLE_RATE), np.float32) * NOISE_RMS
+    noise = np.random.default_rng(10).standard_normal((64, SAMPLE_RATE), np.float32) * 0.1  # of full scale
     silence = np.zeros((1, SAMPLE_RATE), np.float32)
     for path, seconds in ((noise_file(data_dir), noise), (silence_file(data_dir), silence)):
         with atomic_file(path) as partial, partial.open("wb") as file:

@@ -5,7 +5,6 @@ import pytest
 from metrics.annotations import read_annotations
 from metrics.evaluate import score_baselines, score_run, summary
 from metrics.runs import read_run
-from metrics.scores import CENTRED_DISC
 from tests.fixtures.sample_set import make_located_set, make_set
 from tests.fixtures.training_run import log_rows, run
 
@@ -31,7 +30,7 @@ def test_the_improved_recipe_points_at_the_sounding_object_far_more_often_than_t
     assert run(tmp_path, out, *options) == 0
     found, boxes = read_run(out / "dmc.pkl"), read_annotations(tmp_path / "boxes.json")
     scores = summary(score_run(found.maps, 1, boxes))
-    disc = summary(score_baselines(found.maps, boxes)[CENTRED_DISC])
+    disc = summary(score_baselines(found.maps, boxes)["centred disc"])
     assert scores["frames"] == 8 * 4 * 4
     assert scores["pointing"] > 0.7 > 0.45 > disc["pointing"]
     assert scores["iou_at_0.3"] > 0.7 > 0.5 > disc["iou_at_0.3"]
