@@ -28,26 +28,25 @@ def relative(heat: np.ndarray) -> np.ndarray:
     return heat / maximum if maximum > 0 else heat
 
 
-def overlay(frame: np.ndarray, heat: np.ndarray, colormap: str = COLORMAP, strength: float = STRENGTH) -> np.ndarray:
+def overlay(frame: np.ndarray, heat: np.ndarray, colormap: str = COLORMAP) -> np.ndarray:
     """A frame with a map over it, uint8 [H, W, 3].
 
     Args:
         frame: uint8 [H, W, 3], RGB.
         heat: float [h, w], clipped to 0 ... 1. 0 is transparent.
         colormap: a name of matplotlib.
-        strength: opacity where the map is 1.
     """
     levels = _levels(heat, *frame.shape[:2])
-    kept, added = _blend_tables(colormap, strength)
+    kept, added = _blend_tables(colormap)
     blended = frame * np.take(kept, levels, axis=0)  # uint16, in 1/256; `take` is faster than indexing
     blended += np.take(added, levels, axis=0)
     blended >>= 8
     return blended.astype(np.uint8)
 
 
-def colorize(heat: np.ndarray, height: int, width: int, colormap: str = COLORMAP) -> np.ndarray:
+def colorize(heat: np.ndarray, height: int, width: int) -> np.ndarray:
     """The colors of a map, float [h, w] in 0 ... 1, without a frame. Returns uint8 [height, width, 3]."""
-    return np.take(color_table(colormap), _levels(heat, height, width), axis=0)
+    return np.take(color_table(COLORMAP), _levels(heat, height, width), axis=0)
 
 
 def _levels(heat: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -71,21 +70,20 @@ def color_table(colormap: str) -> np.ndarray:
 
 
 @functools.cache
-def _blend_tables(colormap: str, strength: float) -> tuple[np.ndarray, np.ndarray]:
+def _blend_tables(colormap: str) -> tuple[np.ndarray, np.ndarray]:
     """For each level the factor of the frame and the summand, uint16 [LEVELS, 3] in 1/256."""
-    opacity = np.linspace(0, strength, LEVELS)[:, None]
+    opacity = np.linspace(0, STRENGTH, LEVELS)[:, None]
     kept = np.rint((1 - opacity) * 256).astype(np.uint16)
     added = color_table(colormap) * (256 - kept) + 128 * (kept < 256)  # 128 is half a step, for rounding
     return np.repeat(kept, 3, axis=1), added.astype(np.uint16)
 
 
-def draw_boxes(frame: np.ndarray, corners: np.ndarray, color: tuple[int, int, int] = WHITE) -> np.ndarray:
-    """A frame with outlines of boxes. Thin black lines on both sides keep them visible on any background.
+def draw_boxes(frame: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """A frame with white outlines of boxes. Thin black lines on both sides keep them visible on any background.
 
     Args:
         frame: uint8 [H, W, 3].
         corners: float [N, 4], x1, y1, x2, y2 as fractions of the frame, as in `metrics.annotations.Boxes`.
-        color: of the outlines.
     """
     drawn = frame.copy()
     height, width = frame.shape[:2]
@@ -94,7 +92,7 @@ def draw_boxes(frame: np.ndarray, corners: np.ndarray, color: tuple[int, int, in
     for x1, y1, x2, y2 in pixels:
         _outline(drawn, (x1 - 1, y1 - 1, x2 + 1, y2 + 1), line + 2, BLACK)
     for box in pixels:
-        _outline(drawn, box, line, color)
+        _outline(drawn, box, line, WHITE)
     return drawn
 
 

@@ -7,37 +7,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.dmc_pkl import csv_path, read_dmc, write_dmc
-from metrics.annotations import read_annotations
-from metrics.evaluate import score_run
-from tests.fixtures.report_set import GREY, KEYS, NAMES, SIZE, UNBOXED, hot_cell, make_frames, make_run, maps_of
+from data.dmc_pkl import csv_path
+from tests.fixtures.report_set import GREY, KEYS, NAMES, SIZE, UNBOXED, hot_cell, make_run, maps_of, pickled, scores_of
 from vis import draw, sheet
 from vis.overlay import WHITE
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("made") / "set"
-    make_frames(folder)
-    return folder
-
-
-@pytest.fixture
-def data_dir(made: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(made, tmp_path / "set")
-
-
-@pytest.fixture
-def dmc_pkl(tmp_path: Path) -> Path:
-    return make_run(tmp_path / "run")
-
-
 @pytest.fixture
 def rows(monkeypatch) -> list:
-    """Titles and rows of the sheet, which is not drawn."""
+    """Titles and rows of the sheet."""
     given = []
     monkeypatch.setattr(
-        draw, "contact_sheet", lambda titles, rows: given.extend([titles, *rows]) or Image.new("RGB", (9, 9))
+        draw, "contact_sheet", lambda titles, rows: given.extend([titles, *rows]) or sheet.contact_sheet(titles, rows)
     )
     return given
 
@@ -46,19 +27,17 @@ def run(dmc_pkl: Path, data_dir: Path, *options: object) -> int:
     return draw.main([str(dmc_pkl), "--data_dir", str(data_dir), *map(str, options)])
 
 
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 def overlays(dmc_pkl: Path) -> list[str]:
-    return sorted(path.name for path in dmc_pkl.with_name("dmc_overlays").iterdir())
+    return names_in(dmc_pkl.with_name("dmc_overlays"))
 
 
 def file_names(keys: list[str], suffix: str = "") -> list[str]:
     parts = (key.split("/") for key in keys)
     return sorted(f"{name}_{folder.removeprefix('frame_')}_{index}{suffix}.jpg" for name, folder, index in parts)
-
-
-def without_distances(path: Path, maps: dict[str, np.ndarray]) -> Path:
-    write_dmc(path, maps, {})
-    csv_path(path).unlink()
-    return path
 
 
 def test_each_frame_has_an_overlay_of_its_name_and_size_with_the_color_on_the_hot_cell(dmc_pkl, data_dir, capsys):
@@ -82,7 +61,7 @@ def test_each_frame_has_an_overlay_of_its_name_and_size_with_the_color_on_the_ho
 def test_the_longest_name_that_a_file_system_admits_can_be_drawn(tmp_path, data_dir):
     name = "音" * 80  # 240 bytes, 254 with the rest of the file name
     shutil.copytree(data_dir / "video_frames" / NAMES[0], data_dir / "video_frames" / name)
-    dmc_pkl = without_distances(tmp_path / "dmc.pkl", {f"{name}/frame_000/00000": np.ones((1, 2, 2))})
+    dmc_pkl = pickled(tmp_path / "dmc.pkl", {f"{name}/frame_000/00000": np.ones((1, 2, 2))})
     assert run(dmc_pkl, data_dir) == 0
     assert overlays(dmc_pkl) == [f"{name}_000_00000.jpg"]
 
@@ -97,7 +76,7 @@ def test_two_audio_clusters_have_an_overlay_each(tmp_path, data_dir):
     assert np.abs(first - second[::-1, ::-1]).mean() < 2 < np.abs(first - second).mean()
 
 
-def test_maps_without_distances_count_as_those_of_one_audio_cluster(dmc_pkl, data_dir, capsys):
+def test_maps_pickled_count_as_those_of_one_audio_cluster(dmc_pkl, data_dir, capsys):
     csv_path(dmc_pkl).unlink()
     assert run(dmc_pkl, data_dir) == 0
     assert f"There is no {csv_path(dmc_pkl)}" in capsys.readouterr().out
@@ -116,21 +95,21 @@ def test_overlays_have_boxes_only_with_the_option(dmc_pkl, data_dir, tmp_path, c
 
 
 def test_best_and_worst_rank_by_the_scores_of_score_py(dmc_pkl, data_dir, tmp_path):
-    scores = score_run(read_dmc(dmc_pkl), 1, read_annotations(data_dir / "boxes.json")).by_frame()
+    scores = scores_of(dmc_pkl, data_dir)
     in_order = sorted(scores, key=lambda key: scores[key]["iou"])
     assert len(in_order) == 15
     assert in_order != [key for key in KEYS if key in scores]  # not the order of the file
     for choose, expected in (("worst", in_order[:2]), ("best", in_order[-2:])):
         out = tmp_path / choose
         assert run(dmc_pkl, data_dir, "--choose", choose, "--count", 2, "--out", out) == 0
-        assert sorted(path.name for path in out.iterdir()) == file_names(expected)
+        assert names_in(out) == file_names(expected)
 
 
 def test_first_count_and_seed_choose_frames(dmc_pkl, data_dir, tmp_path):
     def drawn(*options: object) -> list[str]:
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         assert run(dmc_pkl, data_dir, "--out", tmp_path / "out", *options) == 0
-        return sorted(path.name for path in (tmp_path / "out").iterdir())
+        return names_in(tmp_path / "out")
 
     assert drawn("--choose", "first", "--count", 2) == file_names(KEYS[:2])
     assert drawn("--count", 0) == file_names(KEYS)
@@ -151,7 +130,7 @@ def test_frames_and_maps_that_cannot_be_drawn_are_named_and_the_others_drawn(tmp
     maps = {key: maps_of(key) for key in KEYS}
     maps[KEYS[2]] = np.full((3, 4, 5), np.nan)
     maps[KEYS[3]] = maps_of(KEYS[3])[:2]
-    dmc_pkl = without_distances(tmp_path / "dmc.pkl", maps)
+    dmc_pkl = pickled(tmp_path / "dmc.pkl", maps)
     gone, broken = (data_dir / "video_frames" / f"{key}.jpg" for key in KEYS[:2])
     gone.unlink()
     broken.write_bytes(b"no image")
@@ -175,19 +154,16 @@ def test_a_video_without_frames_needs_no_deletion(dmc_pkl, data_dir, capsys):
     assert all("does not exist: run python3 data/cut_video.py" in line for line in lines)
 
 
-def test_the_sheet_has_a_row_for_each_frame_with_boxes_maps_and_overlay(dmc_pkl, data_dir, tmp_path, capsys):
+def test_the_sheet_has_a_row_for_each_frame_with_boxes_maps_and_overlay(dmc_pkl, data_dir, tmp_path, rows, capsys):
     file = tmp_path / "new" / "sheet.png"
     assert run(dmc_pkl, data_dir, "--sheet", file, "--videos", NAMES[3]) == 0
     assert f"and all of them on {file}. Next: " in capsys.readouterr().out
     with Image.open(file) as image:
         assert image.format == "PNG"
-        pixels = np.asarray(image.convert("RGB")).astype(int)
-    gap, line, height, width = sheet.GAP, sheet.LINE, sheet.HEIGHT, sheet.HEIGHT * SIZE[0] // SIZE[1]
-    assert pixels.shape[0] == 2 * gap + line + 4 * (line + height + gap)
-    for number, key in enumerate(KEYS[12:]):
-        top = 2 * gap + 2 * line + number * (line + height + gap)
-        lefts = range(gap, 5 * (width + gap), width + gap)
-        frame, matched, _, _, over = (pixels[top : top + height, left : left + width] for left in lefts)
+    height, width = sheet.HEIGHT, sheet.HEIGHT * SIZE[0] // SIZE[1]
+    for key, shown in zip(KEYS[12:], rows[1:], strict=True):
+        assert all(image.size == (width, height) for image in shown.images)
+        frame, matched, _, _, over = (np.asarray(image).astype(int) for image in shown.images)
         row, column = hot_cell(key)
         y, x = round((row + 0.5) / 4 * height), round((column + 0.5) / 5 * width)
         assert matched[y, x, 0] > 100 > matched[y, x, 2]  # red on the hot cell, blue elsewhere
@@ -197,23 +173,22 @@ def test_the_sheet_has_a_row_for_each_frame_with_boxes_maps_and_overlay(dmc_pkl,
         assert np.abs(frame[-1 - y, -1 - x] - GREY).max() <= 2
 
 
-def test_the_figures_of_the_sheet_are_the_scores(dmc_pkl, data_dir, tmp_path, rows):
+@pytest.mark.parametrize(
+    ("a_cluster", "titles", "figures"),
+    [
+        (1, ["matched map", "map 1", "map 2", "overlay"], ["iou", "pointing"]),
+        (2, ["map of sound 0", "map of sound 1", "map 2", "overlay 0", "overlay 1"], ["ciou", "iou", "pointing"]),
+    ],
+)
+def test_the_sheet_names_its_images_and_has_the_scores(tmp_path, data_dir, rows, a_cluster, titles, figures):
+    dmc_pkl = make_run(tmp_path / "run", a_cluster)
     assert run(dmc_pkl, data_dir, "--sheet", tmp_path / "s.jpg", "--choose", "first", "--count", 3) == 0
-    scores = score_run(read_dmc(dmc_pkl), 1, read_annotations(data_dir / "boxes.json")).by_frame()
-    titles, *rows = rows
-    assert titles == ["frame", "matched map", "map 1", "map 2", "overlay"]
-    assert all(len(row.images) == len(titles) for row in rows)
+    given, *rows = rows
+    assert given == ["frame", *titles] and all(len(row.images) == len(given) for row in rows)
     assert rows[0].text == "-a.b   second 0, frame 0"
-    assert rows[0].figures == [f"IoU {scores[KEYS[0]]['iou']:.2f}", f"pointing {scores[KEYS[0]]['pointing']:.2f}"]
+    words, scores = {"ciou": "CIoU", "iou": "IoU"}, scores_of(dmc_pkl, data_dir)[KEYS[0]]
+    assert rows[0].figures == [f"{words.get(name, name)} {scores[name]:.2f}" for name in figures]
     assert rows[UNBOXED].figures == ["no box"]
-
-
-def test_a_sheet_of_two_audio_clusters_names_each_and_has_ciou(tmp_path, data_dir, rows):
-    dmc_pkl = make_run(tmp_path / "run", a_cluster=2)
-    assert run(dmc_pkl, data_dir, "--sheet", tmp_path / "s.jpg", "--choose", "best", "--count", 1) == 0
-    assert rows[0] == ["frame", "map of sound 0", "map of sound 1", "map 2", "overlay 0", "overlay 1"]
-    assert len(rows[1].images) == 6
-    assert [line.split()[0] for line in rows[1].figures] == ["CIoU", "IoU", "pointing"]
 
 
 def test_without_usable_boxes_the_sheet_has_no_scores_and_choosing_by_score_fails(dmc_pkl, data_dir, tmp_path, capsys):
@@ -230,7 +205,7 @@ def test_without_usable_boxes_the_sheet_has_no_scores_and_choosing_by_score_fail
 
 def test_a_sheet_that_no_jpeg_can_hold_is_refused_before_drawing(tmp_path, data_dir, capsys):
     keys = [f"a/frame_000/{index:05d}" for index in range(sheet.MAX_ROWS + 1)]
-    dmc_pkl = without_distances(tmp_path / "dmc.pkl", {key: np.ones((1, 1, 1)) for key in keys})
+    dmc_pkl = pickled(tmp_path / "dmc.pkl", {key: np.ones((1, 1, 1)) for key in keys})
     (data_dir / "boxes.json").unlink()
     assert run(dmc_pkl, data_dir, "--sheet", tmp_path / "sheet.jpg", "--count", 0) == 1
     assert "lower --count" in capsys.readouterr().err and not (tmp_path / "dmc_overlays").exists()
@@ -255,7 +230,7 @@ def test_a_user_error_is_a_sentence(dmc_pkl, data_dir, tmp_path, monkeypatch, ca
 
 
 def test_a_key_of_another_form_is_named(tmp_path, data_dir, capsys):
-    assert run(without_distances(tmp_path / "dmc.pkl", {"frame": np.ones((1, 1, 1))}), data_dir) == 1
+    assert run(pickled(tmp_path / "dmc.pkl", {"frame": np.ones((1, 1, 1))}), data_dir) == 1
     assert "the key 'frame'" in capsys.readouterr().err
 
 

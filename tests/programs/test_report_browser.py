@@ -4,6 +4,7 @@ Without a browser these tests are skipped, but they fail if DMC_BROWSER_TEST is 
 """
 
 import base64
+import contextlib
 import io
 import os
 import shutil
@@ -14,11 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metrics.annotations import parse_frame, read_annotations
-from metrics.evaluate import score_run
 from metrics.runs import read_run
 from metrics.scores import resized
-from tests.fixtures.report_set import CLASSES, GREY, KEYS, NAMES, make_report_set, make_run, maps_of
+from tests.fixtures.report_set import CLASSES, GREY, IN_ORDER, NAMES, make_run, maps_of, scores_of
 from vis import report
 from vis.overlay import STRENGTH, colorize, relative
 
@@ -27,7 +26,6 @@ QUIET = ("--disable-background-networking", "--disable-component-update", "--dis
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 740}
 EDGE = 12  # pixels of a frame in which the rounded corners of its card lie
 pytestmark = pytest.mark.slow
-IN_ORDER = sorted(KEYS, key=parse_frame)
 
 
 def unavailable(reason: str) -> None:
@@ -54,19 +52,20 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def written(browser, tmp_path_factory) -> Path:
+def written(browser, report_set, tmp_path_factory) -> Path:
     """A page with scores, curves, audio, and a missing video. Its run and data set lie beside it."""
     folder = tmp_path_factory.mktemp("report")
-    make_report_set(folder / "set")
-    (folder / "set" / "video" / f"{NAMES[3]}.mp4").unlink()
+    data_dir = shutil.copytree(report_set, folder / "set")
+    (data_dir / "video" / f"{NAMES[3]}.mp4").unlink()
     dmc_pkl = make_run(folder / "run")
-    options = [str(dmc_pkl), "--data_dir", str(folder / "set"), "--run", str(dmc_pkl.parent)]
+    options = [str(dmc_pkl), "--data_dir", str(data_dir), "--run", str(dmc_pkl.parent)]
     assert report.main(options) == 1  # a video is missing
     return dmc_pkl.with_name("dmc.html")
 
 
+@contextlib.contextmanager
 def open_page(browser, written: Path, viewport: dict[str, int] = DESKTOP, **options: object):
-    """The page, and a list that gets all its errors and its requests to the network."""
+    """The page, which has to have no error and no request to the network."""
     page = browser.new_context(viewport=viewport, offline=True, **options).new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
@@ -75,15 +74,21 @@ def open_page(browser, written: Path, viewport: dict[str, int] = DESKTOP, **opti
     page.on("request", lambda request: request.url.startswith(("file:", "data:")) or complaints.append(request.url))
     page.on("dialog", lambda dialog: (complaints.append(dialog.message), dialog.dismiss()))
     page.goto(written.as_uri())
-    return page, complaints
+    yield page
+    assert complaints == []
+    page.context.close()
 
 
 @pytest.fixture
 def opened(browser, written):
-    page, complaints = open_page(browser, written)
-    yield page
-    assert complaints == []
-    page.context.close()
+    with open_page(browser, written) as page:
+        yield page
+
+
+@pytest.fixture
+def ious(written) -> dict[str, float]:
+    scores = scores_of(written.with_suffix(".pkl"), written.parents[1] / "set")
+    return {key: one["iou"] for key, one in scores.items()}
 
 
 def wait_until(page, condition: str, argument: object = None) -> None:
@@ -106,43 +111,34 @@ def shown(page) -> list[str]:
     return [IN_ORDER[number] for number in numbers]
 
 
-def scores_of(written: Path) -> dict[str, float]:
-    maps = read_run(written.with_suffix(".pkl"))
-    annotations = read_annotations(written.parents[1] / "set" / "boxes.json")
-    return {key: one["iou"] for key, one in score_run(maps.maps, 1, annotations).by_frame().items()}
-
-
 def pixels_of(page, number: int) -> np.ndarray:
     """A frame with its map as the browser shows it, float [H, W, 3]."""
     with Image.open(io.BytesIO(page.locator(f"[data-number='{number}'] .frame").screenshot())) as image:
         return np.asarray(image.convert("RGB")).astype(float)
 
 
-def test_the_page_opens_without_errors_and_network_requests(browser, written):
-    page, complaints = open_page(browser, written)
-    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
-    wait_until(page, "[...document.images].every(image => image.complete && image.naturalWidth > 0)")
-    assert complaints == [] and shown(page) == IN_ORDER
-    assert page.title() == "What makes the sound: dmc.pkl"
-    assert page.inner_text("#shown") == "16 of 16 frames"
-    page.context.close()
+def test_the_page_opens_without_errors_and_network_requests(opened):
+    opened.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    wait_until(opened, "[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert shown(opened) == IN_ORDER
+    assert opened.title() == "What makes the sound: dmc.pkl"
+    assert opened.inner_text("#shown") == "16 of 16 frames"
 
 
-def test_sorting_reorders_the_frames(opened, written):
-    scores = scores_of(written)
-    scored = [key for key in IN_ORDER if key in scores]
-    unscored = [key for key in IN_ORDER if key not in scores]
+def test_sorting_reorders_the_frames(opened, written, ious):
+    scored = [key for key in IN_ORDER if key in ious]
+    unscored = [key for key in IN_ORDER if key not in ious]
     for value, sign in (("score,-1", -1), ("score,1", 1)):
         opened.select_option("#sort", value)
-        assert shown(opened) == [*sorted(scored, key=lambda key: sign * scores[key]), *unscored] != IN_ORDER
+        assert shown(opened) == [*sorted(scored, key=lambda key: sign * ious[key]), *unscored] != IN_ORDER
     distances = read_run(written.with_suffix(".pkl")).distances
     opened.select_option("#sort", "distance,1")
-    assert shown(opened) == sorted(KEYS, key=lambda key: distances[key][0])
+    assert shown(opened) == sorted(IN_ORDER, key=lambda key: distances[key][0])
     opened.select_option("#sort", "")
     assert shown(opened) == IN_ORDER
 
 
-def test_filters_hide_frames_until_reset(opened, written):
+def test_filters_hide_frames_until_reset(opened, ious):
     opened.select_option("#video", label=NAMES[1])
     assert shown(opened) == [key for key in IN_ORDER if key.startswith(f"{NAMES[1]}/")]
     assert opened.inner_text("#shown") == "4 of 16 frames"
@@ -151,12 +147,11 @@ def test_filters_hide_frames_until_reset(opened, written):
     opened.select_option("#label", label=label)
     assert shown(opened) == [key for key in IN_ORDER if key.split("/")[0] in videos]
     opened.select_option("#label", "")
-    scores = scores_of(written)
-    lowest, highest = np.quantile(list(scores.values()), [0.3, 0.8])
+    lowest, highest = np.quantile(list(ious.values()), [0.3, 0.8])
     opened.fill("#lowest", f"{lowest:.3f}")
     opened.fill("#highest", f"{highest:.3f}")
-    kept = [key for key in IN_ORDER if key in scores and round(lowest, 3) <= scores[key] <= round(highest, 3)]
-    assert shown(opened) == kept and 0 < len(kept) < len(scores)
+    kept = [key for key in IN_ORDER if key in ious and round(lowest, 3) <= ious[key] <= round(highest, 3)]
+    assert shown(opened) == kept and 0 < len(kept) < len(ious)
     opened.fill("#lowest", "0.999")
     assert shown(opened) == [] and opened.is_visible("#nothing")
     opened.click("button[type=reset]")
@@ -235,14 +230,12 @@ def test_the_page_can_be_used_by_keyboard(opened):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_readable_on_a_phone_in_both_color_schemes(browser, written, scheme):
-    page, complaints = open_page(browser, written, PHONE, color_scheme=scheme, is_mobile=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    assert page.evaluate("window.innerWidth") == PHONE["width"]  # nothing has widened the page
-    lefts = page.eval_on_selector_all("#gallery > li", "all => all.map(one => one.getBoundingClientRect().left)")
-    assert len(set(lefts)) == 1  # one column
     red_of = "([selector, name]) => +getComputedStyle(document.querySelector(selector))[name].match(/\\d+/)[0]"
-    ground = page.evaluate(red_of, ["body", "backgroundColor"])
-    inks = [page.evaluate(red_of, args) for args in (["body", "color"], [".panel text", "fill"])]
+    with open_page(browser, written, PHONE, color_scheme=scheme, is_mobile=True) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert page.evaluate("window.innerWidth") == PHONE["width"]  # nothing has widened the page
+        lefts = page.eval_on_selector_all("#gallery > li", "all => all.map(one => one.getBoundingClientRect().left)")
+        assert len(set(lefts)) == 1  # one column
+        ground = page.evaluate(red_of, ["body", "backgroundColor"])
+        inks = [page.evaluate(red_of, args) for args in (["body", "color"], [".panel text", "fill"])]
     assert (min(inks) > 200 > 60 > ground) if scheme == "dark" else (max(inks) < 60 < 200 < ground)
-    assert complaints == []
-    page.context.close()

@@ -1,14 +1,25 @@
 """The layout of contact sheets."""
 
+import numpy as np
 from PIL import Image
 
 from vis import sheet
 
 
+def test_images_stand_under_their_titles_row_by_row():
+    shades = [(50, 100), (150, 200)]
+    rows = [sheet.Row("", [Image.new("RGB", (60, 40), (shade,) * 3) for shade in row], ["IoU 0.5"]) for row in shades]
+    pixels = np.asarray(sheet.contact_sheet(["a", "b"], rows))
+    for number, row in enumerate(shades):
+        top = 2 * sheet.GAP + 2 * sheet.LINE + number * (sheet.LINE + 40 + sheet.GAP)
+        for column, shade in enumerate(row):
+            left = sheet.GAP + column * (60 + sheet.GAP)
+            assert (pixels[top : top + 40, left : left + 60] == shade).all()
+
+
 def test_a_text_that_is_too_long_loses_its_middle():
     font = sheet._font()
-    text = "a name that " + "goes on and on " * 20
-    short = sheet.shorten(text, 200, font)
+    short = sheet.shorten("a name that " + "goes on and on " * 20, 200, font)
     assert 150 < font.getlength(short) <= 200 and "…" in short and short.startswith("a name") and short.endswith("on ")
     assert sheet.shorten("short", 200, font) == "short"
 

@@ -18,17 +18,9 @@ from tests.fixtures.sample_set import make_set
 from tests.fixtures.small_network import small_backbones
 from tests.fixtures.training_run import log_rows, same_weights, weights_of
 from training.run_folder import EVENTS, RunFolder
-from vis import tensorboard as training_log
-from vis.overlay import overlay, relative
+from vis.overlay import color_table, overlay, relative
+from vis.tensorboard import EXAMPLES, LONGER_SIDE, TAGS, require_packages
 
-FIGURES = {
-    "loss/train": "loss",
-    "loss/validation": "val_loss",
-    "matching_accuracy/train": "train_accuracy",
-    "matching_accuracy/validation": "val_accuracy",
-    "training/learning_rate": "learning_rate",
-    "training/samples_per_second": "samples_per_second",
-}
 IMAGES = [f"localization/val{video}/frame_001/00025" for video in (0, 1)]
 
 
@@ -51,8 +43,7 @@ def run(data_dir: Path, out: Path, *options: str, log: str = "tensorboard") -> i
 
 def events(out: Path) -> EventAccumulator:
     """Everything that TensorBoard's own reader finds."""
-    found = EventAccumulator(str(out), size_guidance={"scalars": 0, "images": 0})
-    return found.Reload()
+    return EventAccumulator(str(out), size_guidance={"scalars": 0, "images": 0}).Reload()
 
 
 def steps(out: Path) -> dict[str, list[int]]:
@@ -63,7 +54,7 @@ def steps(out: Path) -> dict[str, list[int]]:
 
 
 def all_tags(expected: list[int]) -> dict[str, list[int]]:
-    return dict.fromkeys([*FIGURES, *IMAGES], expected)
+    return dict.fromkeys([*TAGS.values(), *IMAGES], expected)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +68,7 @@ def trained(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_each_epoch_has_the_figures_of_log_csv_and_the_localizations(trained):
     assert steps(trained) == all_tags([1, 2])
     rows, found = log_rows(trained), events(trained)
-    for tag, column in FIGURES.items():
+    for column, tag in TAGS.items():
         expected = [float(row[column]) for row in rows]
         assert [event.value for event in found.Scalars(tag)] == pytest.approx(expected, rel=1e-6)
 
@@ -136,9 +127,9 @@ def test_the_maps_of_two_audio_clusters_are_side_by_side_and_large_frames_are_sh
     assert run(tmp_path, tmp_path / "run", "--epoch", "1", "--v_cluster", "3", "--a_cluster", "2") == 0
     found = events(tmp_path / "run")
     tags = found.Tags()["images"]
-    assert len(tags) == training_log.EXAMPLES < 8
+    assert len(tags) == EXAMPLES < 8
     event = found.Images(tags[0])[0]
-    assert (event.width, event.height) == (2 * training_log.LONGER_SIDE, training_log.LONGER_SIDE)
+    assert (event.width, event.height) == (2 * LONGER_SIDE, LONGER_SIDE)
 
 
 @pytest.mark.parametrize("package", ["torch.utils.tensorboard", "matplotlib"])
@@ -147,9 +138,7 @@ def test_a_missing_package_is_named_with_the_remedy_before_anything_is_overwritt
 ):
     before = {path.name: path.stat().st_mtime_ns for path in trained.iterdir()}
     monkeypatch.setitem(sys.modules, package, None)
-    training_log.require_packages("csv")
-    from vis.overlay import color_table
-
+    require_packages("csv")
     color_table.cache_clear()
     assert run(data_dir, trained, "--epoch", "1", "--overwrite", "1") == 1
     error = capsys.readouterr().err
