@@ -27,14 +27,14 @@ from common.atomic import atomic_file
 from common.cli import available_cores, plain_parser
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.layout import videos_by_name
+from data.layout import video_dir
 from data.lists import label_of, labels_of_set
 from data.media.container import open_media
 from data.media.video import open_video
 from data.media.video_stream import stream_frames
 from metrics.annotations import Frame
 from metrics.runs import Run, read_run
-from training.load import load_trained
+from training.load import TrainedNetwork, load_trained
 from training.run_folder import ARGS, BEST
 from vis.frames import frames_of, read_frame, score_frames
 from vis.heat_video.render import Style, write_heat_video
@@ -47,17 +47,12 @@ FRAMES_PER_SECOND = 10  # of heat.webp
 
 @dataclass(frozen=True)
 class Example:
-    """A training with its results, and the frames to show: key -> frame, each of another video."""
+    """A training with its results, and the frames to show, each of another video, as `choose` returns them."""
 
     folder: Path
     data_dir: Path
     run: Run
-    labels: dict[str, str]
-    shown: dict[str, Frame]
-
-    def title(self, frame: Frame) -> str:
-        """The instruments in a frame, else the name of its video."""
-        return label_of(frame.video, self.labels).replace(" ", " + ") or frame.video
+    shown: list[tuple[str, Frame, str]]
 
 
 def read_example(folder: Path) -> Example:
@@ -67,68 +62,60 @@ def read_example(folder: Path) -> Example:
         data_dir = Path(json.loads(path.read_text(encoding="utf-8"))["data_dir"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} does not name the data set of a training ({error}): run make examples") from error
-    run, labels = read_run(folder / "dmc.pkl"), labels_of_set(data_dir)
-    return Example(folder, data_dir, run, labels, choose(frames_of(run), labels))
+    run = read_run(folder / "dmc.pkl")
+    return Example(folder, data_dir, run, choose(frames_of(run), labels_of_set(data_dir)))
 
 
-def choose(frames: dict[str, Frame], labels: dict[str, str]) -> dict[str, Frame]:
-    """The first frame of the middle second of each video whose instruments are all new, sorted by instruments."""
+def choose(frames: dict[str, Frame], labels: dict[str, str]) -> list[tuple[str, Frame, str]]:
+    """Title, frame and key: the first of the middle second of each video whose instruments are all new, by title."""
     by_video: dict[str, dict[int, tuple[Frame, str]]] = {}  # video -> second -> its first frame
-    for key, frame in frames.items():
-        seconds = by_video.setdefault(frame.video, {})
-        seconds[frame.second] = min((frame, key), seconds.get(frame.second, (frame, key)))
+    for frame, key in sorted((frame, key) for key, frame in frames.items()):
+        by_video.setdefault(frame.video, {}).setdefault(frame.second, (frame, key))
     seen: set[str] = set()
-    chosen: list[tuple[str, str, Frame]] = []
-    for video, seconds in sorted(by_video.items()):
-        label = label_of(video, labels) or video
-        if seen.isdisjoint(label.split()):
-            seen.update(label.split())
-            frame, key = seconds[sorted(seconds)[len(seconds) // 2]]
-            chosen.append((label, key, frame))
-    return {key: frame for _, key, frame in sorted(chosen)}
+    chosen = []
+    for video, seconds in by_video.items():
+        instruments = label_of(video, labels).split() or [video]
+        if seen.isdisjoint(instruments):
+            seen.update(instruments)
+            chosen.append((" + ".join(instruments), *list(seconds.values())[len(seconds) // 2]))
+    return sorted(chosen)
 
 
 def sheet(example: Example) -> Image.Image:
     """Frames above their overlays with boxes, an overlay for each sound."""
     boxes = score_frames(example.run, None, example.data_dir, needed_by="the sheet").boxes
     a_cluster, columns = example.run.a_cluster, []
-    for key, frame in example.shown.items():
+    for title, frame, key in example.shown:
         pixels = read_frame(frame, example.data_dir)
         images = [overlay(pixels, relative(heat)) for heat in example.run.maps[key][:a_cluster]]
         if key in boxes:
             images = [draw_boxes(image, boxes[key].corners) for image in images]
-        columns.append((example.title(frame), [cell(image) for image in (pixels, *images)]))
+        columns.append((title, [cell(image) for image in (pixels, *images)]))
     sounds = ["the sound"] if a_cluster == 1 else [f"sound {cluster + 1}" for cluster in range(a_cluster)]
     return column_sheet(columns, ["frame", *(f"where {sound} comes from" for sound in sounds)])
 
 
-def heat_frames(example: Example, frames: Sequence[Frame]) -> list[list[Image.Image]]:
-    """For each frame its video with heat, as vis/localize.py makes it, FRAMES_PER_SECOND cells of a sheet."""
-    trained = load_trained(example.folder / BEST)
-    videos = videos_by_name(example.data_dir)
-    animated = []
-    for frame in frames:
-        if frame.video not in videos:
-            raise UserError(f"the video {frame.video} is not in {example.data_dir}")
-        with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
-            style = Style(range(trained.a_cluster))
-            write_heat_video(videos[frame.video][0], file, "mp4", trained, style, available_cores())
-            file.flush()
-            cells = []
-            with open_media(Path(file.name)) as container:
-                for one in stream_frames(container, open_video(container, 0)):
-                    if one.time * FRAMES_PER_SECOND >= len(cells):
-                        cells.append(cell(one.frame.to_ndarray(format="rgb24")))
-        animated.append(cells)
-    return animated
+def heat_frames(video: Path, trained: TrainedNetwork) -> list[Image.Image]:
+    """A video with heat, as vis/localize.py makes it, FRAMES_PER_SECOND cells of a sheet."""
+    cells = []
+    with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+        write_heat_video(video, file, "mp4", trained, Style(range(trained.a_cluster)), available_cores())
+        file.flush()
+        with open_media(Path(file.name)) as container:
+            for one in stream_frames(container, open_video(container, 0)):
+                if one.time * FRAMES_PER_SECOND >= len(cells):
+                    cells.append(cell(one.frame.to_ndarray(format="rgb24")))
+    return cells
 
 
 def animation(solo: Example, duet: Example) -> list[Image.Image]:
     """Frames with heat: solos above duets."""
     rows = []
     for example, word in ((solo, "solos"), (duet, "duets, each sound in its color")):
-        frames = list(example.shown.values())[:ANIMATED]
-        rows.append((f"{word}: {', '.join(map(example.title, frames))}", heat_frames(example, frames)))
+        trained, shown = load_trained(example.folder / BEST), example.shown[:ANIMATED]
+        videos = [video_dir(example.data_dir) / f"{frame.video}.mp4" for _, frame, _ in shown]
+        text = f"{word}: {', '.join(title for title, *_ in shown)}"
+        rows.append((text, [heat_frames(video, trained) for video in videos]))
     count = min(len(cells) for _, videos in rows for cells in videos)
     sheets = (
         contact_sheet([""] * ANIMATED, [Row(text, [cells[index] for cells in videos]) for text, videos in rows])

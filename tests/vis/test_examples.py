@@ -31,36 +31,33 @@ def folders(tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_two_sheets_and_an_animation_are_written(folders, tmp_path, capsys):
+def test_two_sheets_and_an_animation_are_written(folders, tmp_path, monkeypatch, capsys):
+    sheets = []
+    monkeypatch.setattr(
+        examples, "column_sheet", lambda columns, texts: sheets.append(columns) or sheet.column_sheet(columns, texts)
+    )
     assert examples.main(folders) == 0
     out = tmp_path / "out"
     assert {path.name for path in out.iterdir()} == {"example_solo.jpg", "example_duet.jpg", "heat.webp"}
     assert f"to {out}" in capsys.readouterr().out
-    solo, duet = (Image.open(out / f"example_{name}.jpg") for name in ("solo", "duet"))
-    assert duet.size == (solo.width, solo.height + sheet.LINE + sheet.HEIGHT + sheet.GAP)
+    ((_, solo), *_), ((_, duet), *_) = sheets
+    assert (len(solo), len(duet)) == (2, 3)
     # The first map is hot in the upper half, the second one in the lower half.
-    first, second = (mean_red_row(np.asarray(duet), number) for number in (1, 2))
+    images = [np.asarray(image).astype(int) for image in duet[1:]]
+    first, second = (np.argwhere(image[..., 0] - image[..., 2] > 80)[:, 0].mean() for image in images)
     assert first < sheet.HEIGHT / 2 < second
     with Image.open(out / "heat.webp") as animation:
         assert animation.n_frames == 2 * examples.FRAMES_PER_SECOND
 
 
-def mean_red_row(image: np.ndarray, row: int) -> float:
-    """The mean row of the red pixels in the first frame in a row of a sheet."""
-    top = 2 * sheet.GAP + 2 * sheet.LINE + row * (sheet.LINE + sheet.HEIGHT + sheet.GAP)
-    frame = image[top : top + sheet.HEIGHT, sheet.GAP : sheet.GAP + sheet.HEIGHT * 3 // 2].astype(int)
-    return float(np.argwhere(frame[..., 0] - frame[..., 2] > 80)[:, 0].mean())
-
-
 def test_each_video_brings_new_instruments_and_shows_its_middle_second():
-    frames = {
-        f"{name}/{frame_file(second, index)}": None
-        for name in ("b", "a", "d", "c") for second in (0, 1, 2) for index in (9, 3)
-    }  # fmt: skip
-    frames = {key: parse_frame(key.removesuffix(".jpg")) for key in frames}
+    keys = [f"{name}/{frame_file(second, index)}" for name in "badc" for second in (0, 1, 2) for index in (9, 3)]
+    frames = {key: parse_frame(key) for key in keys}
     labels = {"a": "flute", "b": "flute cello", "c": "violin cello", "d": "cello"}
-    shown = examples.choose(frames, labels)
-    assert [(frame.video, frame.second, frame.index) for frame in shown.values()] == [("a", 1, 3), ("c", 1, 3)]
+    assert examples.choose(frames, labels) == [
+        ("flute", ("a", 1, 3), "a/frame_001/00003.jpg"),
+        ("violin + cello", ("c", 1, 3), "c/frame_001/00003.jpg"),
+    ]
 
 
 @pytest.mark.parametrize(
