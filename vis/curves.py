@@ -9,7 +9,6 @@ comparable. Matching accuracies are: chance is 0.5.
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -19,9 +18,6 @@ from common.cli import plain_parser
 from common.errors import UserError
 from common.exit_status import exit_status
 from vis.training_curves import draw_curves, read_log
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def run_names(paths: Sequence[Path]) -> dict[Path, str]:
@@ -37,42 +33,28 @@ def run_names(paths: Sequence[Path]) -> dict[Path, str]:
     return names
 
 
-def write_figure(figure: "Figure", path: Path) -> None:
-    """Write a figure in the format that its file name asks for.
-
-    Raises:
-        UserError: matplotlib writes no such format.
-    """
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in figure.canvas.get_supported_filetypes():
-        raise UserError(f"{path}: {path.suffix!r} is not the ending of an image format. Use .png")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(path) as partial:
-        figure.savefig(partial, format=kind, bbox_inches="tight")
-
-
 def plot(paths: Sequence[Path], out: Path) -> int:
-    """Draw all readable logs and name the others. Returns the exit status, 1 if a log was left out.
-
-    Raises:
-        UserError: no log can be read, or the figure cannot be written.
-    """
+    """Draw all readable logs and name the others. Returns the exit status, 1 if a log was left out."""
     paths = list({path.resolve(): path for path in paths}.values())  # a log that is given twice counts once
-    curves, failures = {}, []
+    curves = {}
     for path in paths:
         try:
             curves[path] = read_log(path)
         except UserError as error:
-            failures.append(str(error))
-    for failure in failures:
-        print(f"left out: {failure}", file=sys.stderr)
+            print(f"left out: {error}", file=sys.stderr)
     if not curves:
         raise UserError("there is nothing to draw: give the log.csv of at least one training")
     names = run_names(list(curves))
-    write_figure(draw_curves({names[path]: one for path, one in curves.items()}), out)
+    figure = draw_curves({names[path]: one for path, one in curves.items()})
+    kind = out.suffix.lower().removeprefix(".")
+    if kind not in figure.canvas.get_supported_filetypes():
+        raise UserError(f"{out}: {out.suffix!r} is not the ending of an image format. Use .png")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(out) as partial:
+        figure.savefig(partial, format=kind, bbox_inches="tight")
     runs = "1 run" if len(curves) == 1 else f"{len(curves)} runs"
     print(f"Wrote the curves of {runs} to {out}. Next: compare the accuracies at the ends of the solid lines.")
-    return 1 if failures else 0
+    return 0 if len(curves) == len(paths) else 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:

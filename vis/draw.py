@@ -31,7 +31,6 @@ from vis.frames import ScoredFrames, frames_of, main_score, map_titles, read_fra
 from vis.overlay import colorize, draw_boxes, overlay, relative
 from vis.sheet import MAX_ROWS, Row, cell, contact_sheet, image_format, save_image
 
-CHOICES = ("random", "best", "worst", "first")
 SCORE_NAMES = {"ciou": "CIoU", "iou": "IoU", "pointing": "pointing"}
 
 
@@ -48,7 +47,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--choose",
-        choices=CHOICES,
+        choices=("random", "best", "worst", "first"),
         default="random",
         help="best and worst rank by IoU (by CIoU with several sources); first is the order of dmc.pkl "
         "(default: random)",
@@ -136,18 +135,8 @@ def score_lines(key: str, scored: ScoredFrames) -> list[str]:
     return [f"{title} {scores[name]:.2f}" for name, title in SCORE_NAMES.items() if name in scores]
 
 
-def sheet_titles(run: Run) -> list[str]:
-    """The titles of the columns of the sheet."""
-    overlays = ["overlay"] if run.a_cluster == 1 else [f"overlay {number}" for number in range(run.a_cluster)]
-    return ["frame", *map_titles(run), *overlays]
-
-
 def draw(options: argparse.Namespace) -> int:
-    """Write overlays and sheet. Returns the exit status, 1 if a frame could not be drawn.
-
-    Raises:
-        UserError: nothing can be drawn.
-    """
+    """Write overlays and sheet. Returns the exit status, 1 if a frame could not be drawn."""
     run = read_run(options.dmc_pkl)
     if run.distances is None:
         print(f"There is no {csv_path(run.path)}: {run.path} counts as maps of one audio cluster.")
@@ -170,7 +159,8 @@ def draw(options: argparse.Namespace) -> int:
         except SampleError as error:
             failures.append(f"{key}: {error}")
     if options.sheet and rows:
-        save_image(contact_sheet(sheet_titles(run), rows), options.sheet)
+        overlays = ["overlay"] if run.a_cluster == 1 else [f"overlay {number}" for number in range(run.a_cluster)]
+        save_image(contact_sheet(["frame", *map_titles(run), *overlays], rows), options.sheet)
     print_summary(len(rows), failures, out, options)
     return 1 if failures else 0
 

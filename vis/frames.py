@@ -33,10 +33,10 @@ def score_frames(run: Run, boxes: Path | None, data_dir: Path, needed_by: str = 
         run: the maps.
         boxes: the annotations that the user named. None means ``boxes.json`` of the data set, if there is one.
         data_dir: the data set.
-        needed_by: the option that needs scores. Without scores it is an error.
+        needed_by: the option that needs scores.
 
     Raises:
-        UserError: the annotations are malformed, or there are no scores although the user asked for them.
+        UserError: there are no scores although the user named boxes or such an option.
     """
     path = boxes or boxes_file(data_dir)
     if boxes is None and not path.exists():

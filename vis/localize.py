@@ -101,15 +101,10 @@ def decibels(text: str) -> float:
 
 
 def require_outputs(video: Path, outputs: dict[str, Path | None], overwrite: bool) -> None:
-    """Check that the files can be written, and make their folders.
-
-    Args:
-        video: the source.
-        outputs: option -> the file that it names.
-        overwrite: whether existing files may be replaced.
+    """Check that the files, by option, can be written, and make their folders.
 
     Raises:
-        UserError: two files are the same, or one exists or is a folder.
+        UserError: two files are the same, or one is a folder, or exists and is to be kept.
     """
     named = {option: path for option, path in outputs.items() if path}
     if len({path.resolve() for path in (video, *named.values())}) <= len(named):

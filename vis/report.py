@@ -69,11 +69,7 @@ def score_table(run: Run, scored: ScoredFrames, seed: int) -> tuple[list[list[st
 
 
 def write_report(options: argparse.Namespace) -> int:
-    """Write the page. Returns the exit status, 1 if something is missing on it.
-
-    Raises:
-        UserError: there is nothing to write a page about, or the page would replace something else.
-    """
+    """Write the page. Returns the exit status, 1 if something is missing on it."""
     out = options.out or options.dmc_pkl.with_suffix(".html")
     if out.resolve() == options.dmc_pkl.resolve():
         raise UserError(f"{out} holds the maps: name another file for the page with --out")

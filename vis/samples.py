@@ -57,11 +57,7 @@ def draw_spectrogram(path: Path) -> Image.Image:
 
 
 def write_sheet(options: argparse.Namespace) -> None:
-    """Draw the sheet and write it.
-
-    Raises:
-        UserError: there are no samples, or a file cannot be read.
-    """
+    """Draw the sheet and write it."""
     data_dir = options.data_dir
     folder = video_frames_dir(data_dir)
     names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []

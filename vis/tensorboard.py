@@ -45,13 +45,9 @@ def require_packages(log: str) -> None:
 def open_log(
     options: Namespace, folder: RunFolder, seconds: SecondIndex, device: torch.device
 ) -> AbstractContextManager["TensorBoardLog | None"]:
-    """The log that ``--log`` asks for beside log.csv, None for none and in processes that do not write.
+    """The log that ``--log`` asks for beside log.csv, with maps of the validation videos in `seconds`.
 
-    Args:
-        options: of the training.
-        folder: of the training, started or resumed.
-        seconds: of the validation videos.
-        device: of the network.
+    It is None without that option, and in processes that do not write.
     """
     if options.log == "csv" or not folder.writes:
         return nullcontext()

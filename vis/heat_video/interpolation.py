@@ -3,19 +3,17 @@
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from data.media.video_stream import StreamFrame
+from vis.heat_video.locator import NetworkInput
 
 UPSAMPLING = 4  # times as many cells in each direction
 BATCH = 4  # frames that the network gets at once, faster than one by one
 FADE_DECIBELS = 6.0  # above the level of silence; over this range the heat fades in
-
-Input = TypeVar("Input")
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,8 @@ def upsample(maps: np.ndarray) -> np.ndarray:
 
 def interpolate_maps(
     frames: Iterable[FrameWithLevel],
-    prepare: Callable[[FrameWithLevel], Input],
-    maps_of: Callable[[list[Input]], Iterable[np.ndarray]],
+    prepare: Callable[[FrameWithLevel], NetworkInput],
+    maps_of: Callable[[list[NetworkInput]], Iterable[np.ndarray]],
     maps_per_second: float,
 ) -> Iterator[tuple[FrameWithLevel, np.ndarray]]:
     """Every frame with its maps, linear in time between those of the network.
@@ -62,8 +60,8 @@ def interpolate_maps(
 
 
 def _batches(
-    frames: Iterable[FrameWithLevel], prepare: Callable[[FrameWithLevel], Input], maps_per_second: float
-) -> Iterator[tuple[list[FrameWithLevel], list[float], list[Input]]]:
+    frames: Iterable[FrameWithLevel], prepare: Callable[[FrameWithLevel], NetworkInput], maps_per_second: float
+) -> Iterator[tuple[list[FrameWithLevel], list[float], list[NetworkInput]]]:
     """Groups of frames, with times and inputs of those that the network gets. The last of a group is one of them."""
     group, times, inputs = [], [], []
     due = 0

@@ -41,16 +41,12 @@ class HeatPainter:
             heats: cluster -> map in 0 ... 1, float [h, w]; empty in silence.
             peaks: cluster -> peak of its map.
         """
-        plain = self._upright(frame)
-        painted = plain
+        rgb = self._reformatter.reformat(
+            frame, self._width, self._height, format="rgb24", interpolation="BICUBIC", threads=1
+        )
+        plain = painted = np.ascontiguousarray(np.rot90(rgb.to_ndarray(), quarter_turns(frame)))
         for cluster, heat in heats.items():
             painted = overlay(painted, heat, self._colormaps[cluster])
         if self._draw_box and peaks:
             painted = draw_boxes(painted, np.array([peak.box for peak in peaks.values()]))
         return np.hstack([plain, painted]) if self._side_by_side else painted
-
-    def _upright(self, frame: av.VideoFrame) -> np.ndarray:
-        rgb = self._reformatter.reformat(
-            frame, self._width, self._height, format="rgb24", interpolation="BICUBIC", threads=1
-        )
-        return np.ascontiguousarray(np.rot90(rgb.to_ndarray(), quarter_turns(frame)))

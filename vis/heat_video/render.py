@@ -45,19 +45,12 @@ class Style:
 
 @dataclass
 class Summary:
-    """What was written.
+    """What was written."""
 
-    Attributes:
-        num_frames: all frames.
-        num_with_heat: those with heat.
-        seconds: from the first to the last frame.
-        peaks: an object of the JSON file for each frame, if wanted. They are a few numbers each, 70 MB an hour.
-    """
-
-    num_frames: int = 0
+    num_frames: int = 0  # all frames
     num_with_heat: int = 0
-    seconds: float = 0.0
-    peaks: list[dict[str, Any]] | None = None
+    seconds: float = 0.0  # from the first to the last frame
+    peaks: list[dict[str, Any]] | None = None  # for each frame, as in the JSON file, if wanted: 70 MB an hour
 
 
 def write_heat_video(
@@ -81,7 +74,7 @@ def write_heat_video(
         with_peaks: whether to return the peak and the box of each frame.
 
     Raises:
-        UserError: the source cannot be used, or the network cannot run.
+        UserError: the source cannot be used, or the memory of the device is too small.
         OSError: the video cannot be written.
     """
     try:

@@ -34,12 +34,16 @@ def clips_of(seconds: Iterable[Second], data_dir: Path) -> tuple[dict[Second, by
     missing: dict[Second, str] = {}
     for name, wanted in tqdm(by_video.items(), desc="audio", unit="video", leave=False):
         try:
-            found = clips_of_seconds(_audio_of(videos.get(name, []), audio_files.get(name), data_dir), wanted)
+            # Cut where the spectrograms are cut.
+            first, pieces = whole_seconds(_audio_of(videos.get(name, []), audio_files.get(name), data_dir), RATE)
         except MediaError as error:
             missing |= {(name, second): str(error) for second in wanted}
             continue
-        clips |= {(name, second): clip for second, clip in found.items()}
-        missing |= {(name, second): "the audio ends earlier" for second in wanted if second not in found}
+        for second in wanted:
+            if 0 <= second - first < len(pieces):
+                clips[name, second] = as_mp3(pieces[second - first])
+            else:
+                missing[name, second] = "the audio ends earlier"
     return clips, missing
 
 
@@ -68,12 +72,6 @@ def _audio_of(videos: Sequence[Path], audio_file: Path | None, data_dir: Path) -
             return audio_of_name(videos, audio_file)
         except MediaError as error:
             raise MediaError(str(error) if audio_file else f"{videos[0]}: {error}") from error
-
-
-def clips_of_seconds(audio: Audio, seconds: Iterable[int]) -> dict[int, bytes]:
-    """Second -> MP3 file, cut where the spectrograms are cut. Seconds without audio to their end are left out."""
-    first, pieces = whole_seconds(audio, RATE)
-    return {second: as_mp3(pieces[second - first]) for second in seconds if 0 <= second - first < len(pieces)}
 
 
 def as_mp3(samples: np.ndarray) -> bytes:

@@ -68,30 +68,27 @@ def make_cards(
     labels = labels_of_set(data_dir)
     cards, failures = [], []
     for key in tqdm(keys, desc="frames", unit="frame", leave=False):
+        frame, maps, boxes = frames[key], run.maps[key], scored.boxes.get(key)
         try:
-            cards.append(make_card(key, run, frames[key], scored, labels, data_dir))
+            require_drawable(maps, run)
+            jpeg, width, height = small_jpeg(read_frame(frame, data_dir))
         except SampleError as error:
             failures.append(f"{key}: {error}")
+            continue
+        corners = np.round(boxes.corners, 4).tolist() if boxes else []
+        card = Card(
+            frame=frame,
+            jpeg=jpeg,
+            width=width,
+            height=height,
+            maps=map_levels(maps),
+            boxes=[(x1, y1, round(x2 - x1, 4), round(y2 - y1, 4)) for x1, y1, x2, y2 in corners],
+            label=class_of(frame.video, labels, boxes),
+            scores=scored.scores.get(key, {}),
+            distance=float(np.linalg.norm(run.distances[key])) if run.distances and key in run.distances else None,
+        )
+        cards.append(card)
     return cards, failures
-
-
-def make_card(key: str, run: Run, frame: Frame, scored: ScoredFrames, labels: dict[str, str], data_dir: Path) -> Card:
-    """The card of a frame."""
-    maps, boxes = run.maps[key], scored.boxes.get(key)
-    require_drawable(maps, run)
-    jpeg, width, height = small_jpeg(read_frame(frame, data_dir))
-    corners = np.round(boxes.corners, 4).tolist() if boxes else []
-    return Card(
-        frame=frame,
-        jpeg=jpeg,
-        width=width,
-        height=height,
-        maps=map_levels(maps),
-        boxes=[(x1, y1, round(x2 - x1, 4), round(y2 - y1, 4)) for x1, y1, x2, y2 in corners],
-        label=class_of(frame.video, labels, boxes),
-        scores=scored.scores.get(key, {}),
-        distance=float(np.linalg.norm(run.distances[key])) if run.distances and key in run.distances else None,
-    )
 
 
 def small_jpeg(frame: np.ndarray) -> tuple[bytes, int, int]:

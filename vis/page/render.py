@@ -15,12 +15,9 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 def render(cards: list[Card], clips: dict[Second, bytes], **content: object) -> str:
-    """The page. All names on it are escaped, in the text and in the script.
+    """The page, with the frames and the audio of the gallery, and `content`, the other variables of ``report.html``.
 
-    Args:
-        cards: the frames of the gallery.
-        clips: an MP3 file for each second that has audio.
-        content: the other variables of ``report.html``.
+    All names on it are escaped, in the text and in the script.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
