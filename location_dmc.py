@@ -43,7 +43,7 @@ from training.distributed import (
 )
 from training.interrupts import explained_errors, ignore_dying_loaders, sigterm_as_ctrl_c
 from training.load import load_visual_weights
-from training.optim import count_steps, scheduled_rate, split_into_steps
+from training.optim import scheduled_rate, split_into_steps
 from training.option_checks import check_options, without_effect
 from training.options import checkpoint_args, inherited_words, merge_options, parse_options
 from training.run_folder import BEST, LAST, open_run_folder, resume_after_restart
@@ -125,16 +125,18 @@ def build_model(options: Namespace, checkpoint: Checkpoint | None, device: torch
 def train_epoch(stepper: Stepper, loader: DeviceLoader, epoch: int, options: Namespace) -> AverageMeter:
     """Train on each second of the training list once, except for an incomplete last batch."""
     stepper.parallel.train()
-    sampler = loader.loader.sampler
+    sampler, recipe = loader.loader.sampler, options.recipe
     sampler.set_epoch(epoch)
     average = AverageMeter()
-    steps = count_steps(len(loader), options.accumulate)
+    steps = math.ceil(len(loader) / options.accumulate)
     batches = tqdm(loader, desc=f"epoch {epoch}", unit="batch", leave=False)
-    for number, micro_batch in enumerate(
-        split_into_steps(stepper.parallel, batches, sampler.sizes(), options.accumulate)
-    ):
+    micro_batches = split_into_steps(stepper.parallel, batches, sampler.sizes(), options.accumulate)
+    for number, micro_batch in enumerate(micro_batches):
         if micro_batch.first:
-            set_learning_rate(stepper, options, (epoch - 1) * steps + micro_batch.step, options.recipe.epoch * steps)
+            step = (epoch - 1) * steps + micro_batch.step  # of the whole training
+            rate = scheduled_rate(recipe.learning_rate, recipe.schedule, recipe.warmup, step, recipe.epoch * steps)
+            for group in stepper.optimizer.param_groups:
+                group["lr"] = rate
         loss, pairs = stepper.step(micro_batch)
         average.add(loss, pairs)
         if number % STEPS_BETWEEN_CHECKS == 0:
@@ -142,13 +144,6 @@ def train_epoch(stepper: Stepper, loader: DeviceLoader, epoch: int, options: Nam
     require_finite(average.loss)
     average_statistics(stepper.model)
     return average
-
-
-def set_learning_rate(stepper: Stepper, options: Namespace, step: int, steps: int) -> None:
-    """Set the learning rate of a step of the whole training."""
-    recipe = options.recipe
-    for group in stepper.optimizer.param_groups:
-        group["lr"] = scheduled_rate(recipe.learning_rate, recipe.schedule, recipe.warmup, step, steps)
 
 
 def require_finite(loss: float) -> None:
@@ -175,8 +170,6 @@ def train(options: Namespace, model: DMC, checkpoint: Checkpoint | None, device:
     noise = NoiseNegatives(Path(options.data_dir), options.recipe.noise_negatives)
     train_loader, val_loader = train_and_val_loaders(options, device)
     stepper = build_stepper(options, model, noise, device)
-    if stepper.note:
-        print(stepper.note)
     epochs, args = options.recipe.epoch, checkpoint_args(options)
     folder = open_run_folder(options, model, stepper.optimizer, args, checkpoint)
     with open_log(options, folder, val_loader.loader.dataset.seconds, device) as log:

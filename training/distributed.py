@@ -1,8 +1,8 @@
 """Training in several processes that torchrun started, each with its part of every batch.
 
-Each process computes the centers of its part. They are gathered with their gradients, and every process computes the
-loss of the whole batch. Gradients are averaged over the processes, so the result is that of one process with the whole
-batch. In a single process everything here does nothing.
+Each process computes the centers of its part. They are gathered, every process computes the loss of the whole batch,
+and its gradients flow back into its own part. Together they are the gradients of one process with the whole batch. In a
+single process everything here does nothing.
 """
 
 import contextlib
@@ -64,9 +64,8 @@ def process_group() -> Iterator[None]:
         except SystemExit:  # a wrong command line, in all processes: torchrun may end the others before rank 0 spoke
             if is_main_process():
                 store.set(TOLD, "")
-            else:
-                with contextlib.suppress(RuntimeError):
-                    store.wait([TOLD], LONGEST_MESSAGE)
+            with contextlib.suppress(RuntimeError):
+                store.wait([TOLD], LONGEST_MESSAGE)
             raise
         except BaseException as error:
             if _is_first_failure(store):
@@ -146,29 +145,25 @@ def launch_id() -> str | None:
     return f"{name} {socket.gethostname()} {os.getppid()}"
 
 
-def parallelize(model: nn.Module, device: torch.device) -> tuple[nn.Module, str | None]:
-    """The network with gradients averaged over all processes; in a single process the network itself.
+def parallelize(model: nn.Module, device: torch.device) -> nn.Module:
+    """The network, same weights, with gradients averaged over all processes; in a single process the network itself.
 
-    On GPUs BatchNorm takes the statistics of the whole batch.
-
-    Returns:
-        The network, with the same weights, and a line on the difference to one process; None if there is none.
+    On GPUs BatchNorm takes the statistics of the whole batch. Elsewhere it does not, and a line says so.
     """
     if not distributed.is_initialized():
-        return model, None
-    note = None
+        return model
     if device.type == "cuda":
         model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     else:
-        note = (
+        print(
             f"{distributed.get_world_size()} processes: in training, BatchNorm takes the statistics of each process's "
             "part of a batch; its running statistics are averaged over the processes after each epoch"
         )
-    return DistributedDataParallel(model, gradient_as_bucket_view=True, **{_SYNC_BUFFERS: False}), note
+    return DistributedDataParallel(model, gradient_as_bucket_view=True, **{_SYNC_BUFFERS: False})
 
 
 def all_gather_with_grad(part: torch.Tensor, count: int | None = None) -> torch.Tensor:
-    """The rows of all processes in the order of the ranks; gradients flow back into each of them.
+    """The rows of all processes in the order of the ranks; gradients flow back into the own ones.
 
     Args:
         part: [n, ...], the same n in each process.
@@ -177,7 +172,15 @@ def all_gather_with_grad(part: torch.Tensor, count: int | None = None) -> torch.
     Returns:
         [count, ...]; in a single process `part`.
     """
-    return _AllGather.apply(part)[:count] if distributed.is_initialized() and len(part) else part
+    if not distributed.is_initialized() or not len(part):
+        return part
+    size, rank = distributed.get_world_size(), distributed.get_rank()
+    parts = [torch.empty_like(part) for _ in range(size)]
+    distributed.all_gather(parts, part.detach().contiguous())
+    if part.requires_grad:
+        part.register_hook(lambda gradient: size * gradient)  # DistributedDataParallel averages; it is the sum
+    parts[rank] = part
+    return torch.cat(parts)[:count]
 
 
 def shard_rows(rows: torch.Tensor) -> torch.Tensor:
@@ -190,25 +193,6 @@ def shard_rows(rows: torch.Tensor) -> torch.Tensor:
     size = distributed.get_world_size()
     repeated = rows[:1].expand(-len(rows) % size, *rows.shape[1:])
     return torch.cat([rows, repeated]).chunk(size)[distributed.get_rank()]
-
-
-class _AllGather(torch.autograd.Function):
-    """PyTorch's own all_gather with gradients needs a backend with all_to_all, which gloo has not in all versions."""
-
-    @staticmethod
-    def forward(ctx: Any, part: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
-        """[n, ...] -> [N n, ...]."""
-        part = part.contiguous()
-        parts = [torch.empty_like(part) for _ in range(distributed.get_world_size())]
-        distributed.all_gather(parts, part)
-        return torch.cat(parts)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # noqa: ANN401
-        """The gradients of all processes' losses for this process's rows, summed."""
-        gradient = gradient.clone(memory_format=torch.contiguous_format)
-        distributed.all_reduce(gradient)
-        return gradient.chunk(distributed.get_world_size())[distributed.get_rank()]
 
 
 @torch.no_grad()

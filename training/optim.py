@@ -41,17 +41,10 @@ def build_scaler(
 
 
 def scheduled_rate(highest: float, schedule: str, warmup: int, step: int, steps: int) -> float:
-    """Learning rate of a step.
+    """Learning rate of a step, counted from 0 over all epochs, of the `steps` of the whole training.
 
-    It rises in proportion over the first `warmup` steps. ``constant`` then stays, ``cosine`` falls to 0 after the last
-    step.
-
-    Args:
-        highest: what it rises to.
-        schedule: ``constant`` or ``cosine``.
-        warmup: steps.
-        step: from 0, counted over all epochs.
-        steps: of the whole training.
+    It rises in proportion to `highest` over the first `warmup` steps. ``constant`` then stays, ``cosine`` falls to 0
+    after the last step.
     """
     rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
     fall = 0.5 * (1 + math.cos(math.pi * step / steps)) if schedule == "cosine" else 1.0
@@ -68,23 +61,12 @@ class MicroBatch(NamedTuple):
     last: bool  # whether it is the last of its step
 
 
-def count_steps(micro_batches: int, accumulate: int) -> int:
-    """Steps of an epoch of so many micro-batches."""
-    return -(-micro_batches // accumulate)
-
-
 def split_into_steps(
     model: nn.Module, batches: Iterable[Mapping[str, Any]], sizes: Sequence[int], accumulate: int
 ) -> Iterator[MicroBatch]:
-    """Group the micro-batches of an epoch into steps.
+    """Group the micro-batches of an epoch, which have `sizes` samples, into steps of `accumulate` micro-batches.
 
-    Several processes average their gradients at the last micro-batch of each step only.
-
-    Args:
-        model: perhaps a DistributedDataParallel.
-        batches: all micro-batches. The last step may have fewer of them.
-        sizes: samples of each micro-batch.
-        accumulate: micro-batches of a step.
+    The last step may have fewer. Several processes average their gradients at the last micro-batch of each step only.
     """
     for number, batch in enumerate(batches):
         step, place = divmod(number, accumulate)

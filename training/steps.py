@@ -21,9 +21,7 @@ def build_loss(recipe: Recipe) -> nn.Module:
     """The loss of a recipe."""
     if recipe.loss == "contrastive":
         return ContrastiveLoss(recipe.margin, recipe.background_negatives)
-    if recipe.loss == "cross_entropy":
-        return CrossEntropyLoss(recipe.temperature, recipe.background_negatives)
-    raise ValueError(f"there is no loss {recipe.loss}")
+    return CrossEntropyLoss(recipe.temperature, recipe.background_negatives)
 
 
 def pair_distances(
@@ -59,7 +57,6 @@ class Stepper:
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     noise: NoiseNegatives
-    note: str | None  # a line on what several processes change; None if nothing is changed
 
     def step(self, micro_batch: MicroBatch) -> tuple[torch.Tensor, PairDistances]:
         """Train on a micro-batch; the last one of a step changes the weights. Returns its loss and distances."""
@@ -76,7 +73,7 @@ class Stepper:
 
 def build_stepper(options: Namespace, model: DMC, noise: NoiseNegatives, device: torch.device) -> Stepper:
     """Build loss, optimizer and scaler; make the network parallel, and compile it if that is asked for."""
-    parallel, note = parallelize(model, device)
+    parallel = parallelize(model, device)
     optimizer = build_optimizer(model.parameters(), options.recipe.learning_rate)
     scaler = build_scaler(optimizer, model.precision, device)
     if options.compile and device.type == "cuda":
@@ -84,7 +81,7 @@ def build_stepper(options: Namespace, model: DMC, noise: NoiseNegatives, device:
         model.audio_net.compile()
     elif options.compile:
         print(f"--compile 1 has no effect on {device}: it is for CUDA GPUs")
-    return Stepper(options.recipe, model, parallel, build_loss(options.recipe), optimizer, scaler, noise, note)
+    return Stepper(options.recipe, model, parallel, build_loss(options.recipe), optimizer, scaler, noise)
 
 
 class AverageMeter:
