@@ -7,6 +7,8 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 PARTIAL_SUFFIX = ".partial"
 
 
@@ -47,7 +49,7 @@ def clear_partial(folder: Path) -> None:
     """Remove the temporary files and folders in `folder` that killed processes of this machine left behind."""
     for leftover in Path(folder).glob(f".*{PARTIAL_SUFFIX}"):
         start, _, pid = leftover.name.removesuffix(PARTIAL_SUFFIX).rpartition("-")
-        if not start.endswith(f".{socket.gethostname()}") or not pid.isdigit() or _is_running(int(pid)):
+        if not start.endswith(f".{socket.gethostname()}") or not pid.isdigit() or psutil.pid_exists(int(pid)):
             continue
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
@@ -59,13 +61,3 @@ def _partial_path(path: Path) -> Path:
     """Return a hidden name beside `path` that no other process uses, on this machine or another one."""
     start = path.name.encode(errors="ignore")[:150].decode(errors="ignore")  # file systems limit names to 255 bytes
     return path.with_name(f".{start}.{socket.gethostname()}-{os.getpid()}{PARTIAL_SUFFIX}")
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -11,10 +11,7 @@ INTERRUPTED = 130  # exit status after Ctrl-C, as in shells
 def exit_status(program: str, work: Callable[[], int | None], stopped: str = "stopped") -> int:
     """Run `work` and return the exit status: its own (None is 0), 1 after an error, 130 after Ctrl-C.
 
-    Args:
-        program: begins the messages.
-        work: the whole program after its options are parsed.
-        stopped: message after Ctrl-C.
+    Messages begin with the name of the program; `stopped` is the one after Ctrl-C.
     """
     try:
         return work() or 0

@@ -16,7 +16,7 @@ from data.negative_audio import choose_audio
 from data.preprocess.settings import audio_command, n_fft_of
 from data.sampler import own_rank
 from data.transforms import apply_color_jitter_to_batch
-from training.device import DeviceLoader, uses_pinned_memory
+from training.device import DeviceLoader
 from training.distributed import broadcast_from_rank0
 
 
@@ -91,7 +91,7 @@ def _pair_loader(options: Namespace, list_name: str, device: torch.device, promi
         options.batch_size,
         options.num_threads,
         training,
-        uses_pinned_memory(device),
+        device.type == "cuda",
         options.accumulate,
         own_rank(),
     )
@@ -118,5 +118,5 @@ def test_loader(options: Namespace, device: torch.device) -> DeviceLoader:
     audio = choose_audio(options.audio, seconds, options.seed)
     dataset = SecondDataset(seconds, options.recipe.test_size, options.test_frames == "first", audio)
     num_frames = options.batch_size // options.accumulate  # at a time, as in training
-    loader = second_loader(dataset, num_frames, options.num_threads, uses_pinned_memory(device), own_rank())
+    loader = second_loader(dataset, num_frames, options.num_threads, device.type == "cuda", own_rank())
     return DeviceLoader(loader, device)

@@ -30,21 +30,13 @@ _PROJECTIONS = ("visual_projection.", "audio_projection.")
 
 @dataclass
 class Checkpoint:
-    """A checkpoint in our form.
+    """A checkpoint in our form."""
 
-    Attributes:
-        path: the file it came from.
-        model: state dict with our names.
-        args: the options it was trained with; empty for the published code's files.
-        state: the whole dict of the file, to resume.
-        ignored: names of weights that the network does not use.
-    """
-
-    path: Path
-    model: dict[str, torch.Tensor]
-    args: dict[str, Any] = field(default_factory=dict)
-    state: dict[str, Any] = field(default_factory=dict)
-    ignored: list[str] = field(default_factory=list)
+    path: Path  # of its file
+    model: dict[str, torch.Tensor]  # state dict with our names
+    args: dict[str, Any] = field(default_factory=dict)  # the options of its training; the published files have none
+    state: dict[str, Any] = field(default_factory=dict)  # the whole dict of the file, to resume
+    ignored: list[str] = field(default_factory=list)  # names of weights that the network does not use
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:

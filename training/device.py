@@ -13,7 +13,8 @@ from common.errors import UserError
 from data.sampler import RankSampler
 from training.distributed import world_size
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = ("auto", *DTYPES)
 
 
 def choose_device(name: str) -> torch.device:
@@ -56,7 +57,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     """
     if name == "auto":
         return torch.bfloat16 if _computes_bfloat16(device) else torch.float32
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[name]
+    return DTYPES[name]
 
 
 def _computes_bfloat16(device: torch.device) -> bool:
@@ -113,20 +114,10 @@ def restore_random_states(states: dict[str, Any]) -> None:
         torch.mps.set_rng_state(states["mps"])
 
 
-def uses_pinned_memory(device: torch.device) -> bool:
-    """Whether batches lie in pinned memory: the program does not wait for its copy to a GPU."""
-    return device.type == "cuda"
-
-
 class DeviceLoader:
-    """A loader whose batches' tensors are on a device.
+    """A loader whose batches' tensors are on a device, where `finish` transforms each whole batch.
 
     Batches of a `RankSampler` say under ``whole`` how many samples all processes have together.
-
-    Args:
-        loader: yields dicts of tensors and other values.
-        device: where the tensors go.
-        finish: the transforms that run there, on a whole batch.
     """
 
     def __init__(
@@ -143,7 +134,7 @@ class DeviceLoader:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Mapping[str, Any]]:
-        non_blocking = uses_pinned_memory(self.device)
+        non_blocking = self.device.type == "cuda"  # its batches lie in pinned memory
         sampler = self.loader.sampler
         for number, batch in enumerate(self.loader):
             whole = {"whole": sampler.size(number)} if isinstance(sampler, RankSampler) else {}

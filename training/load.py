@@ -58,12 +58,8 @@ def load_trained(ckpt_file: Path, device: str = "auto") -> TrainedNetwork:
 def load_visual_weights(model: DMC, source: str) -> str:
     """Start the visual backbone from the weights of a ResNet-18 that was trained to classify images.
 
-    Args:
-        model: its projection and its audio stream stay as they are.
-        source: ``imagenet``, torchvision's weights, which are downloaded once; or a file of such weights.
-
-    Returns:
-        One line on what was done.
+    All else in the model stays as it is. `source` is ``imagenet``, torchvision's weights, which are downloaded once, or
+    a file of such weights. Returns one line on what was done.
 
     Raises:
         UserError: the weights cannot be had, or are those of another network.

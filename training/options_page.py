@@ -3,6 +3,7 @@
 python3 training/options_page.py
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -36,16 +37,16 @@ def options_page() -> str:
     lines = [HEAD]
     for group in build_parser("")._action_groups:
         actions = [action for action in group._group_actions if action.option_strings and action.dest != "help"]
-        shown = [action for action in actions if not (action.help or "").startswith("==SUPPRESS")]
+        shown = [action for action in actions if action.help != argparse.SUPPRESS]
         if shown:
             lines += [f"### {group.title.capitalize()}\n", "| option | meaning |", "|---|---|"]
             lines += [f"| `{action.option_strings[0]}` | {_meaning(action.dest, action.help)} |" for action in shown]
             lines.append("")
-    names = list(RECIPES)
-    lines += [SETTINGS_HEAD.strip("\n") + "\n", f"| setting | {' | '.join(names)} | meaning |", "|---" * 4 + "|"]
+    lines += [SETTINGS_HEAD.strip("\n") + "\n", f"| setting | {' | '.join(RECIPES)} | meaning |", "|---" * 4 + "|"]
     for key, setting in SETTINGS.items():
-        values = " | ".join(f"`{_shown(getattr(RECIPES[name], key))}`" for name in names)
-        choices = "".join(f", `{choice}`" for choice in setting.metadata["choices"])[2:]
+        of_recipes = (getattr(recipe, key) for recipe in RECIPES.values())
+        values = " | ".join(f"`{int(value) if isinstance(value, bool) else value}`" for value in of_recipes)
+        choices = ", ".join(f"`{choice}`" for choice in setting.metadata["choices"])
         lines.append(f"| `{key}` | {values} | {setting.metadata['help']}{f' ({choices})' if choices else ''} |")
     return "\n".join(lines) + "\n"
 
@@ -57,12 +58,8 @@ def _meaning(name: str, help_text: str) -> str:
     return help_text.replace(f"(default: {DEFAULTS[name]})", "(default: the number of cores, at most 4)")
 
 
-def _shown(value: object) -> object:
-    return int(value) if isinstance(value, bool) else value
-
-
 def main() -> int:
-    """Write the page; returns the exit status."""
+    """Write the page."""
     with atomic_file(PAGE) as partial:
         partial.write_text(options_page(), encoding="utf-8")
     print(f"Wrote {PAGE}.")

@@ -26,19 +26,12 @@ class RunFolder:
     """Writes the files of a training. Every file appears whole, so that a kill at any moment loses nothing.
 
     Of several processes only rank 0 writes; the others keep `epoch` and `history` too.
-
-    Args:
-        path: the folder.
-
-    Attributes:
-        epoch: epochs done.
-        history: a row of ``log.csv`` for each of them.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.epoch = 0
-        self.history: list[dict[str, Any]] = []
+        self.epoch = 0  # epochs done
+        self.history: list[dict[str, Any]] = []  # a row of ``log.csv`` for each of them
         self.writes = is_main_process()
 
     def require_free(self, overwrite: bool) -> None:
@@ -65,7 +58,7 @@ class RunFolder:
             if path.name != LAST:
                 path.unlink()
         self._write_args(args)
-        self._save(BEST, {"model": model.state_dict(), "args": args, "epoch": 0})
+        save_checkpoint(self.path / BEST, {"model": model.state_dict(), "args": args, "epoch": 0})
 
     def _files(self) -> list[Path]:
         """The files of a training that are there."""
@@ -84,7 +77,7 @@ class RunFolder:
         if self.history:
             self._write_log()
         if not (self.path / BEST).exists():
-            self._save(BEST, {"model": state["model"], "args": args, "epoch": self.epoch})
+            save_checkpoint(self.path / BEST, {"model": state["model"], "args": args, "epoch": self.epoch})
 
     def save_epoch(
         self,
@@ -104,9 +97,9 @@ class RunFolder:
             return
         weights = {"model": model.state_dict(), "args": args, "epoch": self.epoch}
         if row is max(self.history, key=lambda row: (row["val_accuracy"], -row["val_loss"])):
-            self._save(BEST, weights)
+            save_checkpoint(self.path / BEST, weights)
         if save_every and self.epoch % save_every == 0:
-            self._save(f"epoch_{self.epoch:03d}.pth", weights)
+            save_checkpoint(self.path / f"epoch_{self.epoch:03d}.pth", weights)
         self._save_last(model, optimizer, args)
         self._write_log()
 
@@ -120,10 +113,7 @@ class RunFolder:
             "random_states": random_states(),
             "launch": launch_id(),
         }
-        self._save(LAST, state)
-
-    def _save(self, name: str, state: dict[str, Any]) -> None:
-        save_checkpoint(self.path / name, state)
+        save_checkpoint(self.path / LAST, state)
 
     def _write_log(self) -> None:
         with atomic_file(self.path / LOG) as partial, partial.open("w", newline="", encoding="utf-8") as file:
@@ -164,11 +154,8 @@ def open_run_folder(
 def resume_after_restart(given: dict[str, Any], last: Path) -> dict[str, Any]:
     """The given options, with `--resume 1` if torchrun restarts a training that it started, on the same machine.
 
-    Over several machines rank 0 may move to another one: give `--resume 1` there.
-
-    Args:
-        given: options of the command line.
-        last: the checkpoint to resume from. One of an earlier training stays as it is.
+    Over several machines rank 0 may move to another one: give `--resume 1` there. `last` is the checkpoint to resume
+    from; one of an earlier training stays as it is.
     """
     launch = launch_id()
     if launch is None or given.get("evaluate") or given.get("resume") or not last.exists():
