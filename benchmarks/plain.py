@@ -8,6 +8,7 @@ floor faster too.
 
 import itertools
 import random
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +18,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 from torchvision.models import resnet18
 
-from data.index import SecondIndex
+from data.index import index_seconds
+from data.layout import list_path
+from data.lists import read_list
 
 BETA, ROUNDS, MARGIN = 30.0, 4, 5.0
 
@@ -25,8 +28,8 @@ BETA, ROUNDS, MARGIN = 30.0, 4, 5.0
 class PlainDataset(Dataset):
     """A spectrogram, its frame and a frame of another video."""
 
-    def __init__(self, seconds: SecondIndex, image_size: int) -> None:
-        self.seconds = seconds
+    def __init__(self, data_dir: Path, image_size: int) -> None:
+        self.seconds = index_seconds(data_dir, read_list(list_path(data_dir, "train")))
         self.transform = transforms.Compose(
             [
                 transforms.Resize((round(image_size * 256 / 224),) * 2),
@@ -90,14 +93,12 @@ class PlainDMC(nn.Module):
 class PlainTraining:
     """Trains step by step."""
 
-    def __init__(
-        self, seconds: SecondIndex, image_size: int, batch_size: int, num_threads: int, device: torch.device
-    ) -> None:
+    def __init__(self, data_dir: Path, image_size: int, batch_size: int, threads: int, device: torch.device) -> None:
         self.device = device
         self.model = PlainDMC(v_cluster=2, a_cluster=1).to(device)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-4, weight_decay=1e-4)
-        dataset = PlainDataset(seconds, image_size)
-        workers = {"num_workers": num_threads, "persistent_workers": num_threads > 0}
+        dataset = PlainDataset(data_dir, image_size)
+        workers = {"num_workers": threads, "persistent_workers": threads > 0}
         loader = DataLoader(dataset, batch_size, shuffle=True, drop_last=True, **workers)
         self.batches = itertools.chain.from_iterable(itertools.repeat(loader))  # one epoch after the other
 

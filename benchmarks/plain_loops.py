@@ -7,15 +7,14 @@ A program of its own, because start-up counts. opencv reads every frame and writ
 on the shorter side. librosa opens and reads each second alone, and writes its log-mel spectrogram.
 """
 
+import itertools
 import sys
 from pathlib import Path
 
-SHORT_SIDE = 256
-FPS = 4
-JPEG_QUALITY = 95
+SHORT_SIDE, FPS, JPEG_QUALITY = 256, 4, 95
 
 
-def opencv_loop(out: Path, videos: list[str]) -> None:
+def opencv_loop(out: Path, *videos: str) -> None:
     """Write 4 frames of each second of the videos into ``out/NAME``."""
     import cv2
 
@@ -24,8 +23,7 @@ def opencv_loop(out: Path, videos: list[str]) -> None:
         folder.mkdir(parents=True)
         capture = cv2.VideoCapture(video)
         rate = round(capture.get(cv2.CAP_PROP_FPS))
-        index = 0
-        while True:
+        for index in itertools.count():
             success, frame = capture.read()
             if not success:
                 break
@@ -35,11 +33,10 @@ def opencv_loop(out: Path, videos: list[str]) -> None:
                 size = (round(width * scale), round(height * scale))
                 frame = cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
                 cv2.imwrite(str(folder / f"{index:05d}.jpg"), frame, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-            index += 1
         capture.release()
 
 
-def librosa_loop(out: Path, seconds: int, files: list[str]) -> None:
+def librosa_loop(out: Path, seconds: str, *files: str) -> None:
     """Write the spectrogram of each of the first `seconds` seconds of the files into ``out/NAME``."""
     import librosa
     import numpy as np
@@ -47,7 +44,7 @@ def librosa_loop(out: Path, seconds: int, files: list[str]) -> None:
     for file in files:
         folder = out / Path(file).stem
         folder.mkdir(parents=True)
-        for second in range(seconds):
+        for second in range(int(seconds)):
             samples, rate = librosa.load(file, sr=16_000, offset=second, duration=1)
             mel = librosa.feature.melspectrogram(y=samples, sr=rate, n_fft=160, hop_length=80, n_mels=64, power=1)
             np.save(folder / f"{second:03d}.npy", librosa.power_to_db(mel).T)
@@ -55,7 +52,4 @@ def librosa_loop(out: Path, seconds: int, files: list[str]) -> None:
 
 if __name__ == "__main__":
     loop, folder, *rest = sys.argv[1:]
-    if loop == "opencv":
-        opencv_loop(Path(folder), rest)
-    else:
-        librosa_loop(Path(folder), int(rest[0]), rest[1:])
+    {"opencv": opencv_loop, "librosa": librosa_loop}[loop](Path(folder), *rest)

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,13 +34,14 @@ from common.cli import available_cores, plain_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
 from data.demo.encode import write_video
-from data.layout import audio_frames_dir, video_dir, video_frames_dir, videos_by_name
+from data.layout import video_dir, videos_by_name
 from data.media.audio import audio_of_video
 from data.media.container import decoded_frames, open_media, video_stream_of
 from data.media.video import SHORT_SIDE
 from metrics.table import write_json
 
 PROGRAMS = {"frames": "cut_video.py", "audio": "cut_audio.py"}
+FILES = {"frames": "*.jpg", "audio": "[0-9]*.npy"}
 LOOPS = ROOT / "benchmarks/plain_loops.py"
 LONG_SIZE = (640, 360)
 REMEDIES = {
@@ -47,9 +49,6 @@ REMEDIES = {
     "cv2": "no OpenCV: python3 -m pip install -r requirements-benchmark.txt",
     "librosa": "no librosa: python3 -m pip install -r requirements.txt",
 }
-
-
-# --- videos -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class MediaSet:
     @property
     def videos(self) -> list[Path]:
         """The files of the videos."""
-        return sorted(path.absolute() for paths in videos_by_name(self.data_dir).values() for path in paths)
+        return sorted(path for paths in videos_by_name(self.data_dir).values() for path in paths)
 
 
 def make_demo(data_dir: Path, count: int, seconds: int) -> None:
@@ -74,16 +73,15 @@ def make_demo(data_dir: Path, count: int, seconds: int) -> None:
 
 def make_sets(options: argparse.Namespace) -> list[MediaSet]:
     """Many short videos, and a few long ones that are enlarged; missing ones are made."""
-    short = options.data / f"short_{options.videos}x{options.seconds}"
+    data, count, seconds = options.data.absolute(), options.long_videos, options.long_seconds
+    short, long = data / f"short_{options.videos}x{options.seconds}", data / f"long_{count}x{seconds}"
     make_demo(short, options.videos, options.seconds)
-    count, seconds = options.long_videos, options.long_seconds
-    long, small = (options.data / f"{name}_{count}x{seconds}" for name in ("long", "small"))
     video_dir(long).mkdir(parents=True, exist_ok=True)
     if len(videos_by_name(long)) < count:
-        make_demo(small, count, seconds)
-        for (path,) in videos_by_name(small).values():
-            enlarge(path, video_dir(long) / path.name)
-        shutil.rmtree(small)
+        with tempfile.TemporaryDirectory(dir=data) as small:
+            make_demo(Path(small), count, seconds)
+            for (path,) in videos_by_name(Path(small)).values():
+                enlarge(path, video_dir(long) / path.name)
     width, height = LONG_SIZE
     return [
         MediaSet(f"{options.videos} videos of {options.seconds} s, 320 x 240", short, options.seconds),
@@ -103,15 +101,23 @@ def enlarge(source: Path, target: Path) -> None:
         write_video(target, frames, LONG_SIZE, stream.average_rate, audio.samples[None], audio.rate)
 
 
-# --- programs ---------------------------------------------------------------------------------------------------------
-
-
 def run_quietly(command: Sequence[object]) -> None:
     """Run a command; a UserError has its last message if it fails."""
     done = subprocess.run([str(word) for word in command], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         reason = (done.stderr.strip() or "no message").splitlines()[-1]
         raise UserError(f"{command[0]} failed, exit status {done.returncode}: {reason}")
+
+
+def run_own(program: str, media_set: MediaSet, cores: int, out: Path) -> None:
+    """Cut a set with a program of this project."""
+    video_dir(out).symlink_to(video_dir(media_set.data_dir))
+    run_quietly([sys.executable, ROOT / "data" / program, "--data_dir", out, "--num_threads", cores])
+
+
+def run_loop(loop: str, words: Sequence[object], out: Path) -> None:
+    """Cut files with a loop of `plain_loops.py`."""
+    run_quietly([sys.executable, LOOPS, loop, out, *words])
 
 
 def run_ffmpeg(videos: Sequence[Path], processes: int, threads: int, words: Callable[[Path], Sequence[object]]) -> None:
@@ -121,44 +127,33 @@ def run_ffmpeg(videos: Sequence[Path], processes: int, threads: int, words: Call
         list(pool.map(run_quietly, [(*start, video, *words(video)) for video in videos]))
 
 
-def ffmpeg_frames(media_set: MediaSet, out: Path, processes: int, threads: int) -> None:
+def ffmpeg_frames(videos: Sequence[Path], processes: int, threads: int, out: Path) -> None:
     """Write 4 frames of each second with ffmpeg."""
-    for video in media_set.videos:
-        (out / video.stem).mkdir(parents=True)
+    for video in videos:
+        (out / video.stem).mkdir()
     filters = f"fps=4,scale=-2:{SHORT_SIDE}:flags=bicubic"
     options = ("-an", "-vf", filters, "-q:v", 2)  # the best quality of its JPEG encoder
-    run_ffmpeg(media_set.videos, processes, threads, lambda video: (*options, out / video.stem / "%05d.jpg"))
+    run_ffmpeg(videos, processes, threads, lambda video: (*options, out / video.stem / "%05d.jpg"))
 
 
-def librosa_from_wav(media_set: MediaSet, out: Path, cores: int) -> None:
+def librosa_from_wav(media_set: MediaSet, cores: int, out: Path) -> None:
     """Extract WAV files with ffmpeg, then run the librosa loop on them."""
-    files = [out / "wav" / f"{video.stem}.wav" for video in media_set.videos]
-    files[0].parent.mkdir(parents=True)
-    run_ffmpeg(media_set.videos, cores, 1, lambda video: ("-vn", out / "wav" / f"{video.stem}.wav"))
-    run_quietly([sys.executable, LOOPS, "librosa", out, media_set.seconds, *files])
+    run_ffmpeg(media_set.videos, cores, 1, lambda video: ("-vn", out / f"{video.stem}.wav"))
+    run_loop("librosa", [media_set.seconds, *(out / f"{video.stem}.wav" for video in media_set.videos)], out)
 
 
-def contenders(kind: str, media_set: MediaSet, cores: int) -> dict[str, Callable[[], float]]:
-    """Name -> what cuts the frames or the audio of a set. The first one is the program of this project."""
-    program, seconds, videos = PROGRAMS[kind], media_set.seconds, media_set.videos
-    own = [sys.executable, ROOT / "data" / program, "--data_dir", media_set.data_dir, "--num_threads", cores]
-    works = {program: partial(seconds_of, run_quietly, own)}
-
-    def add(name: str, work: Callable[..., None], *arguments: object) -> None:
-        works[name] = partial(seconds_of, work, *arguments)
-
-    def loop(name: str, kind: str, *arguments: object) -> None:
-        add(name, run_quietly, [sys.executable, LOOPS, kind, results_of(media_set, name), *arguments])
-
+def contenders(kind: str, media_set: MediaSet, cores: int) -> dict[str, Callable[[Path], None]]:
+    """Name -> what cuts the frames or the audio of a set into a folder. The first one is this project's program."""
+    program, videos = PROGRAMS[kind], media_set.videos
+    works = {program: partial(run_own, program, media_set, cores)}
     if kind == "frames" and has("ffmpeg"):
-        for name, counts in ((f"ffmpeg, {cores} processes", (cores, 1)), (f"ffmpeg, {cores} threads", (1, cores))):
-            add(name, ffmpeg_frames, media_set, results_of(media_set, name), *counts)
+        works[f"ffmpeg, {cores} processes"] = partial(ffmpeg_frames, videos, cores, 1)
+        works[f"ffmpeg, {cores} threads"] = partial(ffmpeg_frames, videos, 1, cores)
     if kind == "frames" and has("cv2"):
-        loop("OpenCV loop", "opencv", *videos)
+        works["OpenCV loop"] = partial(run_loop, "opencv", videos)
     if kind == "audio" and has("librosa") and has("ffmpeg"):  # librosa reads mp4 with the ffmpeg command only
-        loop("librosa loop", "librosa", seconds, *videos)
-        name = "librosa loop, WAV"
-        add(name, librosa_from_wav, media_set, results_of(media_set, name), cores)
+        works["librosa loop"] = partial(run_loop, "librosa", [media_set.seconds, *videos])
+        works["librosa loop, WAV"] = partial(librosa_from_wav, media_set, cores)
     return works
 
 
@@ -167,34 +162,25 @@ def has(name: str) -> bool:
     return bool(shutil.which(name)) if name == "ffmpeg" else importlib.util.find_spec(name) is not None
 
 
-def results_of(media_set: MediaSet, name: str) -> Path:
-    """The folder that a contender writes into."""
-    own = {"cut_video.py": video_frames_dir, "cut_audio.py": audio_frames_dir}
-    return own[name](media_set.data_dir) if name in own else media_set.data_dir.absolute() / "others" / name
-
-
-# --- figures ----------------------------------------------------------------------------------------------------------
+def run_once(work: Callable[[Path], None], kind: str, media_set: MediaSet) -> tuple[float, int]:
+    """Seconds of a contender that writes into a new folder, and the number of files that it writes."""
+    with tempfile.TemporaryDirectory(dir=media_set.data_dir) as out:
+        return seconds_of(work, Path(out)), sum(1 for _ in Path(out).rglob(FILES[kind]))
 
 
 def measure(kind: str, media_set: MediaSet, cores: int, repeats: int) -> dict[str, Any]:
     """Name of a contender -> its runs in seconds, their median, seconds of media a second, and files written."""
-
-    def clear(name: str) -> None:
-        shutil.rmtree(results_of(media_set, name), ignore_errors=True)
-
-    runs = interleaved(contenders(kind, media_set, cores), repeats, before=clear)
-    pattern = {"frames": "*.jpg", "audio": "[0-9]*.npy"}[kind]
-    figures = {
-        name: {
+    works = contenders(kind, media_set, cores)
+    runs = interleaved({name: partial(run_once, work, kind, media_set) for name, work in works.items()}, repeats)
+    figures = {}
+    for name, of_work in runs.items():
+        seconds, files = zip(*of_work, strict=True)
+        figures[name] = {
             "runs": seconds,
             "median": median(seconds),
             "media_seconds_per_second": media_set.seconds * len(media_set.videos) / median(seconds),
-            "files": sum(1 for _ in results_of(media_set, name).rglob(pattern)),
+            "files": files[-1],
         }
-        for name, seconds in runs.items()
-    }
-    for name in runs:
-        clear(name)
     return figures
 
 
@@ -215,9 +201,6 @@ def table(results: dict[str, Any]) -> list[str]:
         for name, figure in of_set[kind].items()
     ]
     return markdown_table(("set", "kind", "program", "s", "s of media a s", "files"), rows)
-
-
-# --- program ----------------------------------------------------------------------------------------------------------
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -245,12 +228,11 @@ def benchmark(options: argparse.Namespace) -> None:
     missing = [remedy for name, remedy in REMEDIES.items() if not has(name)]
     results = {**new_results(options), "missing": missing, "sets": {}, "ratios": {}}
     for media_set in make_sets(options):
-        print(f"{media_set.title}: {options.repeats} times each", flush=True)
+        title = media_set.title
+        print(f"{title}: {options.repeats} times each", flush=True)
         of_set = {kind: measure(kind, media_set, options.num_threads, options.repeats) for kind in PROGRAMS}
-        results["sets"][media_set.title] = of_set
-        results["ratios"][media_set.title] = {
-            name: ratio for kind in PROGRAMS for name, ratio in ratios(kind, of_set[kind]).items()
-        }
+        results["sets"][title] = of_set
+        results["ratios"][title] = ratios("frames", of_set["frames"]) | ratios("audio", of_set["audio"])
         write_json(options.json, results)
     print("", *table(results), "", sep="\n")
     for title, of_set in results["ratios"].items():

@@ -3,10 +3,10 @@
     python3 benchmarks/scaling.py                              # some minutes on 2 cores; links the demo set
     python3 benchmarks/scaling.py --sizes 1000 4000 --data_dir datasets/mine
 
-Hard links of a small data set make the large one, in a folder inside it that is removed afterwards. Each size is a
-part of it, with lists of its own. location_dmc.py itself runs, and its progress bar tells how far it is. Start-up is
-the time until the first training step is done, imports included. Indexing the seconds of all videos is part of it, and
-timed alone too. An epoch is extrapolated from its first steps. The files are in the cache of the system.
+Links to the videos of a small data set, again and again, make the large one. Each size is a part of it, with lists of
+its own. location_dmc.py itself runs, and its progress bar tells how far it is. Start-up is the time until the first
+training step is done, imports included. Indexing the seconds of all videos is part of it, and timed alone too. An epoch
+is extrapolated from its first steps. The files are in the cache of the system.
 """
 
 import argparse
@@ -19,7 +19,6 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 if not __package__:  # run by path: imports start at the repository root
@@ -51,34 +50,21 @@ def write_lists(folder: Path, names: list[str]) -> None:
     write_list(list_path(folder, "train"), names)
 
 
-def names_of(data_dir: Path, names: Sequence[str], size: int) -> list[str]:
-    """The first videos that have `size` seconds together, or a few more."""
-    totals = index_seconds(data_dir, names).first.tolist()  # seconds before each video
-    return [name for name, before in zip(names, totals, strict=False) if before < size]
-
-
-def start_training(data_dir: Path, lists: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Figures of a training that is stopped after its first steps."""
+def run(data_dir: Path, names: list[str], lists: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Figures of a size: the index alone, then a training that is stopped after its first steps."""
+    index_time = shared.seconds_of(index_seconds, data_dir, names)
     with tempfile.TemporaryDirectory() as out:
-        given = {
-            "data_dir": data_dir,
-            "data_list_dir": lists,
-            "out": out,
-            "dmc_pkl": Path(out) / "dmc.pkl",
-            "recipe": "improved",
-            "v_cluster": 3,
-            "set": f"image_size={options.image_size}",
-        }
-        words = [str(word) for name, value in given.items() for word in (f"--{name}", value)]
+        words = ["--data_dir", data_dir, "--data_list_dir", lists, "--out", out, "--dmc_pkl", Path(out) / "dmc.pkl"]
+        words += ["--recipe", "improved", "--v_cluster", 3, "--set", f"image_size={options.image_size}"]
         start = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, str(shared.ROOT / "location_dmc.py"), *words],
+            [sys.executable, str(shared.ROOT / "location_dmc.py"), *map(str, words)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env={**os.environ, "TQDM_MININTERVAL": "0", "TQDM_MINITERS": "1"},  # the bar shows each step at once
         )
         try:
-            return watch(process, start, options.steps)
+            return {"index_seconds": index_time, **watch(process, start, options.steps)}
         finally:
             process.terminate()  # its loaders end with it
             process.stderr.close()
@@ -121,25 +107,19 @@ def memory_with_loaders(pid: int) -> int | None:
     return sum(info.pss for info in infos) if hasattr(infos[0], "pss") else None
 
 
-def measure(data_dir: Path, names: list[str], options: argparse.Namespace) -> dict[int, dict[str, Any]]:
+def measure(data_dir: Path, names: list[str], options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Size -> its figures over runs in turns: medians, but the most memory."""
-    of_size = {size: names_of(data_dir, names, size) for size in options.sizes}
-    lists = {size: data_dir / f"lists_{size}" for size in options.sizes}
+    before = index_seconds(data_dir, names).first.tolist()  # seconds before each video
+    works = {}
     for size in options.sizes:
-        write_lists(lists[size], of_size[size])
-    indexing = {str(size): partial(shared.seconds_of, index_seconds, data_dir, of_size[size]) for size in options.sizes}
-    trainings = {str(size): partial(start_training, data_dir, lists[size], options) for size in options.sizes}
-    found = {}
-    for (size, seconds), runs in zip(
-        shared.interleaved(indexing, options.repeats).items(),
-        shared.interleaved(trainings, options.repeats).values(),
-        strict=True,
-    ):
-        found[int(size)] = {"index_seconds": median(seconds), **shared.summary(runs)}
-    return found
+        of_size = [name for name, seconds in zip(names, before, strict=False) if seconds < size]
+        lists = data_dir / f"lists_{size}"
+        write_lists(lists, of_size)
+        works[str(size)] = partial(run, data_dir, of_size, lists, options)
+    return {size: shared.summary(runs) for size, runs in shared.interleaved(works, options.repeats).items()}
 
 
-def table(figures: dict[int, dict[str, Any]]) -> list[str]:
+def table(figures: dict[str, dict[str, Any]]) -> list[str]:
     """Lines of the table: a row for each size."""
     head = (
         "seconds of media", "index, s", "start-up, s", "memory then, MB", "in training, with loaders, MB",
@@ -148,7 +128,7 @@ def table(figures: dict[int, dict[str, Any]]) -> list[str]:
     memories = ("start_up_memory", "memory_of_all")
     rows = [
         (
-            f"{size:,}",
+            f"{int(size):,}",
             f"{of['index_seconds']:.3f}",
             f"{of['start_up']:.2f}",
             *("-" if of[memory] is None else f"{of[memory] / 1e6:.0f}" for memory in memories),
@@ -163,8 +143,7 @@ def table(figures: dict[int, dict[str, Any]]) -> list[str]:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = new_parser(__doc__)
-    text = "seconds of media; each takes 5 links, so the largest takes a minute to make (default: %(default)s)"
-    sizes = [1_000, 10_000, 100_000]
+    sizes, text = [1_000, 10_000, 100_000], "seconds of media (default: %(default)s)"
     parser.add_argument("--sizes", type=positive_int, nargs="+", default=sizes, metavar="N", help=text)
     parser.add_argument("--steps", type=positive_int, default=12, metavar="N", help="timed steps (default: 12)")
     text = "pixels of the frames; small ones leave the cost of the data in sight (default: 64)"
@@ -180,10 +159,9 @@ def benchmark(options: argparse.Namespace) -> None:
     """Measure, print the table, save the figures."""
     results = shared.new_results(options)
     with shared.linked_set(options.data_dir, options.sizes[-1]) as (folder, names):
-        figures = measure(folder, names, options)
-    results["sizes"] = {str(size): of for size, of in figures.items()}
+        results["sizes"] = measure(folder, names, options)
     write_json(options.json, results)
-    print("", *table(figures), "", shared.machine_line(results), f"Wrote {options.json}.", sep="\n")
+    print("", *table(results["sizes"]), "", shared.machine_line(results), f"Wrote {options.json}.", sep="\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

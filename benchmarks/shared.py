@@ -3,16 +3,17 @@
 import argparse
 import contextlib
 import datetime
+import math
 import multiprocessing
 import os
 import platform
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -26,36 +27,29 @@ from tqdm import tqdm
 from common.cli import available_cores
 from common.errors import UserError
 from data import layout
-from data.index import SecondIndex, index_seconds
+from data.index import index_seconds
 from data.lists import write_list
-from data.preprocess.settings import SETTINGS_FILE
 
 ROOT = Path(__file__).resolve().parents[1]
 GRACE = 5.0  # seconds in which a program ends before the next, harder signal
-MOST_LINKS = 60_000  # of a file; ext4 has 65,000
 
 
 # --- clock ------------------------------------------------------------------------------------------------------------
 
 
-def interleaved(
-    works: Mapping[str, Callable[[], Any]], repeats: int, before: Callable[[str], object] = lambda _: None
-) -> dict[str, list[Any]]:
+def interleaved(works: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[Any]]:
     """Results of each work in each round. A slow phase of the machine slows all works alike.
 
-    The rounds are a b c, then b c a, then c a b, so that no work always follows the same one. `before` is called with
-    the name before each run.
+    The rounds are a b c, then b c a, then c a b, so that no work always follows the same one.
     """
     results: dict[str, list[Any]] = {name: [] for name in works}
-    names = list(works)
-    with tqdm(total=repeats * len(names), unit="run") as bar:
-        for turn in range(repeats):
-            start = turn % len(names)
-            for name in names[start:] + names[:start]:
-                bar.set_description(name)
-                before(name)
-                results[name].append(works[name]())
-                bar.update()
+    order, names = [], deque(works)
+    for _ in range(repeats):
+        order += names
+        names.rotate(-1)
+    for name in (bar := tqdm(order, unit="run")):
+        bar.set_description(name)
+        results[name].append(works[name]())
     return results
 
 
@@ -183,42 +177,23 @@ def stop(process: subprocess.Popen) -> None:
 
 @contextlib.contextmanager
 def linked_set(data_dir: Path, count: int) -> Iterator[tuple[Path, list[str]]]:
-    """A temporary data set of at least `count` seconds: hard links of the videos of `data_dir`, again and again.
-
-    It lies inside `data_dir`, because links stay on their file system. Each of its lists has all its videos.
+    """A temporary data set of at least `count` seconds: links to the videos of `data_dir`, again and again.
 
     Yields:
-        Its folder, and the names of its videos.
+        Its folder, and the names of its videos. Each of its lists has all of them.
     """
     frames = layout.video_frames_dir(data_dir)
-    names = sorted(entry.name for entry in os.scandir(frames) if entry.is_dir()) if frames.is_dir() else []
-    source = index_seconds(data_dir, names)
+    source = index_seconds(data_dir, sorted(os.listdir(frames)) if frames.is_dir() else [])
     if not len(source):
         raise UserError(f"--data_dir {data_dir} has no frames and spectrograms to link: cut it first, or make demo")
-    if count / len(source) > MOST_LINKS:
-        raise UserError(f"--data_dir {data_dir} is too small for {count} seconds: its files would have too many links")
-    with tempfile.TemporaryDirectory(prefix=".linked-", dir=data_dir) as folder:
-        for file in (layout.noise_file, layout.silence_file):
-            file(Path(folder)).parent.mkdir(parents=True, exist_ok=True)
-            os.link(file(source.data_dir), file(Path(folder)))
-        yield Path(folder), _link_videos(source, Path(folder), count)
-        print("removing the links", flush=True)
-
-
-def _link_videos(source: SecondIndex, target: Path, count: int) -> list[str]:
-    names: list[str] = []
-    with tqdm(total=count, desc="link", unit="s") as bar:
-        while bar.n < count:
-            video = len(names) % len(source.names)
-            name = f"{len(names):06d}"
-            for folder_of in (layout.video_frames_dir, layout.audio_frames_dir):
-                of_video = folder_of(source.data_dir) / source.names[video]
-                shutil.copytree(of_video, folder_of(target) / name, copy_function=os.link)
-            names.append(name)
-            bar.update(int(source.first[video + 1] - source.first[video]))
-    for folder_of in (layout.video_frames_dir, layout.audio_frames_dir):
-        if (settings := folder_of(source.data_dir) / SETTINGS_FILE).exists():
-            os.link(settings, folder_of(target) / SETTINGS_FILE)
-    for list_name in layout.LIST_NAMES:
-        write_list(layout.list_path(target, list_name), names)
-    return names
+    copies = range(math.ceil(count / len(source)))
+    names = [f"{name}_{copy}" for copy in copies for name in source.names]
+    with tempfile.TemporaryDirectory() as folder:
+        for folder_of in (layout.video_frames_dir, layout.audio_frames_dir):
+            folder_of(folder).mkdir()
+            for entry in folder_of(data_dir).resolve().iterdir():  # a video's folder, else noise, silence or settings
+                for name in [f"{entry.name}_{copy}" for copy in copies] if entry.is_dir() else [entry.name]:
+                    (folder_of(folder) / name).symlink_to(entry)
+        for list_name in layout.LIST_NAMES:
+            write_list(layout.list_path(folder, list_name), names)
+        yield Path(folder), names

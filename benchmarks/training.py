@@ -6,7 +6,7 @@
 A row for each recipe, precision, batch size and --compile: samples/s with loading included, the peak memory of the GPU
 (on a CPU that of the training process), and the shares of a step. Clustering and loss have the share of their backward
 pass too. Each run is a process of its own. The runs take turns, the figures are medians. Frames are read from files.
-Hard links of the data set make an epoch longer than a run, in a folder inside it that is removed afterwards.
+Links to the videos of the data set, again and again, make an epoch longer than a run.
 """
 
 import argparse
@@ -36,9 +36,6 @@ from common.cli import available_cores, new_parser, positive_int
 from common.errors import first_line
 from common.exit_status import exit_status
 from data.dataset import PairDataset
-from data.index import index_seconds
-from data.layout import list_path
-from data.lists import read_list
 from data.negative_audio import NoiseNegatives
 from data.transforms import load_frame, resize
 from metrics.table import write_json
@@ -75,7 +72,7 @@ class Training:
 
     def __init__(self, row: Row, options: argparse.Namespace, data_dir: Path) -> None:
         self.device = choose_device(options.device)
-        given = merge_options(given_options(row.recipe, options, data_dir) | row._asdict(), {})
+        given = training_options(options, data_dir, **row._asdict())
         seed_everything(given.seed)
         model = DMC(given.recipe, given.v_cluster, 1, choose_precision(row.precision, self.device))
         noise = NoiseNegatives(data_dir, given.recipe.noise_negatives)
@@ -89,9 +86,9 @@ class Training:
         self.stepper.step(MicroBatch(batch, step=0, weight=1.0, first=True, last=True))
 
 
-def given_options(recipe: str, options: argparse.Namespace, data_dir: Path) -> dict[str, Any]:
-    """The options of `location_dmc.py` for a recipe."""
-    return {
+def training_options(options: argparse.Namespace, data_dir: Path, recipe: str, **others: object) -> argparse.Namespace:
+    """The options of `location_dmc.py`."""
+    given = {
         "recipe": recipe,
         "set": [f"image_size={options.image_size}"],
         "v_cluster": CLUSTERS[recipe],
@@ -100,6 +97,7 @@ def given_options(recipe: str, options: argparse.Namespace, data_dir: Path) -> d
         "data_dir": str(data_dir),
         "cache": 0,
     }
+    return merge_options(given | others, {})
 
 
 def train_loader(options: argparse.Namespace, device: torch.device) -> DeviceLoader:
@@ -115,35 +113,6 @@ def endless(loader: DeviceLoader) -> Iterator[dict[str, Any]]:
         yield from loader
 
 
-class PartClock:
-    """Adds up seconds by part of a step, with PyTorch's hooks where a part ends.
-
-    A gradient passes the output of a projection, then the backbone down to its first convolution. All else of the
-    backward pass belongs to clustering and loss.
-    """
-
-    def __init__(self, training: Training) -> None:
-        self.device = training.device
-        self.seconds = dict.fromkeys(PARTS, 0.0)
-        model = training.stepper.model
-        for net, projection in (
-            (model.audio_net, model.audio_projection),
-            (model.visual_net, model.visual_projection),
-        ):
-            net.register_forward_pre_hook(lambda *_: self.end("clustering, loss"))
-            projection.register_forward_hook(lambda *_: self.end("forward"))
-            projection.register_full_backward_pre_hook(lambda *_: self.end("clustering, loss"))
-            net.conv1.weight.register_post_accumulate_grad_hook(lambda *_: self.end("backward"))
-        self.last = time.perf_counter()
-
-    def end(self, part: str) -> None:
-        """End a part. The time since the end of the last part belongs to it."""
-        synchronize(self.device)
-        now = time.perf_counter()
-        self.seconds[part] += now - self.last
-        self.last = now
-
-
 def synchronize(device: torch.device) -> None:
     """Wait until a device has done all its work."""
     if device.type != "cpu":
@@ -151,12 +120,31 @@ def synchronize(device: torch.device) -> None:
 
 
 def seconds_of_parts(training: Training, steps: int) -> dict[str, float]:
-    """Seconds of each part of a step, added up over some steps."""
-    clock = PartClock(training)
+    """Seconds of each part of a step, added up over some steps. PyTorch's hooks tell where a part ends.
+
+    A gradient passes the output of a projection, then the backbone down to its first convolution. All else of the
+    backward pass belongs to clustering and loss.
+    """
+    seconds = dict.fromkeys(PARTS, 0.0)
+    last = time.perf_counter()
+
+    def end(part: str, *_: object) -> None:  # the time since the end of the last part belongs to this one
+        nonlocal last
+        synchronize(training.device)
+        now = time.perf_counter()
+        seconds[part] += now - last
+        last = now
+
+    model = training.stepper.model
+    for net, projection in ((model.audio_net, model.audio_projection), (model.visual_net, model.visual_projection)):
+        net.register_forward_pre_hook(partial(end, "clustering, loss"))
+        projection.register_forward_hook(partial(end, "forward"))
+        projection.register_full_backward_pre_hook(partial(end, "clustering, loss"))
+        net.conv1.weight.register_post_accumulate_grad_hook(partial(end, "backward"))
     for _ in range(steps):
-        training.step(on_loaded=lambda: clock.end("loading"))
-        clock.end("optimizer")
-    return clock.seconds
+        training.step(on_loaded=partial(end, "loading"))
+        end("optimizer")
+    return seconds
 
 
 def seconds_of_step(training: Training | PlainTraining, options: argparse.Namespace) -> float:
@@ -173,21 +161,14 @@ def seconds_of_step(training: Training | PlainTraining, options: argparse.Namesp
     return shared.seconds_of(take_steps, options.steps) / options.steps
 
 
-def build(row: Row, options: argparse.Namespace, data_dir: Path) -> Training | PlainTraining:
-    """A training that is ready for its first step."""
-    if row.recipe != PLAIN:
-        return Training(row, options, data_dir)
-    seconds = index_seconds(data_dir, read_list(list_path(data_dir, "train")))
-    return PlainTraining(
-        seconds, options.image_size, row.batch_size, options.num_threads, choose_device(options.device)
-    )
-
-
 def run(row: Row, options: argparse.Namespace, data_dir: Path) -> dict[str, Any]:
     """Figures of a row, measured once in this process; a problem instead if a GPU has not enough memory for it."""
     device = choose_device(options.device)
     try:
-        training = build(row, options, data_dir)
+        if row.recipe == PLAIN:
+            training = PlainTraining(data_dir, options.image_size, row.batch_size, options.num_threads, device)
+        else:
+            training = Training(row, options, data_dir)
         seconds = seconds_of_step(training, options)
         memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else shared.peak_memory(os.getpid())
         parts = {} if row.recipe == PLAIN or row.compile else seconds_of_parts(training, STEPS_IN_PARTS)
@@ -232,7 +213,7 @@ def measure_loading(options: argparse.Namespace) -> dict[str, float]:
     """Samples/s of the loader alone, from files and from a full cache: medians of epochs in turns."""
     loaders = {}
     for recipe, cache in itertools.product(options.recipes, (0, 1)):
-        given = merge_options(given_options(recipe, options, options.data_dir) | {"cache": cache}, {})
+        given = training_options(options, options.data_dir, recipe, cache=cache)
         loader = train_loader(given, choose_device(options.device)).loader
         if cache and not loader.dataset.cache:
             print("The frames do not fit into memory: no figures from a full cache.")

@@ -14,17 +14,17 @@ import torch
 from benchmarks import shared
 from common.errors import UserError
 from data.index import index_seconds
+from data.layout import noise_file
 from data.lists import read_list
 from metrics.table import write_json
-from tests.fixtures.sample_set import add_negatives, make_set
 
 
 def test_works_take_turns_and_none_always_follows_the_same_one():
     order = []
     works = {name: lambda name=name: order.append(name) or len(order) for name in "abc"}
-    results = shared.interleaved(works, repeats=4, before=lambda name: order.append(name.upper()))
-    assert "".join(order) == "AaBbCcBbCcAaCcAaBbAaBbCc"
-    assert results == {"a": [2, 12, 16, 20], "b": [4, 8, 18, 22], "c": [6, 10, 14, 24]}
+    results = shared.interleaved(works, repeats=4)
+    assert "".join(order) == "abcbcacababc"
+    assert results == {"a": [1, 6, 8, 10], "b": [2, 4, 9, 11], "c": [3, 5, 7, 12]}
 
 
 def test_figures_of_runs_are_medians_but_the_most_memory():
@@ -106,23 +106,18 @@ def test_an_interrupted_benchmark_lets_its_program_clear_up_and_says_how_to_resu
     assert (tmp_path / "cleared").exists()
 
 
-def test_a_linked_set_has_all_seconds_takes_no_space_and_is_removed(tmp_path):
-    make_set(tmp_path, train=2, val=1, test=1, seconds=3)
-    add_negatives(tmp_path)
-    before = sorted(os.listdir(tmp_path))
-    with pytest.raises(RuntimeError, match="any"), shared.linked_set(tmp_path, 20) as (folder, names):
-        assert len(names) == 7 and all(read_list(folder / f"{name}.txt") == names for name in ("train", "val", "test"))
+def test_a_linked_set_has_all_seconds_takes_no_space_and_is_removed(training_set):
+    before = sorted(training_set.rglob("*"))
+    with pytest.raises(RuntimeError, match="any"), shared.linked_set(training_set, 20) as (folder, names):
+        assert all(read_list(folder / f"{name}.txt") == names for name in ("train", "val", "test"))
         found = index_seconds(folder, names)
-        assert len(found) == 21 and not found.without
-        assert all(len(found.frame_paths(index)) == 4 for index in range(21))
-        assert found.spectrogram_path(0).stat().st_nlink == 3
+        assert len(set(names)) == 16 and len(found) == 32 and not found.without  # two times the 16 seconds of the set
+        assert all(len(found.frame_paths(index)) == 4 for index in range(len(found)))
+        assert (folder / "video_frames" / names[-1]).is_symlink() and noise_file(folder).is_symlink()
         raise RuntimeError("any")
-    assert sorted(os.listdir(tmp_path)) == before
+    assert sorted(training_set.rglob("*")) == before and not folder.exists()
 
 
-def test_a_set_that_is_too_small_or_not_cut_is_named(tmp_path):
-    with pytest.raises(UserError, match="cut it first"), shared.linked_set(tmp_path, 1):
-        pass
-    make_set(tmp_path, train=1, val=1, test=1, seconds=1)
-    with pytest.raises(UserError, match="too small for 1000000"), shared.linked_set(tmp_path, 1_000_000):
+def test_a_set_that_is_not_cut_is_named(tmp_path):
+    with pytest.raises(UserError, match=f"{tmp_path} has no frames .* cut it first"), shared.linked_set(tmp_path, 1):
         pass

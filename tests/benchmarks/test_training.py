@@ -2,34 +2,17 @@
 
 import copy
 import json
-from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks import shared, training
 from benchmarks.plain import PlainDMC, PlainTraining
-from data.index import index_seconds
 from models.dmc import DMC
 from models.matching import pair_distance, squared_distances
 from models.recipes import ORIGINAL
-from tests.fixtures.sample_set import add_negatives, make_set
 
-CPU = torch.device("cpu")
 SMALL = "--image_size 32 --batch_sizes 4 --steps 1 --warm_up 1 --repeats 1 --num_threads 1 --precisions fp32".split()
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("set")
-    make_set(folder, train=6, val=2, test=2, seconds=2)
-    add_negatives(folder)
-    return folder
-
-
-@pytest.fixture
-def in_this_process(monkeypatch):
-    monkeypatch.setattr(shared, "in_own_process", lambda work, *arguments: work(*arguments))  # a new one takes seconds
 
 
 def test_the_plain_loop_computes_the_distances_of_the_original_recipe():
@@ -49,28 +32,27 @@ def test_the_plain_loop_computes_the_distances_of_the_original_recipe():
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-8)
 
 
-def test_the_plain_loop_trains_over_several_epochs(data_dir):
-    plain = PlainTraining(index_seconds(data_dir, ["train0", "train1"]), 32, 4, 0, CPU)
+def test_the_plain_loop_trains_over_several_epochs(training_set):
+    plain = PlainTraining(training_set, 32, 8, 0, torch.device("cpu"))  # a batch an epoch
     before = copy.deepcopy(plain.model.state_dict())
     assert plain.step() > 0 and plain.step() > 0
     assert not torch.equal(plain.model.fc_v.weight, before["fc_v.weight"])
 
 
 @pytest.mark.parametrize("recipe", ["original", "improved"])
-def test_a_step_is_timed_in_all_its_parts(data_dir, recipe):
+def test_a_step_is_timed_in_all_its_parts(training_set, recipe):
     options = training.parse([*SMALL, "--num_threads", "1"])
-    own = training.Training(training.Row(recipe, "fp32", 4, 0), options, data_dir)
+    own = training.Training(training.Row(recipe, "fp32", 4, 0), options, training_set)
     before = own.stepper.model.visual_projection.weight.detach().clone()
     seconds = training.seconds_of_parts(own, 1)
     assert tuple(seconds) == training.PARTS and all(value > 0 for value in seconds.values())
     assert not torch.equal(own.stepper.model.visual_projection.weight, before)
 
 
-def test_a_whole_run_prints_its_tables_saves_its_figures_and_removes_its_links(
-    data_dir, tmp_path, capsys, in_this_process
-):
-    before, path = sorted(data_dir.iterdir()), tmp_path / "out.json"
-    given = ["--data_dir", str(data_dir), *SMALL, "--recipes", "improved", "--json", str(path)]
+def test_a_whole_run_prints_its_tables_and_saves_its_figures(training_set, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(shared, "in_own_process", lambda work, *arguments: work(*arguments))  # a new one takes seconds
+    path = tmp_path / "out.json"
+    given = ["--data_dir", str(training_set), *SMALL, "--recipes", "improved", "--json", str(path)]
     assert training.main(given) == 0
     results = json.loads(path.read_text())
     plain, own = results["steps"].values()
@@ -81,19 +63,14 @@ def test_a_whole_run_prints_its_tables_saves_its_figures_and_removes_its_links(
     ratio = own["samples_per_second"] / plain["samples_per_second"]
     assert float(lines[0][3]) == pytest.approx(ratio, abs=0.051)
     assert sum(float(cell.strip(" %")) for cell in lines[0][5:-1]) == pytest.approx(100, abs=0.5)
-    assert sorted(data_dir.iterdir()) == before
 
 
-def test_a_row_that_does_not_fit_into_a_gpu_is_named_and_left_out(data_dir, monkeypatch, capsys):
+def test_a_row_that_does_not_fit_into_a_gpu_is_named_and_left_out(training_set, monkeypatch, capsys):
     def run(_, row: training.Row, *__: object) -> dict:
         return {"problem": "CUDA out of memory"} if row.batch_size == 8 else {"samples_per_second": 1.0, "memory": 1}
 
     monkeypatch.setattr(shared, "in_own_process", run)
-    options = training.parse([*SMALL, "--recipes", "original", "--batch_sizes", "4", "8", "--data_dir", str(data_dir)])
+    rows = ["--recipes", "original", "--batch_sizes", "4", "8"]
+    options = training.parse([*SMALL, *rows, "--data_dir", str(training_set)])
     assert list(training.measure_steps(options)) == ["plain loop fp32, batch 4", "original fp32, batch 4"]
     assert "original fp32, batch 8: CUDA out of memory" in capsys.readouterr().out
-
-
-def test_without_a_data_set_it_says_so(tmp_path, capsys):
-    assert training.main(["--data_dir", str(tmp_path / "absent")]) == 1
-    assert "absent" in capsys.readouterr().err
