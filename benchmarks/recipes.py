@@ -188,9 +188,7 @@ def score(stages: Sequence[Training], set_name: str) -> tuple[dict[str, Any], di
 def table(runs: Sequence[Mapping[str, Any]], baselines: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Lines of the table: for each set a row for each recipe, mean ± deviation over the seeds, and for each baseline.
 
-    Args:
-        runs: the figures of each network.
-        baselines: set -> name -> figures.
+    `runs` has the figures of each network, `baselines` set -> name -> figures.
     """
     rows = []
     for set_name in dict.fromkeys(run["set"] for run in runs):
@@ -237,9 +235,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(f"--{name}", nargs="+", choices=choices, default=choices, help="default: all")
     text = f"networks of each recipe on each set, with the seeds {FIRST_SEED}, {FIRST_SEED + 1}, ... (default: 3)"
     parser.add_argument("--seeds", type=positive_int, default=3, metavar="N", help=text)
-    parser.add_argument(
-        "--epoch", type=positive_int, metavar="N", help="of every training (default: by set and recipe)"
-    )
+    text = "of every training (default: by set and recipe)"
+    parser.add_argument("--epoch", type=positive_int, metavar="N", help=text)
     text = "change a setting of the recipes; such trainings have folders and rows of their own; can be repeated"
     parser.add_argument("--set", type=setting, action="append", default=[], metavar="KEY=VALUE", help=text)
     text = "of the backbones; such trainings have folders and rows of their own (default: auto)"
