@@ -11,28 +11,14 @@ import torch
 
 import location_dmc
 from data.dmc_pkl import read_dmc
-from data.layout import audio_frames_dir, noise_file, silence_file
+from data.layout import audio_frames_dir, noise_file
 from models.recipes import IMPROVED
 from tests.fixtures import training_run
-from tests.fixtures.sample_set import add_negatives, make_set
-from tests.fixtures.small_network import small_backbones
 from tests.fixtures.training_run import log_rows, logged_numbers, same_weights, weights_of
 from training.checkpoint import read_checkpoint
 from training.optim import scheduled_rate
 
-
-@pytest.fixture(scope="module", autouse=True)
-def small():
-    with small_backbones():
-        yield
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("set")
-    make_set(folder, train=4, val=2, test=2, seconds=2)
-    add_negatives(folder)
-    return folder
+pytestmark = pytest.mark.usefixtures("small")
 
 
 def run(data_dir: Path, out: Path, *options: str) -> int:
@@ -45,10 +31,10 @@ def settings(*pairs: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def improved(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def improved(small: None, training_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished training with the improved recipe; read only."""
     out = tmp_path_factory.mktemp("run") / "dmc"
-    assert run(data_dir, out, "--epoch", "2", "--v_cluster", "3", "--set", "beta=7.5") == 0
+    assert run(training_set, out, "--epoch", "2", "--v_cluster", "3", "--set", "beta=7.5") == 0
     return out
 
 
@@ -92,16 +78,16 @@ def test_each_test_setting_changes_the_maps(improved, tmp_path, setting):
     ],
     ids=" ".join,
 )
-def test_settings_of_both_recipes_can_be_combined(data_dir, tmp_path, options):
-    assert run(data_dir, tmp_path / "run", "--epoch", "1", *options) == 0
+def test_settings_of_both_recipes_can_be_combined(training_set, tmp_path, options):
+    assert run(training_set, tmp_path / "run", "--epoch", "1", *options) == 0
     (row,) = log_rows(tmp_path / "run")
     assert 0 < float(row["loss"]) < math.inf and 0 <= float(row["val_accuracy"]) <= 1
 
 
-def test_with_noise_and_a_schedule_a_stopped_training_resumes_to_the_same_end(data_dir, tmp_path, monkeypatch):
+def test_with_noise_and_a_schedule_a_stopped_training_resumes_to_the_same_end(training_set, tmp_path, monkeypatch):
     options = ["--epoch", "3", *settings("noise_negatives=2", "negatives=batch", "schedule=cosine", "warmup=3")]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert run(data_dir, whole, *options) == 0
+    assert run(training_set, whole, *options) == 0
     train_epoch = location_dmc.train_epoch
 
     def stop_in_third(*arguments: object) -> object:
@@ -111,10 +97,10 @@ def test_with_noise_and_a_schedule_a_stopped_training_resumes_to_the_same_end(da
 
     with monkeypatch.context() as patched:
         patched.setattr(location_dmc, "train_epoch", stop_in_third)
-        assert run(data_dir, parts, *options) == 130
+        assert run(training_set, parts, *options) == 130
     assert len(log_rows(parts)) == 2
     torch.manual_seed(99)  # random numbers that are drawn in between do not matter
-    assert run(data_dir, parts, *options, "--resume", "1") == 0
+    assert run(training_set, parts, *options, "--resume", "1") == 0
     assert same_weights(weights_of(parts), weights_of(whole))
     assert logged_numbers(parts) == logged_numbers(whole)
     # Two steps an epoch; the rate of the second one is logged.
@@ -122,37 +108,31 @@ def test_with_noise_and_a_schedule_a_stopped_training_resumes_to_the_same_end(da
     assert [float(row["learning_rate"]) for row in log_rows(whole)] == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("file", [noise_file, silence_file])
-def test_missing_noise_stops_a_training_before_it_begins_and_no_evaluation(improved, data_dir, tmp_path, capsys, file):
-    shutil.copytree(data_dir, tmp_path / "set")
-    file(tmp_path / "set").unlink()
-    assert run(tmp_path / "set", tmp_path / "run", "--set", "noise_negatives=2", "--epoch", "1") == 1
-    output = capsys.readouterr()
-    assert f"there is no {file(tmp_path / 'set')}: python3 data/cut_audio.py" in output.err
-    assert "epoch 1/1" not in output.out and not (tmp_path / "run/last.pth").exists()
-    assert run(tmp_path / "set", tmp_path / "run", "--set", "noise_negatives=0", "--epoch", "0") == 0
-    assert evaluate(improved / "best.pth", tmp_path, "--data_dir", str(tmp_path / "set")) == 0
+def test_missing_noise_stops_a_training_before_it_begins_and_no_evaluation(improved, training_set, tmp_path, capsys):
+    data_dir = Path(shutil.copytree(training_set, tmp_path / "set"))
+    noise_file(data_dir).unlink()
+    assert run(data_dir, tmp_path / "run", "--set", "noise_negatives=2", "--epoch", "1") == 1
+    assert f"there is no {noise_file(data_dir)}: python3 data/cut_audio.py" in capsys.readouterr().err
+    assert not (tmp_path / "run/last.pth").exists()
+    assert evaluate(improved / "best.pth", tmp_path, "--data_dir", str(data_dir)) == 0
 
 
-def test_a_network_refuses_spectrograms_of_another_window_than_its_own(data_dir, improved, tmp_path, capsys):
-    shutil.copytree(data_dir, tmp_path / "set")
-    recorded = audio_frames_dir(tmp_path / "set") / "settings.json"
+def test_a_checkpoint_keeps_the_window_of_its_spectrograms(training_set, tmp_path, capsys):
+    data_dir = Path(shutil.copytree(training_set, tmp_path / "set"))
+    recorded = audio_frames_dir(data_dir) / "settings.json"
     recorded.write_text('{"n_fft": 1024}')
-    assert evaluate(improved / "best.pth", tmp_path, "--data_dir", str(tmp_path / "set")) == 1
-    error = capsys.readouterr().err
-    assert "were cut with --n_fft 1024" in error and error.rstrip().endswith("--n_fft 160 --overwrite 1")
-    assert run(tmp_path / "set", tmp_path / "run", "--epoch", "0") == 0  # a new network takes the data set's window
+    assert run(data_dir, tmp_path / "run", "--epoch", "0") == 0
     recorded.write_text('{"n_fft": 160}')
     assert evaluate(tmp_path / "run/best.pth", tmp_path) == 1
     assert "trained with 1024" in capsys.readouterr().err
 
 
-def test_visual_weights_are_the_start_of_a_training_and_not_of_a_resumed_one(data_dir, tmp_path, capsys, monkeypatch):
+def test_visual_weights_are_the_start_of_a_training_and_not_of_a_resumed_one(
+    training_set, tmp_path, capsys, monkeypatch
+):
     loaded = []
     monkeypatch.setattr(location_dmc, "load_visual_weights", lambda model, source: loaded.append(source) or "loaded")
-    assert run(data_dir, tmp_path / "run", "--epoch", "0", "--visual_weights", "resnet18.pth") == 0
-    assert run(data_dir, tmp_path / "run", "--epoch", "1", "--resume", "1") == 0
-    assert loaded == ["resnet18.pth"]
+    assert run(training_set, tmp_path / "run", "--epoch", "0", "--visual_weights", "resnet18.pth") == 0
     again = ["--resume", "1", "--visual_weights", "imagenet"]
-    assert run(data_dir, tmp_path / "run", "--epoch", "1", *again) == 0
-    assert "--visual_weights is not used" in capsys.readouterr().out and len(loaded) == 1
+    assert run(training_set, tmp_path / "run", "--epoch", "0", *again) == 0
+    assert "--visual_weights is not used" in capsys.readouterr().out and loaded == ["resnet18.pth"]
