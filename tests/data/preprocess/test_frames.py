@@ -79,7 +79,9 @@ def test_a_video_that_starts_late_counts_from_its_first_frame(tmp_path, name, vi
 
 def test_frames_count_from_the_first_that_decodes_and_so_does_the_audio(tmp_path):
     """The first packets of a recording that starts between two key frames refer to frames that are missing."""
-    source = write_media(tmp_path / "whole.mkv", frames=100, sound=click(2.25, 4), audio_codec="flac", gop=25)
+    source = write_media(
+        tmp_path / "whole.mkv", frames=100, sound=click(2.25, 4), audio_codec="flac", encoder={"gop_size": 25}
+    )
     path = tmp_path / "a.mkv"
     remux(source, path, lambda packet: packet.stream.type == "audio" or packet.pts > 0)
     frames = cut(path)
