@@ -40,7 +40,7 @@ def threads_as_before():
 def ckpt_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that matches all audio to red."""
     path = tmp_path_factory.mktemp("planted") / "best.pth"
-    return plant_checkpoint(path, np.array([RED]), np.array([GREY]), test_sizes=1)
+    return plant_checkpoint(path, [RED], [GREY], test_sizes=1)
 
 
 def square_at(index: int, width: int = 160, height: int = 96) -> tuple[int, int]:
@@ -280,7 +280,7 @@ def test_one_cluster_can_be_shown(video, ckpt_file):
 
 
 def test_two_audio_clusters_have_a_map_each(video, tmp_path):
-    duet = plant_checkpoint(tmp_path / "duet.pth", np.array([RED]), np.array([GREY]), a_cluster=2, test_sizes=1)
+    duet = plant_checkpoint(tmp_path / "duet.pth", [RED], [GREY], a_cluster=2, test_sizes=1)
     assert all([one["cluster"] for one in frame["maps"]] == [0, 1] for frame in json_frames(video, duet))
 
 
@@ -323,7 +323,7 @@ print(status["VmHWM"].split()[0])
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc")
 def test_a_long_video_takes_no_more_memory_than_a_short_one(tmp_path):
     """Of 200 seconds the audio alone would take 38 MB, the frames 92 MB."""
-    small = plant_checkpoint(tmp_path / "best.pth", np.array([RED]), np.array([GREY]), image_size=32, test_sizes=1)
+    small = plant_checkpoint(tmp_path / "best.pth", [RED], [GREY], image_size=32, test_sizes=1)
     peaks = []
     for seconds in (10, 200):
         video = write_media(

@@ -127,12 +127,13 @@ def test_scores_and_baselines_are_those_of_score_py(tmp_path, data_dir, capsys, 
 
 
 def test_without_boxes_or_run_the_page_says_so(dmc_pkl, data_dir, capsys):
-    (data_dir / "boxes.json").unlink()
+    boxes = data_dir / "boxes.json"
+    boxes.unlink()
     assert run(dmc_pkl, data_dir) == 0
-    assert f"No scores on the page: There is no {data_dir / 'boxes.json'}" in capsys.readouterr().out
+    assert f"No scores on the page: There is no {boxes}" in capsys.readouterr().out
     page = Page(dmc_pkl.with_name("dmc.html"))
+    assert f"No scores. There is no {boxes}" in page.text and "No curves:" in page.text
     assert not page.all("table") and not page.all("figure")
-    assert f"No scores. There is no {data_dir / 'boxes.json'}" in page.text and "No curves:" in page.text
     assert "best first" not in page.text and len(page.all("audio")) == len(KEYS)
 
 

@@ -23,9 +23,8 @@ def folders(tmp_path: Path) -> list[str]:
         folder = tmp_path / name
         make_run(folder, a_cluster)
         (folder / "args.json").write_text(json.dumps({"data_dir": str(tmp_path / "set")}), encoding="utf-8")
-        colors = (np.array([(220, 40, 40)]), np.array([(120, 120, 120)]))
-        small = {"image_size": 32, "test_sizes": 1, "v_cluster": 3}
-        plant_checkpoint(folder / "best.pth", *colors, **small, a_cluster=a_cluster)
+        small = {"image_size": 32, "test_sizes": 1, "v_cluster": 3, "a_cluster": a_cluster}
+        plant_checkpoint(folder / "best.pth", [(220, 40, 40)], [(120, 120, 120)], **small)
         options += [f"--{name}", str(folder)]
     return [*options, "--out", str(tmp_path / "out")]
 

@@ -15,19 +15,13 @@ from models.dmc import DMC
 from models.recipes import ORIGINAL
 from tests.fixtures import training_run
 from tests.fixtures.sample_set import make_set
-from tests.fixtures.small_network import small_backbones
 from tests.fixtures.training_run import log_rows, same_weights, weights_of
 from training.run_folder import EVENTS, RunFolder
 from vis.overlay import color_table, overlay, relative
 from vis.tensorboard import EXAMPLES, LONGER_SIDE, TAGS, require_packages
 
 IMAGES = [f"localization/val{video}/frame_001/00025" for video in (0, 1)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small():
-    with small_backbones():
-        yield
+pytestmark = pytest.mark.usefixtures("small")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +52,7 @@ def all_tags(expected: list[int]) -> dict[str, list[int]]:
 
 
 @pytest.fixture(scope="module")
-def trained(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(small: None, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished training of two epochs; read only."""
     out = tmp_path_factory.mktemp("run") / "dmc"
     assert run(data_dir, out, "--epoch", "2") == 0
