@@ -4,6 +4,8 @@ A sample is one second: its spectrogram with frames of the same second. Every ra
 index), so that the samples do not depend on the number of workers, and an epoch can be repeated.
 """
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypedDict
 
@@ -13,16 +15,8 @@ from torch.utils.data import Dataset
 
 from data.frame_cache import FrameCache
 from data.index import SecondIndex
-from data.negative_audio import AudioSource, OwnAudio
-from data.transforms import (
-    JITTER_SUFFIX,
-    apply_color_jitter,
-    load_frame,
-    load_spectrogram,
-    random_crop_flip,
-    resize,
-    sample_color_jitter,
-)
+from data.negative_audio import AudioSource, own_audio
+from data.transforms import JITTER_SUFFIX, apply_color_jitter, load_frame, random_crop_flip, resize, sample_color_jitter
 
 
 class Pair(TypedDict, total=False):
@@ -36,42 +30,26 @@ class Pair(TypedDict, total=False):
     negative_frame_jitter: torch.Tensor
 
 
+@dataclass(eq=False)
 class PairDataset(Dataset):
     """Pairs each second's spectrogram with a random one of its frames.
-
-    Args:
-        seconds: seconds of at least two videos.
-        image_size: side of the square frames in pixels.
-        seed: of all random choices.
-        augmentation: one of `data.transforms.AUGMENTATIONS`; None for validation.
-        negatives: ``one`` adds a random frame of another video, ``batch`` does not: the frames of the batch serve.
-        jitter_later: a sample has color factors instead of changed colors; `apply_color_jitter_to_batch` applies them.
-        cache: keeps frames in memory.
 
     Raises:
         ValueError: there are fewer than two videos.
         SampleError: on access, a file cannot be read.
     """
 
-    def __init__(
-        self,
-        seconds: SecondIndex,
-        image_size: int,
-        seed: int,
-        augmentation: str | None = None,
-        negatives: str = "one",
-        jitter_later: bool = False,
-        cache: FrameCache | None = None,
-    ) -> None:
-        if len(seconds.names) < 2:
+    seconds: SecondIndex  # of at least two videos
+    image_size: int  # side of the square frames in pixels
+    seed: int  # of all random choices
+    augmentation: str | None = None  # one of `data.transforms.AUGMENTATIONS`; None for validation
+    negatives: str = "one"  # "one" adds a frame of another video, "batch" does not: the frames of the batch serve
+    jitter_later: bool = False  # a sample has color factors, which `apply_color_jitter_to_batch` applies
+    cache: FrameCache | None = None  # keeps frames in memory
+
+    def __post_init__(self) -> None:
+        if len(self.seconds.names) < 2:
             raise ValueError("a negative pair needs a second video")
-        self.seconds = seconds
-        self.image_size = image_size
-        self.seed = seed
-        self.augmentation = augmentation
-        self.negatives = negatives
-        self.jitter_later = jitter_later
-        self.cache = cache
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -80,7 +58,7 @@ class PairDataset(Dataset):
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, index))
         pair: Pair = {
-            "spectrogram": load_spectrogram(self.seconds.spectrogram_path(index)),
+            "spectrogram": own_audio(self.seconds, index),
             **self._random_frame("frame", index, rng),
             "video": int(self.seconds.video[index]),
         }
@@ -120,23 +98,17 @@ class SecondSample(TypedDict):
     second: torch.Tensor  # int64 [frames], row of `spectrogram` that a frame belongs to
 
 
+@dataclass(eq=False)
 class SecondDataset(Dataset):
-    """Each second's frames with its own audio or another one.
+    """Each second's frames with its own audio or another one."""
 
-    Args:
-        seconds: the seconds to test on.
-        image_size: side of the square frames in pixels.
-        first_only: take only the first frame of each second.
-        audio: gives each second's spectrogram; None is its own.
-    """
+    seconds: SecondIndex
+    image_size: int  # side of the square frames in pixels
+    first_only: bool  # take only the first frame of each second
+    audio: AudioSource | None = None  # gives each second's spectrogram; None is its own
 
-    def __init__(
-        self, seconds: SecondIndex, image_size: int, first_only: bool, audio: AudioSource | None = None
-    ) -> None:
-        self.seconds = seconds
-        self.image_size = image_size
-        self.first_only = first_only
-        self.audio = audio or OwnAudio(seconds)
+    def __post_init__(self) -> None:
+        self.audio = self.audio or partial(own_audio, self.seconds)
 
     def __len__(self) -> int:
         return len(self.seconds)

@@ -17,8 +17,6 @@ import numpy as np
 from common.atomic import atomic_file
 from common.errors import UserError
 
-FLOAT_CODES = ("f2", "f4", "f8")
-
 
 def csv_path(path: Path) -> Path:
     """Return the path of the ``dmc.csv`` beside a ``dmc.pkl``."""
@@ -104,7 +102,7 @@ def _load_arrays(file: BinaryIO) -> object:
 
     class Dtype:
         def __init__(self, code: str, *_: object) -> None:
-            if code not in FLOAT_CODES:
+            if code not in ("f2", "f4", "f8"):
                 raise pickle.UnpicklingError(f"it holds an array of type {code!r:.40}, not of floats")
             self.code, self.order = code, "="
 

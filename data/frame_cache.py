@@ -20,7 +20,6 @@ from data.transforms import UNREADABLE, resized_side
 MOST_FRAMES = 4  # cached of a second: `cut_video.py` writes four by default
 SHARED_MEMORY = Path("/dev/shm")  # often small in a container
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
-FREE_SHARE = 0.5  # of the free memory that a program spends on caches
 
 
 class FrameCache:
@@ -103,4 +102,4 @@ def memory_to_spend() -> int:
         free.append(shutil.disk_usage(SHARED_MEMORY).free)
     if CONTAINER_LIMIT.exists() and (limit := CONTAINER_LIMIT.read_text().strip()) != "max":
         free.append(int(limit))
-    return int(FREE_SHARE * min(free) / int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    return int(min(free) / 2 / int(os.environ.get("LOCAL_WORLD_SIZE", "1")))

@@ -8,14 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import SampleError
-from data.layout import (
-    audio_frames_dir,
-    parse_second_folder,
-    parse_spectrogram_file,
-    second_folder,
-    spectrogram_file,
-    video_frames_dir,
-)
+from data.layout import audio_frames_dir, parse_spectrogram_file, second_folder, spectrogram_file, video_frames_dir
 
 
 @dataclass(frozen=True)
@@ -78,9 +71,9 @@ def index_seconds(data_dir: Path, names: Sequence[str]) -> SecondIndex:
 
 
 def _seconds_of(data_dir: Path, name: str) -> list[int]:
-    with_frames = {parse_second_folder(entry) for entry in _entries(video_frames_dir(data_dir) / name)}
-    with_audio = {parse_spectrogram_file(entry) for entry in _entries(audio_frames_dir(data_dir) / name)}
-    return sorted((with_frames & with_audio) - {None})
+    folders = set(_entries(video_frames_dir(data_dir) / name))
+    with_audio = map(parse_spectrogram_file, _entries(audio_frames_dir(data_dir) / name))
+    return sorted(second for second in with_audio if second is not None and second_folder(second) in folders)
 
 
 def _entries(folder: Path) -> list[str]:

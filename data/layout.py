@@ -11,7 +11,7 @@ A data set is one folder, ``--data_dir``::
     boxes.json, labels.json                optional ground truth, optional classes
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 LIST_NAMES = ("train", "val", "test")
@@ -85,32 +85,20 @@ def spectrogram_file(second: int) -> str:
     return f"{second:03d}.npy"
 
 
-def parse_second_folder(name: str) -> int | None:
-    """Return the second of a folder name such as ``frame_013``; None for other names."""
-    return _second_of(name.removeprefix("frame_"), name, second_folder)
-
-
 def parse_spectrogram_file(name: str) -> int | None:
-    """Return the second of a file name such as ``013.npy``; None for other names."""
-    return _second_of(name.removesuffix(".npy"), name, spectrogram_file)
+    """Return the second of a file name such as ``013.npy``; None for other names, ``13.npy`` too."""
+    digits = name.removesuffix(".npy")
+    return int(digits) if digits.isascii() and digits.isdigit() and spectrogram_file(int(digits)) == name else None
 
 
-def _second_of(digits: str, name: str, name_of: Callable[[int], str]) -> int | None:
-    """Return the second if `name` is its exact name; ``frame_13`` is none."""
-    return int(digits) if digits.isascii() and digits.isdigit() and name_of(int(digits)) == name else None
-
-
-def files_by_name(folder: Path, suffixes: Iterable[str]) -> dict[str, list[Path]]:
+def files_by_name(folder: Path, suffixes: Collection[str]) -> dict[str, list[Path]]:
     """Return the media files of a folder by NAME, the file name without its suffix; several files may share a NAME.
 
     Hidden files are left out. An absent folder counts as empty.
     """
     found: dict[str, list[Path]] = {}
-    if not folder.is_dir():
-        return found
-    wanted = frozenset(suffixes)
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in wanted and not path.name.startswith(".") and path.is_file():
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
             found.setdefault(path.stem, []).append(path)
     return found
 

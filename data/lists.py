@@ -83,11 +83,6 @@ def label_of(name: str, labels: dict[str, str]) -> str:
     return labels.get(name) or labels.get(identity_of(name), "")
 
 
-def contents_of(name: str, labels: dict[str, str]) -> frozenset[str]:
-    """Return the contents that a video's class names: two of ``flute violin``, one of ``acoustic_guitar``, or none."""
-    return frozenset(label_of(name, labels).split())
-
-
 def identity_of(name: str) -> str:
     """Return the YouTube ID (11 characters) of a name such as ``ID_0_1000``; any other name as it is."""
     parts = name[11:].split("_")

@@ -4,7 +4,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from data.dataset import PairDataset, SecondDataset, SecondSample
-from data.sampler import SINGLE_PROCESS, EpochSampler, Rank, RankSampler, shard
+from data.sampler import SINGLE_PROCESS, Rank, RankSampler, shard
 
 FRAMES_A_SECOND = 4  # of `cut_video.py` by default
 
@@ -22,14 +22,8 @@ def pair_loader(
 
     A shuffled epoch has its own order, and leaves an incomplete last batch out unless it is the only one.
 
-    Args:
-        dataset: gives the pairs.
-        batch_size: of all processes together, a multiple of `accumulate` times their number.
-        num_workers: processes that load data.
-        shuffle: for training.
-        pin_memory: the batches lie in pinned memory.
-        accumulate: a batch is loaded in so many parts, one after the other.
-        rank: of this process, which loads its share of each part.
+    `batch_size` is of all processes together, a multiple of `accumulate` times their number: a batch is loaded in
+    `accumulate` parts, one after the other, and each process loads its share of each part.
     """
     length = len(dataset)
     if shuffle and length >= batch_size:
@@ -38,7 +32,7 @@ def pair_loader(
     return DataLoader(
         dataset,
         part_size // rank.world_size,
-        sampler=RankSampler(EpochSampler(len(dataset), dataset.seed, shuffle), part_size, length, rank),
+        sampler=RankSampler(len(dataset), part_size, length, dataset.seed, shuffle, rank),
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
         pin_memory=pin_memory,

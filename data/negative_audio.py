@@ -5,6 +5,7 @@ second's index; it draws from (seed, index), so that it depends neither on the o
 """
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 from common.errors import UserError
 from data.index import SecondIndex
 from data.layout import labels_file, noise_file, silence_file
-from data.lists import contents_of, labels_of_set
+from data.lists import label_of, labels_of_set
 from data.preprocess.settings import audio_command
 from data.transforms import load_spectrogram, load_spectrograms
 
@@ -23,15 +24,9 @@ AUDIO_CHOICES = ("own", "shuffled", "noise", "silence")
 AudioSource = Callable[[int], torch.Tensor]  # index of a second -> spectrogram, float32 [1, 201, 64]
 
 
-class OwnAudio:
-    """Each second's own audio."""
-
-    def __init__(self, seconds: SecondIndex) -> None:
-        self.seconds = seconds
-
-    def __call__(self, index: int) -> torch.Tensor:
-        """Return the spectrogram of second `index`."""
-        return load_spectrogram(self.seconds.spectrogram_path(index))
+def own_audio(seconds: SecondIndex, index: int) -> torch.Tensor:
+    """Return a second's own spectrogram."""
+    return load_spectrogram(seconds.spectrogram_path(index))
 
 
 class ShuffledAudio:
@@ -42,16 +37,13 @@ class ShuffledAudio:
 
     def __init__(self, seconds: SecondIndex, labels: dict[str, str], seed: int) -> None:
         self.seconds = seconds
-        self.contents = [contents_of(name, labels) for name in seconds.names]
+        self.contents = [frozenset(label_of(name, labels).split()) for name in seconds.names]
         self.seed = seed
-        self._require_others()
-
-    def _require_others(self) -> None:
         if len(self.contents) < 2:
             raise UserError("--audio shuffled takes the audio of other videos, but the list has one usable video")
         kinds = set(self.contents)
         alone = kinds - {own for own, other in product(kinds, kinds) if own.isdisjoint(other)}
-        for name, contents in zip(self.seconds.names, self.contents, strict=True):
+        for name, contents in zip(seconds.names, self.contents, strict=True):
             if contents in alone:
                 raise UserError(
                     "--audio shuffled takes the audio of videos with other content, but by the labels all usable "
@@ -60,7 +52,7 @@ class ShuffledAudio:
 
     def __call__(self, index: int) -> torch.Tensor:
         """Return the spectrogram for second `index`."""
-        return load_spectrogram(self.seconds.spectrogram_path(self.other(index)))
+        return own_audio(self.seconds, self.other(index))
 
     def other(self, index: int) -> int:
         """Return the index of the second whose audio second `index` gets."""
@@ -72,16 +64,9 @@ class ShuffledAudio:
                 return other
 
 
-class RandomAudio:
-    """A random one of the spectrograms [n, 1, 201, 64] for each second."""
-
-    def __init__(self, spectrograms: torch.Tensor, seed: int) -> None:
-        self.spectrograms = spectrograms
-        self.seed = seed
-
-    def __call__(self, index: int) -> torch.Tensor:
-        """Return the spectrogram for second `index`."""
-        return self.spectrograms[np.random.default_rng((self.seed, index)).integers(len(self.spectrograms))]
+def random_audio(spectrograms: torch.Tensor, seed: int, index: int) -> torch.Tensor:
+    """Draw one of the spectrograms [n, 1, 201, 64] for second `index`."""
+    return spectrograms[np.random.default_rng((seed, index)).integers(len(spectrograms))]
 
 
 def read_noise(data_dir: Path, training: bool) -> torch.Tensor:
@@ -103,11 +88,9 @@ def _read_spectrograms(data_dir: Path, path: Path) -> torch.Tensor:
 
 
 class NoiseNegatives:
-    """Negative audio for all frames of a batch: seconds of noise, drawn anew for each batch, and one of silence.
+    """Negative audio for all frames of a batch: `count` seconds of noise, drawn anew each time, and one of silence.
 
-    Args:
-        data_dir: the data set's folder.
-        count: seconds of noise; 0 leaves out silence too.
+    A `count` of 0 leaves out silence too.
     """
 
     def __init__(self, data_dir: Path, count: int) -> None:
@@ -116,11 +99,7 @@ class NoiseNegatives:
             self.noise, self.silence = read_noise(data_dir, training=True), read_silence(data_dir)
 
     def draw(self, spectrograms: torch.Tensor) -> torch.Tensor:
-        """Draw noise negatives for a batch's spectrograms [B, 1, 201, 64], the same in all processes.
-
-        Returns:
-            [count + 1, 1, 201, 64]; [0, 1, 201, 64] if `count` is 0.
-        """
+        """Draw [count + 1, 1, 201, 64] for a batch's spectrograms [B, 1, 201, 64], the same in all processes."""
         if not self.count:
             return spectrograms[:0]
         # Noise stays on the device and is drawn there: each copy to a GPU would have to be waited for.
@@ -141,7 +120,7 @@ def choose_audio(audio: str, seconds: SecondIndex, seed: int) -> AudioSource:
             )
         return source
     if audio == "noise":
-        return RandomAudio(read_noise(seconds.data_dir, training=False), seed)
+        return partial(random_audio, read_noise(seconds.data_dir, training=False), seed)
     if audio == "silence":
-        return RandomAudio(read_silence(seconds.data_dir), seed)
-    return OwnAudio(seconds)
+        return partial(random_audio, read_silence(seconds.data_dir), seed)
+    return partial(own_audio, seconds)

@@ -1,8 +1,8 @@
 """Orders the samples of an epoch, and divides them among the processes that train or test together."""
 
 import math
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -41,61 +41,30 @@ def shard(length: int, rank: Rank) -> range:
     return range(length * rank.rank // rank.world_size, length * (rank.rank + 1) // rank.world_size)
 
 
-class EpochSampler(Sampler[tuple[int, int]]):
-    """Gives the keys (epoch, index) of a `PairDataset` in random order.
+@dataclass(eq=False)
+class RankSampler(Sampler[tuple[int, int]]):
+    """Gives one process's part of each batch: keys (epoch, index) of a `PairDataset` in random order.
 
-    The epoch travels with the index, so that workers outlive an epoch.
-
-    Args:
-        length: number of samples.
-        seed: of the order.
-        shuffle: each epoch has its own order. Otherwise every epoch is epoch 0: its order is random too, so that a
-            batch holds many videos, but it never changes.
-    """
-
-    def __init__(self, length: int, seed: int, shuffle: bool) -> None:
-        self.length = length
-        self.seed = seed
-        self.shuffle = shuffle
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch of the next iteration."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        epoch = self.epoch if self.shuffle else 0
-        order = np.random.default_rng((self.seed, epoch)).permutation(self.length)
-        yield from ((epoch, int(index)) for index in order)
-
-
-class RankSampler(Sampler):
-    """Gives one process's part of each batch.
+    The epoch travels with the index, so that workers outlive an epoch. With `shuffle` each epoch has its own order.
+    Otherwise every epoch is epoch 0: its order is random too, so that a batch holds many videos, but it never changes.
 
     All processes take equally many keys. The first key of an incomplete last batch fills it up where it has no multiple
     of `world_size` keys, so that no process waits for another. The training drops the rows after `size` again.
 
     PyTorch's `DistributedSampler` divides an epoch instead: its batches would depend on the number of processes.
-
-    Args:
-        sampler: gives the same keys in the same order in all processes; has `set_epoch`.
-        batch_size: of all processes together, a multiple of their number.
-        length: how many of the keys to take.
-        rank: of this process.
     """
 
-    def __init__(self, sampler: Sampler, batch_size: int, length: int, rank: Rank = SINGLE_PROCESS) -> None:
-        self.sampler = sampler
-        self.batch_size = batch_size
-        self.length = length
-        self.rank = rank
+    num_samples: int
+    batch_size: int  # of all processes together, a multiple of their number
+    length: int  # how many of the samples an epoch takes
+    seed: int
+    shuffle: bool
+    rank: Rank = SINGLE_PROCESS
+    epoch: int = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch of the next iteration."""
-        self.sampler.set_epoch(epoch)
+        self.epoch = epoch
 
     def size(self, number: int) -> int:
         """Return the number of keys in batch `number`, of all processes together and without repetitions."""
@@ -108,10 +77,12 @@ class RankSampler(Sampler):
     def __len__(self) -> int:
         return sum(math.ceil(size / self.rank.world_size) for size in self.sizes())
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Iterator[tuple[int, int]]:
         rank, world_size = self.rank
-        keys: Iterable = islice(self.sampler, self.length)
-        while batch := list(islice(keys, self.batch_size)):
+        epoch = self.epoch if self.shuffle else 0
+        order = np.random.default_rng((self.seed, epoch)).permutation(self.num_samples)[: self.length]
+        for start in range(0, self.length, self.batch_size):
+            batch = [(epoch, int(index)) for index in order[start : start + self.batch_size]]
             count = math.ceil(len(batch) / world_size)
             batch += batch[:1] * (count * world_size - len(batch))
             yield from batch[count * rank : count * (rank + 1)]

@@ -30,7 +30,6 @@ HUE = 0.1  # of the color circle, in both directions
 CROP_AREA = (0.5, 1.0)
 CROP_LOG_ASPECT = 0.2
 JITTER_SUFFIX = "_jitter"  # the color factors of batch["frame"] are batch["frame_jitter"]
-LUMINANCE = (0.299, 0.587, 0.114)  # weights of red, green and blue (ITU-R BT.601)
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
@@ -65,21 +64,21 @@ def load_frame(path: Path) -> torch.Tensor:
 
 
 def load_spectrogram(path: Path) -> torch.Tensor:
-    """Read the log-mel spectrogram of a second, float32 [1, 201, 64]."""
-    return _load_spectrogram(path, (), path.parents[2], f"delete {path.parent} and run").unsqueeze(0)
-
-
-def load_spectrograms(path: Path) -> torch.Tensor:
-    """Read the spectrograms of ``noise.npy`` or ``silence.npy``, float32 [n, 1, 201, 64]."""
-    return _load_spectrogram(path, (-1,), path.parents[1], "run").unsqueeze(1)
-
-
-def _load_spectrogram(path: Path, leading: tuple[int, ...], data_dir: Path, remedy: str) -> torch.Tensor:
-    """Read float32 [*leading, 201, 64], where -1 stands for any number.
+    """Read the log-mel spectrogram of a second, float32 [1, 201, 64].
 
     Raises:
         SampleError: it cannot be read, has another shape, or holds NaN or infinite values.
     """
+    return _load_spectrogram(path, (), path.parents[2], f"delete {path.parent} and run").unsqueeze(0)
+
+
+def load_spectrograms(path: Path) -> torch.Tensor:
+    """Read the spectrograms of ``noise.npy`` or ``silence.npy``, float32 [n, 1, 201, 64]; raises as for one second."""
+    return _load_spectrogram(path, (-1,), path.parents[1], "run").unsqueeze(1)
+
+
+def _load_spectrogram(path: Path, leading: tuple[int, ...], data_dir: Path, remedy: str) -> torch.Tensor:
+    """Read float32 [*leading, 201, 64], where -1 stands for any number."""
     try:
         spectrogram = np.load(path, allow_pickle=False)
         shape = getattr(spectrogram, "shape", None)
@@ -188,9 +187,8 @@ def apply_color_jitter(frames: torch.Tensor, factors: torch.Tensor) -> torch.Ten
 
 
 def _luminance(rgb: torch.Tensor) -> torch.Tensor:
-    """[B, 3, H, W] -> [B, 1, H, W]."""
-    red, green, blue = LUMINANCE
-    return red * rgb[:, :1] + green * rgb[:, 1:2] + blue * rgb[:, 2:]
+    """ITU-R BT.601, [B, 3, H, W] -> [B, 1, H, W]."""
+    return 0.299 * rgb[:, :1] + 0.587 * rgb[:, 1:2] + 0.114 * rgb[:, 2:]
 
 
 def _blend(rgb: torch.Tensor, other: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:

@@ -48,13 +48,13 @@ def test_all_pickle_protocols_are_read(tmp_path, protocol):
 
 
 class Call:
-    """Unpickles as a call of a function."""
+    """Unpickles as a call of a function, whose result then gets a state."""
 
-    def __init__(self, *call: object) -> None:
-        self.call = call
+    def __init__(self, *call: object, state: tuple | None = None) -> None:
+        self.reduced = call[0], call[1:], state
 
     def __reduce__(self):
-        return self.call[0], self.call[1:]
+        return self.reduced
 
 
 PAYLOADS = {
@@ -92,33 +92,23 @@ def test_content_other_than_maps_is_named(tmp_path, content, message):
         read_dmc(tmp_path / "dmc.pkl")
 
 
-class HostileDtype:
-    """A dtype whose state declares plain bytes to be Python objects, on which numpy itself crashes."""
-
-    def __init__(self, code: str, state: tuple) -> None:
-        self.code, self.state = code, state
-
-    def __reduce__(self):
-        return np.dtype, (self.code, False, True), self.state
+def array(code: str, state: tuple, shape: tuple) -> Call:
+    """An array of 8 bytes with any shape and any state of its dtype."""
+    dtype = Call(np.dtype, code, False, True, state=state)
+    return Call(np.array(0).__reduce__()[0], np.ndarray, (0,), b"b", state=(1, shape, dtype, False, b"x" * 8))
 
 
-class HostileArray:
-    def __init__(self, dtype: HostileDtype, shape: tuple) -> None:
-        self.state = (1, shape, dtype, False, b"x" * 8)
-
-    def __reduce__(self):
-        return np.array(0).__reduce__()[0], (np.ndarray, (0,), b"b"), self.state
-
-
+# States that declare plain bytes to be Python objects, on which numpy itself crashes.
 OBJECT_AT_1000 = (3, "|", None, ("a",), {"a": (np.dtype("O"), 1000)}, 8, 1, 27)
-PLAIN_F4 = HostileDtype("f4", (3, "<", None, None, None, -1, -1, 0))
+OBJECTS = (3, "|", None, None, None, -1, -1, 63)
+FLOATS = (3, "<", None, None, None, -1, -1, 0)
 HOSTILE = {
-    "objects hidden in void": HostileArray(HostileDtype("V8", OBJECT_AT_1000), (1, 1, 1)),
-    "objects hidden in floats": HostileArray(HostileDtype("f4", OBJECT_AT_1000), (1, 1, 1)),
-    "bytes as objects": HostileArray(HostileDtype("O8", (3, "|", None, None, None, -1, -1, 63)), (1, 1, 1)),
-    "less bytes than it says": HostileArray(PLAIN_F4, (1, 1000, 1000)),
-    "a negative shape": HostileArray(PLAIN_F4, (1, -2, -1)),
-    "a shape of floats": HostileArray(PLAIN_F4, (1, 1.0, 2)),
+    "objects hidden in void": array("V8", OBJECT_AT_1000, (1, 1, 1)),
+    "objects hidden in floats": array("f4", OBJECT_AT_1000, (1, 1, 1)),
+    "bytes as objects": array("O8", OBJECTS, (1, 1, 1)),
+    "less bytes than it says": array("f4", FLOATS, (1, 1000, 1000)),
+    "a negative shape": array("f4", FLOATS, (1, -2, -1)),
+    "a shape of floats": array("f4", FLOATS, (1, 1.0, 2)),
 }
 
 

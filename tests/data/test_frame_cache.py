@@ -30,9 +30,7 @@ def seconds(tmp_path: Path) -> SecondIndex:
     return index_seconds(tmp_path, ["a", "b"])
 
 
-def epochs(
-    seconds: SecondIndex, cache: FrameCache | None, augmentation: str | None, workers: int
-) -> list[torch.Tensor]:
+def epochs(seconds, cache, augmentation, workers) -> list[torch.Tensor]:
     loader = pair_loader(PairDataset(seconds, 32, 5, augmentation, cache=cache), 3, workers, shuffle=True)
     found = []
     for epoch in range(1, 9):
@@ -63,9 +61,7 @@ def test_a_frame_is_decoded_once(seconds, monkeypatch):
 @pytest.mark.parametrize(
     ("augmentation", "slot"), [("published", 3 * 37 * 37), (None, 3 * 32 * 32), ("strong", 3 * 70 * 30)]
 )
-def test_a_slot_holds_the_largest_first_frame_of_the_videos_which_is_not_decoded(
-    tmp_path, augmentation, slot, monkeypatch
-):
+def test_a_slot_holds_the_largest_first_frame_without_decoding_it(tmp_path, augmentation, slot, monkeypatch):
     add_video(tmp_path, "a", seconds=1, frames=2)
     seconds = index_seconds(tmp_path, ["a"])
     first, other = seconds.frame_paths(0)

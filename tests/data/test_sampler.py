@@ -2,36 +2,32 @@
 
 import pytest
 
-from data.sampler import EpochSampler, Rank, RankSampler, batch_problem, shard
+from data.sampler import Rank, RankSampler, batch_problem, shard
+
+
+def order_of(epoch: int, shuffle: bool, seed: int = 3) -> list[int]:
+    """The order of 50 samples, whose keys all have the same epoch: the chosen one, or 0 in validation."""
+    sampler = RankSampler(50, 50, 50, seed, shuffle)
+    sampler.set_epoch(epoch)
+    epochs, order = zip(*sampler, strict=True)
+    assert set(epochs) == {epoch if shuffle else 0}
+    assert sorted(order) == list(range(50)) != list(order)
+    return order
 
 
 def test_a_shuffled_epoch_has_each_sample_once_in_an_order_of_its_own():
-    orders = []
-    for epoch in (7, 8):
-        sampler = EpochSampler(50, seed=3, shuffle=True)
-        sampler.set_epoch(epoch)
-        keys = list(sampler)
-        assert {key[0] for key in keys} == {epoch}
-        orders.append([index for _, index in keys])
-        assert sorted(orders[-1]) == list(range(50)) != orders[-1]
-    assert orders[0] != orders[1]
+    assert len({order_of(7, True), order_of(8, True), order_of(7, True, seed=4)}) == 3
 
 
-def test_validation_has_the_same_random_order_in_all_epochs():
-    sampler = EpochSampler(50, seed=3, shuffle=False)
-    first = list(sampler)
-    sampler.set_epoch(7)
-    assert list(sampler) == first and {epoch for epoch, _ in first} == {0}
-    order = [index for _, index in first]
-    assert sorted(order) == list(range(50)) != order  # so that a batch holds many videos
-    assert order != [index for _, index in EpochSampler(50, seed=4, shuffle=False)]
+def test_validation_has_the_same_random_order_in_all_epochs():  # random, so that a batch holds many videos
+    assert order_of(0, False) == order_of(7, False) != order_of(0, False, seed=4)
 
 
 @pytest.mark.parametrize("length", [1, 11, 12, 13, 24])
 @pytest.mark.parametrize("world_size", [1, 2, 3])
 def test_the_parts_of_all_processes_are_the_batches_of_a_single_process(length, world_size):
-    keys = list(EpochSampler(length, 3, True))
-    samplers = [RankSampler(EpochSampler(length, 3, True), 6, length, Rank(n, world_size)) for n in range(world_size)]
+    keys = list(RankSampler(24, 24, length, 3, True))
+    samplers = [RankSampler(24, 6, length, 3, True, Rank(number, world_size)) for number in range(world_size)]
     parts = [list(sampler) for sampler in samplers]
     assert {len(part) for part in parts} == {len(sampler) for sampler in samplers} == {len(parts[0])}
     size = 6 // world_size
@@ -39,7 +35,7 @@ def test_the_parts_of_all_processes_are_the_batches_of_a_single_process(length, 
         batch = [key for part in parts for key in part[number * size : (number + 1) * size]]
         assert batch[:count] == keys[number * 6 : (number + 1) * 6]
         assert set(batch[count:]) <= {batch[0]}  # the first key fills up an incomplete batch
-    assert sum(samplers[0].sizes()) == length
+    assert sum(samplers[0].sizes()) == length == len(keys)
 
 
 @pytest.mark.parametrize(("length", "world_size"), [(9, 1), (9, 2), (9, 20), (0, 2)])
@@ -52,16 +48,12 @@ def test_shards_are_all_indices_in_order(length, world_size):
 @pytest.mark.parametrize(
     ("batch_size", "parts", "processes", "problem"),
     [
-        (12, 2, 3, None),
-        (5, 1, 2, "--batch_size 5 (the whole batch) is no multiple of 2 processes: give 4 or 6"),
-        (3, 4, 1, "--batch_size 3 (the whole batch) is no multiple of --accumulate 4: give 4"),
-        (
-            13,
-            2,
-            3,
-            "--batch_size 13 (the whole batch) is no multiple of --accumulate 2 times 3 processes: give 12 or 18",
-        ),
+        (5, 1, 2, "2 processes: give 4 or 6"),
+        (3, 4, 1, "--accumulate 4: give 4"),
+        (13, 2, 3, "--accumulate 2 times 3 processes: give 12 or 18"),
     ],
 )
 def test_a_batch_that_cannot_be_divided_names_sizes_that_can(batch_size, parts, processes, problem):
-    assert batch_problem(batch_size, parts, processes) == problem
+    expected = f"--batch_size {batch_size} (the whole batch) is no multiple of {problem}"
+    assert batch_problem(batch_size, parts, processes) == expected
+    assert batch_problem(parts * processes * 2, parts, processes) is None
