@@ -43,14 +43,6 @@ def test_a_replicated_edge_is_invisible_and_a_zero_edge_is_not():
     assert spread > 0.05
 
 
-def test_both_paddings_have_the_same_trainable_weights():
-    zeros, replicate = Backbone(3), Backbone(3, "replicate")
-    shapes = [{name: weight.shape for name, weight in net.named_parameters()} for net in (zeros, replicate)]
-    assert shapes[0] == shapes[1]
-    modes = {conv.padding_mode for conv in replicate.modules() if getattr(conv, "padding", 0) == (1, 1)}
-    assert modes == {"replicate"}
-
-
 @pytest.mark.parametrize(("center_features", "expected"), [(False, 16 * 4), (True, 16 * 4 + 8)])
 @pytest.mark.parametrize("last_layer", ["layer3_local", "layer3", "layer4"])
 def test_centered_features_see_the_middle_of_their_cell(center_features, expected, last_layer):

@@ -75,11 +75,6 @@ def test_a_large_beta_gives_scikit_learns_kmeans_from_the_same_start():
     np.testing.assert_allclose(centers[0], reference.cluster_centers_, atol=1e-9)
 
 
-def test_strided_centers_start_at_multiples_of_n_over_k():
-    features = torch.arange(11.0).view(1, 11, 1)
-    assert first_centers(strided_init, features, 3).flatten().tolist() == [0, 3, 6]  # 11 // 3 = 3
-
-
 def farthest_points_in_a_loop(features: np.ndarray, num_clusters: int) -> list[int]:
     """Oracle: the feature farthest from the mean, then always the one farthest from its nearest chosen one."""
     mean = sum(features) / len(features)
@@ -91,24 +86,19 @@ def farthest_points_in_a_loop(features: np.ndarray, num_clusters: int) -> list[i
 
 
 @pytest.mark.parametrize("num_clusters", [1, 2, 7, 12])
-def test_farthest_points_agree_with_a_loop_in_any_order_of_the_features(num_clusters):
-    features = np.random.default_rng(num_clusters).normal(size=(4, 12, 5))
-    for order in (range(12), reversed(range(12))):
-        ordered = features[:, list(order)]
-        found = first_centers(farthest_point_init, torch.tensor(ordered), num_clusters)
-        for item in range(4):
-            expected = ordered[item][farthest_points_in_a_loop(ordered[item], num_clusters)]
-            np.testing.assert_array_equal(found[item], expected)
+def test_farthest_points_agree_with_a_loop(num_clusters):
+    features = np.random.default_rng(num_clusters).normal(size=(8, 12, 5))
+    found = first_centers(farthest_point_init, torch.tensor(features), num_clusters)
+    for item in range(8):
+        expected = features[item][farthest_points_in_a_loop(features[item], num_clusters)]
+        np.testing.assert_array_equal(found[item], expected)
 
 
 @pytest.mark.parametrize("position", [0, 49, 99])
-def test_a_farthest_point_lies_on_a_lone_object_and_its_cluster_is_that_object(position):
+def test_from_the_farthest_points_a_lone_object_is_a_cluster_of_its_own(position):
     torch.manual_seed(position)
     features = torch.randn(1, 100, 6) * 0.05
     features[0, position] += 2
-    for num_clusters in (1, 2, 3):
-        starts = first_centers(farthest_point_init, features, num_clusters)[0]
-        assert any(torch.equal(start, features[0, position]) for start in starts)
     centers, assignment = soft_kmeans(features, 2, init="farthest")
     own = assignment[0, :, position].argmax()
     torch.testing.assert_close(centers[0, own], features[0, position], rtol=0, atol=1e-3)

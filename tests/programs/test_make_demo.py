@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from data import make_demo
+from data.demo.folder import video_path
 from data.demo.plan import plan_videos
 from data.demo.scene import HEIGHT, WIDTH, build_scene, render_frame
 from data.demo.synthesizer import render_audio
@@ -34,13 +35,9 @@ def solos(tmp_path_factory):
     return folder
 
 
-def mp4(folder, plan):
-    return folder / "video" / f"{plan.name}.mp4"
-
-
 @pytest.mark.parametrize("plan", plan_videos(SOLOS), ids=lambda plan: f"video{plan.index}")
 def test_a_video_has_the_planned_formats_and_the_rendered_frames_and_audio(solos, plan):
-    with av.open(str(mp4(solos, plan))) as container:
+    with av.open(str(video_path(solos, plan.name))) as container:
         video, audio = container.streams.video[0], container.streams.audio[0]
         assert (video.codec_context.name, video.codec_context.pix_fmt) == ("h264", "yuv420p")
         assert (audio.codec_context.name, audio.rate, audio.channels) == ("aac", plan.sample_rate, plan.channels)
@@ -48,13 +45,13 @@ def test_a_video_has_the_planned_formats_and_the_rendered_frames_and_audio(solos
         times = [frame.pts * frame.time_base for frame in container.decode(video=0)]
     assert times == [index / plan.frame_rate for index in range(round(SECONDS * plan.frame_rate))]
     frame, boxes = render_frame(build_scene(SOLOS, plan), plan.frames - 1)
-    assert np.abs(decode_frames(mp4(solos, plan))[-1].astype(int) - frame).mean() < 6
+    assert np.abs(decode_frames(video_path(solos, plan.name))[-1].astype(int) - frame).mean() < 6
     boxes_by_key = read_json(solos / "boxes.json")
     (key,) = (key for key in boxes_by_key if key.startswith(plan.name) and f"/{plan.frames - 1:05d}." in key)
     left, top, width, height = boxes_by_key[key]["bbox"][0]["normbox"]
     corners = (left * WIDTH, top * HEIGHT, (left + width) * WIDTH, (top + height) * HEIGHT)
     assert corners == pytest.approx(boxes[0], abs=0.01)
-    rendered, decoded = render_audio(SOLOS, plan), decode_audio(mp4(solos, plan))
+    rendered, decoded = render_audio(SOLOS, plan), decode_audio(video_path(solos, plan.name))
     assert np.abs(decoded).max() < 1
     assert 0 <= decoded.shape[1] - SECONDS * plan.sample_rate < 1024
     assert np.corrcoef(decoded.mean(0)[: rendered.shape[1]], rendered.mean(0))[0, 1] > 0.95
@@ -64,7 +61,7 @@ def test_videos_do_not_depend_on_the_number_of_workers_or_videos(solos, tmp_path
     fewer = dataclasses.replace(SOLOS, videos=5)
     assert make(tmp_path, fewer, num_threads=1) == 0
     for plan in plan_videos(fewer):
-        assert mp4(tmp_path, plan).read_bytes() == mp4(solos, plan).read_bytes()
+        assert video_path(tmp_path, plan.name).read_bytes() == video_path(solos, plan.name).read_bytes()
     assert read_json(tmp_path / "boxes.json").items() <= read_json(solos / "boxes.json").items()
 
 
@@ -72,7 +69,7 @@ def test_a_second_run_makes_the_missing_files_only_and_overwrite_replaces_the_se
     folder = shutil.copytree(solos, tmp_path / "set")
     paths = [path for path in folder.rglob("*") if path.is_file()]
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
-    missing = [mp4(folder, plan_videos(SOLOS)[3]), *folder.glob("*.json")]
+    missing = [video_path(folder, plan_videos(SOLOS)[3].name), *folder.glob("*.json")]
     for path in missing:
         path.unlink()
     assert make(folder, SOLOS) == 0
