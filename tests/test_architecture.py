@@ -1,6 +1,9 @@
-"""The rules of the architecture: who imports whom, where PyAV and librosa are, how long a module is."""
+"""The rules of the architecture: who imports whom, what has to be installed, how long a module is."""
 
 import ast
+import importlib.metadata
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,10 +19,20 @@ ROOMS = {  # room -> the rooms of ours that it may import
     "benchmarks": {"common", "models", "data", "training", "metrics"},
     "location_dmc.py": {"common", "models", "data", "training", "vis"},
 }
+OWN = {room.removesuffix(".py") for room in ROOMS} | {"tests"}
 MEDIA_ROOMS = ("data/media/", "data/demo/", "vis/heat_video/", "vis/page/")
 MEDIA_ROOMS += ("benchmarks/plain",)  # loops written without the project, to compare it with
-MODULES = [path for room in ROOMS for path in ([ROOT / room] if "." in room else sorted((ROOT / room).rglob("*.py")))]
+CLUSTER = ROOT / "data/preprocess/dask_executor.py"  # only imported when --dask is given
+DISTRIBUTIONS = {"cv2": "opencv-python-headless"}  # of packages that need not be installed here
 LONGEST_MODULE = 300
+
+
+def files_of(room: str) -> list[Path]:
+    return [ROOT / room] if "." in room else sorted((ROOT / room).rglob("*.py"))
+
+
+MODULES = [path for room in ROOMS for path in files_of(room)]
+BENCHMARKS = files_of("benchmarks")
 
 
 def name_of(path: Path) -> str:
@@ -37,6 +50,10 @@ def imported_modules(path: Path) -> set[str]:
     return found
 
 
+def imported_packages(path: Path) -> set[str]:
+    return {name.split(".")[0] for name in imported_modules(path)}
+
+
 def is_program(path: Path) -> bool:
     return '__name__ == "__main__"' in path.read_text(encoding="utf-8")
 
@@ -47,13 +64,13 @@ PROGRAMS = {name_of(path).removesuffix(".py").replace("/", ".") for path in MODU
 def test_there_are_programs_and_modules():
     assert {"location_dmc", "data.cut_video", "metrics.score", "vis.localize"} <= PROGRAMS
     assert len(MODULES) > 60
+    assert {"numpy", "torch"} <= set().union(*map(imported_packages, MODULES))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_imports_only_rooms_that_it_may_import(path):
     room = path.relative_to(ROOT).parts[0]
-    rooms = {name.split(".")[0] for name in imported_modules(path)} & {other.removesuffix(".py") for other in ROOMS}
-    assert rooms <= ROOMS[room] | {room}
+    assert imported_packages(path) & OWN <= ROOMS[room] | {room}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
@@ -63,11 +80,10 @@ def test_nobody_imports_a_program(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_pyav_and_librosa_stay_in_their_rooms(path):
-    packages = {name.split(".")[0] for name in imported_modules(path)}
-    assert name_of(path).startswith(MEDIA_ROOMS) or not packages & {"av", "librosa"}
+    assert name_of(path).startswith(MEDIA_ROOMS) or not imported_packages(path) & {"av", "librosa"}
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path).startswith("benchmarks/")], ids=name_of)
+@pytest.mark.parametrize("path", BENCHMARKS, ids=name_of)
 def test_a_benchmark_patches_nothing_of_the_project(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert not any(isinstance(node, ast.Name) and node.id == "setattr" for node in ast.walk(tree))
@@ -77,3 +93,34 @@ def test_a_benchmark_patches_nothing_of_the_project(path):
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_is_short_enough_to_be_read(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
+
+
+def not_required(paths: list[Path], files: list[str]) -> dict[str, str]:
+    """Packages that these requirements files don't ask for, each with a module that imports it."""
+    lines = [line for file in files for line in (ROOT / file).read_text(encoding="utf-8").splitlines()]
+    required = {match[0].lower() for line in lines if (match := re.match(r"[\w-]+", line))}
+    installed = importlib.metadata.packages_distributions()
+    needed = {name: name_of(path) for path in paths for name in imported_packages(path)}
+    return {
+        name: path
+        for name, path in needed.items()
+        if name not in {*sys.stdlib_module_names, *OWN}
+        and not required & {one.lower() for one in installed.get(name, [DISTRIBUTIONS.get(name, name)])}
+    }
+
+
+@pytest.mark.parametrize(
+    ("paths", "kinds"),
+    [
+        ([path for path in MODULES if path not in (*BENCHMARKS, CLUSTER)], [""]),
+        ([CLUSTER], ["", "-cluster"]),
+        ([*BENCHMARKS, *files_of("tests")], ["", "-dev", "-cluster", "-benchmark"]),
+    ],
+    ids=["programs", "cluster", "benchmarks and tests"],
+)
+def test_a_fresh_installation_has_all_imports(paths, kinds):
+    assert not_required(paths, [f"requirements{kind}.txt" for kind in kinds]) == {}
+
+
+def test_only_a_cluster_needs_dask():
+    assert "distributed" in not_required([CLUSTER], ["requirements.txt"])
