@@ -188,11 +188,9 @@ def test_an_evaluation_writes_the_same_maps_with_the_options_of_the_checkpoint(t
     assert location_dmc.main([*options, "--device", "cpu"]) == 0
     output = capsys.readouterr().out
     assert f"using {trained / 'best.pth'}" in output and "--set image_size=32" in output
-    again, before = read_dmc(tmp_path / "dmc.pkl"), read_dmc(trained / "dmc.pkl")
-    assert again.keys() == before.keys()
-    for key in before:
-        np.testing.assert_allclose(again[key], before[key], atol=1e-5)
     assert {path.name for path in tmp_path.iterdir()} == {"dmc.pkl", "dmc.csv"}
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (trained / path.name).read_bytes()
 
 
 def test_an_evaluation_can_have_other_clusters_sizes_frames_and_lists(trained, training_set, tmp_path):

@@ -13,7 +13,6 @@ from models.dmc import DMC
 from models.losses import CrossEntropyLoss
 from models.matching import pair_distance, squared_distances
 from models.pairs import PairDistances, in_batch_pairs
-from tests.fixtures.sample_set import add_negatives, make_set
 from tests.fixtures.small_network import small_backbones
 from training.batches import train_and_val_loaders
 from training.device import choose_precision, seed_everything
@@ -23,14 +22,6 @@ from training.steps import AverageMeter, Stepper, build_stepper, pair_distances
 
 CPU = torch.device("cpu")
 Batch = dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("set")
-    make_set(folder, train=6, val=2, test=1, seconds=1)
-    add_negatives(folder)
-    return folder
 
 
 def start(
@@ -61,19 +52,21 @@ def first_gradient(stepper: Stepper, batch: Batch) -> tuple[float, torch.Tensor]
 @pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["original", "improved"])
 @pytest.mark.parametrize(("precision", "of_loss", "cosine"), [("bf16", 0.05, 0.9), ("fp16", 0.01, 0.98)])
-def test_every_precision_gives_the_loss_and_gradient_direction_of_float32(data_dir, recipe, precision, of_loss, cosine):
+def test_every_precision_gives_the_loss_and_gradient_direction_of_float32(
+    training_set, recipe, precision, of_loss, cosine
+):
     # A low beta: rounding must not move whole features to another cluster. ResNet-18 itself, as depth adds rounding.
     settings = ["beta=1", "image_size=64"]
-    expected_loss, expected = first_gradient(*start(data_dir, recipe, *settings))
-    loss, found = first_gradient(*start(data_dir, recipe, *settings, precision=precision))
+    expected_loss, expected = first_gradient(*start(training_set, recipe, *settings))
+    loss, found = first_gradient(*start(training_set, recipe, *settings, precision=precision))
     assert loss != expected_loss
     assert loss == pytest.approx(expected_loss, rel=of_loss)
     assert torch.nn.functional.cosine_similarity(found, expected, dim=0) > cosine
 
 
 @small_backbones()
-def test_encoding_audio_once_gives_the_loss_and_gradient_of_encoding_it_for_each_pair(data_dir):
-    stepper, batch = start(data_dir, "original", "beta=1")
+def test_encoding_audio_once_gives_the_loss_and_gradient_of_encoding_it_for_each_pair(training_set):
+    stepper, batch = start(training_set, "original", "beta=1")
     twice = copy.deepcopy(stepper.model).double()
     once = stepper.model.double()
     batch["spectrogram"] = batch["spectrogram"].double()
@@ -98,9 +91,9 @@ def test_encoding_audio_once_gives_the_loss_and_gradient_of_encoding_it_for_each
 
 
 @small_backbones()
-def test_micro_batches_give_the_gradient_of_the_whole_batch_and_one_step_at_their_end(data_dir):
+def test_micro_batches_give_the_gradient_of_the_whole_batch_and_one_step_at_their_end(training_set):
     # Without BatchNorm's own statistics, and with one negative frame each, micro-batches equal the whole batch.
-    stepper, batch = start(data_dir, "original")
+    stepper, batch = start(training_set, "original")
     model = stepper.model.double().eval()
     batch = {name: batch[name] for name in ("spectrogram", "frame", "negative_frame", "video")}
     batch["spectrogram"] = batch["spectrogram"].double()
@@ -126,9 +119,9 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch_and_one_step_at_thei
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 @pytest.mark.parametrize("recipe", ["original", "improved"])
-def test_a_compiled_network_trains_as_an_uncompiled_one_and_keeps_its_names(data_dir, recipe):
+def test_a_compiled_network_trains_as_an_uncompiled_one_and_keeps_its_names(training_set, recipe):
     gpu = torch.device("cuda")
-    (plain, batch), (compiled, _) = (start(data_dir, recipe, "beta=1", device=gpu, compile=c) for c in (0, 1))
+    (plain, batch), (compiled, _) = (start(training_set, recipe, "beta=1", device=gpu, compile=c) for c in (0, 1))
     assert compiled.model.state_dict().keys() == plain.model.state_dict().keys()
     (expected_loss, expected), (loss, found) = (first_gradient(stepper, batch) for stepper in (plain, compiled))
     assert loss == pytest.approx(expected_loss, rel=1e-2)
