@@ -1,6 +1,6 @@
-"""Backgrounds of the demo videos: drawn patterns and crops of the two photographs in scikit-learn.
+"""Backgrounds of the demo videos: drawn patterns, crops of the two photographs in scikit-learn, and clutter.
 
-They are paler and softer than the objects in front of them, so that the objects stand out.
+They are as busy as photographs, and as colorful as the objects in front of them: what stands out need not sound.
 """
 
 import colorsys
@@ -9,9 +9,13 @@ from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
+from scipy.spatial import cKDTree
 from sklearn.datasets import load_sample_image
 
-CONTRAST = 0.7  # a pattern keeps this share of its distance from its mean color
+from data.demo.canvas import SIDE, Canvas
+from data.demo.shapes import ellipse, rectangle, ribbon, smooth
+
+CLUTTERED = 0.75  # share of the backgrounds on which shapes lie
 
 Background = Callable[[np.random.Generator, int, int], np.ndarray]
 
@@ -19,20 +23,20 @@ Background = Callable[[np.random.Generator, int, int], np.ndarray]
 def paint(kind: str, random: np.random.Generator, width: int, height: int) -> np.ndarray:
     """A random background of a kind in `BACKGROUNDS`, uint8 [height, width, 3]."""
     pattern = BACKGROUNDS[kind](random, width, height).astype(float)
-    mean = pattern.mean((0, 1))
-    soft = mean + CONTRAST * (pattern - mean)
-    soft += random.uniform(1, 4) * random.standard_normal((height, width, 1))  # grain: no flat areas
-    return soft.round().clip(0, 255).astype(np.uint8)
+    if random.random() < CLUTTERED:
+        pattern = _with_clutter(pattern, random)
+    pattern += random.uniform(1, 4) * random.standard_normal((height, width, 1))  # grain: no flat areas
+    return pattern.round().clip(0, 255).astype(np.uint8)
 
 
-def _pale_color(random: np.random.Generator) -> np.ndarray:
-    """RGB, 0 to 255, of any hue and of low saturation."""
-    return 255 * np.array(colorsys.hsv_to_rgb(random.random(), random.uniform(0.05, 0.32), random.uniform(0.4, 0.95)))
+def _color(random: np.random.Generator) -> np.ndarray:
+    """RGB, 0 to 255, of any hue."""
+    return 255 * np.array(colorsys.hsv_to_rgb(random.random(), random.uniform(0.05, 0.8), random.uniform(0.3, 0.95)))
 
 
 def _colors(random: np.random.Generator, count: int) -> np.ndarray:
     """A color and its neighbors, [count, 3], far enough apart to be distinct."""
-    first = _pale_color(random)
+    first = _color(random)
     steps = np.linspace(-1, 1, count) * random.uniform(25, 55)
     return (first + steps[:, None] + random.normal(0, 12, (count, 3))).clip(0, 255)
 
@@ -134,22 +138,56 @@ def _bricks(random: np.random.Generator, width: int, height: int) -> np.ndarray:
     return _blend(np.where((y % high < 2) | (x % long < 2), 0, tones), colors)
 
 
+def _collage(random: np.random.Generator, width: int, height: int) -> np.ndarray:
+    """Pieces of several patterns, each piece with what is nearest to its center."""
+    centers = random.uniform((0, 0), (height, width), (int(random.integers(4, 9)), 2))
+    _, piece = cKDTree(centers).query(np.indices((height, width)).transpose(1, 2, 0))
+    patterns = [DRAWN[number](random, width, height) for number in random.integers(len(DRAWN), size=len(centers))]
+    return np.choose(piece[..., None], patterns)
+
+
+def _with_clutter(pattern: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Shapes that are no object, lit as the objects are, on a background."""
+    height, width = pattern.shape[:2]
+    canvas = Canvas()
+    for _ in range(int(random.integers(6, 40))):
+        x, y = random.random(2)
+        rx, ry = random.uniform(0.015, 0.11, 2)
+        turn = 2 * np.pi * random.random()
+        outline = np.array(_SHAPES[random.integers(len(_SHAPES))](random)) * (rx, ry)
+        rotation = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+        color = tuple(_color(random).round().astype(int).tolist())
+        canvas.shape([tuple(point) for point in outline @ rotation + (x, y)], color, outline=random.random() < 0.5)
+    area = (0, 0, SIDE, SIDE * height / width)
+    shapes = np.asarray(canvas.image.resize((width, height), Image.Resampling.LANCZOS, area), float)
+    return pattern + shapes[..., 3:] / 255 * (shapes[..., :3] - pattern)
+
+
+_SHAPES = (  # outlines within -1 and 1
+    lambda random: ellipse(0, 0, 1, 1),
+    lambda random: rectangle(-1, -1, 1, 1),
+    lambda random: [(0, -1), (1, 1), (-1, 1)],
+    lambda random: smooth(random.uniform(-1, 1, (6, 2)).tolist()),
+    lambda random: ribbon(smooth(random.uniform(-1, 1, (4, 2)).tolist(), closed=False), 0.3),
+)
+
+
 def _photo_crop(name: str, random: np.random.Generator, width: int, height: int) -> np.ndarray:
     photo = Image.fromarray(load_sample_image(name))
-    scale = random.uniform(0.45, 0.95) * min(photo.width / width, photo.height / height)
+    scale = random.uniform(0.3, 0.95) * min(photo.width / width, photo.height / height)
     left = random.uniform(0, photo.width - scale * width)
     top = random.uniform(0, photo.height - scale * height)
     area = (left, top, left + scale * width, top + scale * height)
     crop = photo.resize((width, height), Image.Resampling.BICUBIC, area)
     if random.random() < 0.5:
         crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    crop = crop.filter(ImageFilter.GaussianBlur(random.uniform(0, 2)))  # out of focus behind the thing
-    return 0.75 * np.asarray(crop) + 0.25 * _pale_color(random)
+    return np.asarray(crop)
 
 
 DRAWN = (_blobs, _bricks, _checks, _clouds, _dots, _gradient, _marble, _planks, _stripes, _vignette)
 PHOTOS = {"photo of a flower": "flower.jpg", "photo of a temple": "china.jpg"}
 BACKGROUNDS: dict[str, Background] = {
     **{function.__name__.removeprefix("_"): function for function in DRAWN},
+    "collage": _collage,
     **{name: functools.partial(_photo_crop, file) for name, file in PHOTOS.items()},
 }

@@ -16,7 +16,7 @@ import numpy as np
 from data.demo.backgrounds import BACKGROUNDS
 from data.demo.drawings import DISTRACTOR_DRAWINGS, INSTRUMENT_DRAWINGS
 
-VERSION = 1  # raise it when the same settings make other videos
+VERSION = 2  # raise it when the same settings make other videos
 
 INSTRUMENTS = tuple(INSTRUMENT_DRAWINGS)
 DISTRACTORS = tuple(DISTRACTOR_DRAWINGS)

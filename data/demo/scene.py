@@ -15,9 +15,13 @@ MARGIN = 3  # free pixels between an object and the border of the frame
 PAN = 40  # largest pan of a background in each direction, pixels
 SOLID = 128  # least alpha of a pixel that counts as part of an object
 
-# Longest side of an object in pixels, by the number of objects.
-SIZES = {1: (94, 136), 2: (84, 116)}
-SIZE_IN_A_CROWD = (70, 96)
+# Area of the box of an object as a share of the frame, by the number of objects. As it grows and turns, a single one
+# has 8% to 35%.
+AREAS = {1: (0.09, 0.31), 2: (0.09, 0.18)}
+AREA_IN_A_CROWD = (0.06, 0.12)
+MOST_OF_A_SIDE = 0.9  # of the frame, that a box may have
+CUT_OFF = 0.35  # share of the objects that the edge of the frame may cut off
+OVERHANG = 0.35  # of the box of such an object may lie outside at most, in each direction
 PATHS_TRIED = 60  # at each of three sizes
 SAMPLE_STEP = 6  # overlaps are measured in every sixth frame
 
@@ -121,8 +125,8 @@ def _compose(frame: np.ndarray, sprite: Sprite) -> None:
 
 def _sprite(item: SceneObject, index: int) -> Sprite:
     path = item.path
-    left, top = np.floor(path.boxes[index, :2]).astype(int) - 1
-    right, bottom = np.ceil(path.boxes[index, 2:]).astype(int) + 1
+    left, top = (np.floor(path.boxes[index, :2]).astype(int) - 1).clip(0)
+    right, bottom = (np.ceil(path.boxes[index, 2:]).astype(int) + 1).clip(max=(WIDTH, HEIGHT))
     cosine, sine = (function(path.angle[index]) / path.scale[index] for function in (np.cos, np.sin))
     x, y = left - path.x[index], top - path.y[index]
     across = (cosine, sine, cosine * x + sine * y + item.drawing.width / 2)  # from the frame to the drawing
@@ -140,13 +144,14 @@ def _place(
     angle = np.radians(NATURAL_ANGLE.get(name, 0))
     if random.random() < 0.5:
         drawing, angle = drawing.transpose(Image.Transpose.FLIP_LEFT_RIGHT), -angle
-    size = random.uniform(*SIZES.get(crowd, SIZE_IN_A_CROWD))
+    area = np.exp(random.uniform(*np.log(AREAS.get(crowd, AREA_IN_A_CROWD))))
+    overhang = OVERHANG if random.random() < CUT_OFF else 0.0
     best, least = None, np.inf
     for factor in (1, 0.85, 0.7):
-        resized = _resize(drawing, angle, size * factor)
+        resized = _resize(drawing, angle, area * factor**2)
         outline = _outline(resized)
         for _ in range(PATHS_TRIED):
-            path = _random_path(random, outline, angle, 0.25 / crowd, seconds)
+            path = _random_path(random, outline, angle, 0.25 / crowd, seconds, overhang)
             overlap = max((_overlap(path.boxes, other.boxes) for other in others), default=0.0)
             if overlap < least:
                 best, least = SceneObject(resized, path), overlap
@@ -155,10 +160,11 @@ def _place(
     return best
 
 
-def _resize(drawing: Image.Image, angle: float, longest: float) -> Image.Image:
-    """The drawing, premultiplied, in the size at which its box, rotated, has this longest side."""
-    extent = np.ptp(_rotated(_outline(drawing), np.array([angle])), axis=0).max()
-    width, height = (max(1, round(side * longest / extent)) for side in drawing.size)
+def _resize(drawing: Image.Image, angle: float, area: float) -> Image.Image:
+    """The drawing, premultiplied, in the size at which its box, rotated, has this share of the frame's area."""
+    extent = np.ptp(_rotated(_outline(drawing), np.array([angle])), axis=0)[:, 0]
+    scale = min(np.sqrt(area * WIDTH * HEIGHT / extent.prod()), *(MOST_OF_A_SIDE * np.array([WIDTH, HEIGHT]) / extent))
+    width, height = (max(1, round(side * scale)) for side in drawing.size)
     resized = Image.new("RGBA", (width + 4, height + 4))  # edges fade out into the transparent border
     resized.paste(drawing.resize((width, height), Image.Resampling.LANCZOS), (2, 2))
     return resized.convert("RGBa")
@@ -189,9 +195,18 @@ def _random_wave(random: np.random.Generator, seconds: np.ndarray) -> np.ndarray
 
 
 def _random_path(
-    random: np.random.Generator, outline: np.ndarray, natural_angle: float, reach: float, seconds: np.ndarray
+    random: np.random.Generator,
+    outline: np.ndarray,
+    natural_angle: float,
+    reach: float,
+    seconds: np.ndarray,
+    overhang: float,
 ) -> Trajectory:
-    """Slow waves of position, angle and size, scaled to the free room, so that the object never leaves the frame."""
+    """Slow waves of position, angle and size, scaled to the free room.
+
+    Args:
+        overhang: share of the object that may leave the frame, in each direction.
+    """
     reaches = random.uniform(0.3 * reach, reach, 2)  # across and down, as shares of the free room
     middle = random.uniform(reaches, 1 - reaches)
     angle = natural_angle + np.radians(random.uniform(-8, 8))
@@ -199,12 +214,13 @@ def _random_path(
     growth = random.uniform(0.02, 0.07)
     across, down, turn, size = (_random_wave(random, seconds) for _ in range(4))
     angle = angle + rotation * turn
-    scale = 0.93 + growth * size
+    scale = 1 + growth * size
     extent = _rotated(outline, angle) * scale
     low, high = extent.min(0), extent.max(0)  # [2, times]
-    room = np.array([[WIDTH], [HEIGHT]]) - 2 * MARGIN - (high - low)
+    margin = MARGIN if overhang == 0 else -overhang * (high - low)
+    room = np.array([[WIDTH], [HEIGHT]]) - 2 * margin - (high - low)
     share = middle[:, None] + reaches[:, None] * np.stack([across, down])
-    center = MARGIN - low + share * room
+    center = margin - low + share * room
     return Trajectory(*center, angle, scale, np.concatenate([center + low, center + high]).T)
 
 

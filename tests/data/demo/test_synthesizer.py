@@ -32,7 +32,7 @@ def test_a_mono_mix_of_stereo_is_as_loud_as_mono():
 
 
 def test_instruments_are_distinct_and_no_two_videos_sound_the_same():
-    settings = DemoSettings(40, SECONDS, 1, 0, 3)
+    settings = DemoSettings(80, SECONDS, 1, 0, 3)
     plans = plan_videos(settings)
     names = np.array([plan.instruments[0] for plan in plans])
     mels = np.stack([log_mel(render_audio(settings, plan), plan.sample_rate) for plan in plans])
