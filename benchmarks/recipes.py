@@ -2,11 +2,12 @@
 
     python3 benchmarks/recipes.py                                            # everything: days on 2 cores
     python3 benchmarks/recipes.py --recipes improved --sets solo --seeds 1
-    python3 benchmarks/recipes.py --recipes improved --set padding=zeros     # an ablation
+    python3 benchmarks/recipes.py --recipes improved --set normalize=0      # an ablation
 
-Sets: solo has one instrument a video, distractor a silent thing beside it, duet two instruments. A network for duets
-starts from the one for solos. Minutes are those of training and validation. You can interrupt the program at any time;
-running it again resumes. Once all networks are trained, it only scores them.
+Kinds of sets: solo has one sounding object a video, distractor a silent one beside it, duet two sounding ones. A
+network for duets starts from the one for the solos of the same origin. --extra_set adds a set of another origin, whose
+name ends with its kind: a recipe is to be chosen on several. Minutes are those of training and validation. You can
+interrupt the program at any time; running it again resumes. Once all networks are trained, it only scores them.
 """
 
 import argparse
@@ -15,23 +16,23 @@ import json
 import shlex
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks.shared import machine_line, markdown_table, new_results, run_program
+from benchmarks.recipe_table import table
+from benchmarks.shared import machine_line, new_results, run_program
 from common.cli import plain_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
 from data.dmc_pkl import csv_path, path_for_audio
 from data.layout import LIST_NAMES, boxes_file, list_path
 from metrics.annotations import read_annotations
-from metrics.evaluate import has_objects, score_baselines, score_run, summary
+from metrics.evaluate import has_objects, score_baselines, score_ceiling, score_run, summary
 from metrics.runs import NEGATIVE_AUDIO, read_run, roc_auc
 from metrics.table import write_json
 from models.recipes import ORIGINAL, RECIPES
@@ -39,23 +40,18 @@ from training.device import PRECISIONS
 from training.options import DATA_OPTIONS, DEFAULTS, NOT_FROM_CHECKPOINT, checkpoint_args, merge_options, setting
 from training.run_folder import ARGS, BEST, LOG
 
-SETS = {
+KINDS = {  # -> options of data/make_demo.py
     "solo": ("--sources", 1, "--distractors", 0),
     "distractor": ("--sources", 1, "--distractors", 1),
     "duet": ("--sources", 2, "--distractors", 0),
 }
-START = {"duet": "solo"}  # set -> the set of the network that its network starts from
-# recipe -> set -> visual clusters, audio clusters, epochs
+# recipe -> kind of set -> visual clusters, audio clusters, epochs
 TRAININGS = {
     "original": {"solo": (2, 1, 100), "distractor": (2, 1, 100), "duet": (3, 2, 100)},
     "improved": {"solo": (3, 1, RECIPES["improved"].epoch), "distractor": (4, 1, 40), "duet": (4, 2, 14)},
+    "pretrained": {"solo": (3, 1, RECIPES["pretrained"].epoch), "distractor": (4, 1, 8), "duet": (4, 2, 8)},
 }
 FIRST_SEED = 10  # the default seed of every program
-HEAD = (
-    "set | recipe | v/a clusters | epochs | minutes | mean IoU | IoU@0.5 | AUC | pointing | pointing, shuffled audio | "
-    "ROC AUC shuffled | noise | silence"
-).split(" | ")
-DUET_NOTE = "Duets: CIoU in place of IoU, with CIoU@0.3 in place of IoU@0.5."
 
 
 @dataclass(frozen=True)
@@ -85,11 +81,23 @@ class Training:
         run_program("location_dmc.py", [word for pair in words for word in pair], self.out / "benchmark.log")
 
 
+def kind_of(set_name: str) -> str:
+    """The kind of a set; an extra set has it at the end of its name."""
+    return next(kind for kind in KINDS if set_name.endswith(kind))
+
+
+def start_of(options: argparse.Namespace, set_name: str) -> str | None:
+    """The set of the network that a network for this set starts from."""
+    solo = set_name.removesuffix("duet") + "solo"
+    return solo if kind_of(set_name) == "duet" and solo in options.folders else None
+
+
 def prepare_set(options: argparse.Namespace, set_name: str) -> None:
-    """Make the missing parts of a data set: videos, lists, frames, spectrograms."""
-    data_dir, log = options.data / set_name, options.out / f"data_{set_name}.log"
-    size = ("--videos", options.videos, "--seconds", options.seconds)
-    run_program("data/make_demo.py", ["--data_dir", data_dir, *SETS[set_name], *size], log)
+    """Make the missing parts of a data set: videos, unless it is an extra set, lists, frames, spectrograms."""
+    data_dir, log = options.folders[set_name], options.out / f"data_{set_name}.log"
+    if set_name in KINDS:
+        size = ("--videos", options.videos, "--seconds", options.seconds)
+        run_program("data/make_demo.py", ["--data_dir", data_dir, *KINDS[set_name], *size], log)
     if not all(list_path(data_dir, name).exists() for name in LIST_NAMES):
         run_program("data/split.py", ["--data_dir", data_dir, "--force"], log)
     for script in ("data/cut_video.py", "data/cut_audio.py"):
@@ -98,13 +106,14 @@ def prepare_set(options: argparse.Namespace, set_name: str) -> None:
 
 def plan(options: argparse.Namespace, recipe: str, set_name: str, seed: int) -> list[Training]:
     """The trainings of a network in their order. The last one is on the set."""
-    before = plan(options, recipe, START[set_name], seed) if set_name in START else []
-    v_cluster, a_cluster, epoch = TRAININGS[recipe][set_name]
+    start = start_of(options, set_name)
+    before = plan(options, recipe, start, seed) if start else []
+    v_cluster, a_cluster, epoch = TRAININGS[recipe][kind_of(set_name)]
     changes = [options.precision] * bool(options.precision) + options.set
     out = options.out / "_".join([recipe, *changes, set_name, str(seed)])
     given = {
         "recipe": recipe,
-        "data_dir": str(options.data / set_name),
+        "data_dir": str(options.folders[set_name]),
         "v_cluster": v_cluster,
         "a_cluster": a_cluster,
         "epoch": options.epoch or epoch,
@@ -179,50 +188,8 @@ def score(stages: Sequence[Training], set_name: str) -> tuple[dict[str, Any], di
         "roc_auc": {audio: roc_auc(own.distances or {}, run.distances or {})[0] for audio, run in negative.items()},
     }
     baselines = score_baselines(own.maps, annotations, several=several)
+    baselines["ceiling: the box on the map's grid"] = score_ceiling(own.maps, annotations)
     return figures, {name: summary(scores) for name, scores in baselines.items()}
-
-
-# --- table ------------------------------------------------------------------------------------------------------------
-
-
-def table(runs: Sequence[Mapping[str, Any]], baselines: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Lines of the table: for each set a row for each recipe, mean ± deviation over the seeds, and for each baseline.
-
-    `runs` has the figures of each network, `baselines` set -> name -> figures.
-    """
-    rows = []
-    for set_name in dict.fromkeys(run["set"] for run in runs):
-        of_set = [run for run in runs if run["set"] == set_name]
-        for recipe in dict.fromkeys(run["recipe"] for run in of_set):
-            of_recipe = [run for run in of_set if run["recipe"] == recipe]
-            first, columns = of_recipe[0], zip(*map(_values, of_recipe), strict=True)
-            clusters, epochs = f"{first['v_cluster']}/{first['a_cluster']}", " + ".join(map(str, first["epochs"]))
-            minutes = mean_and_deviation([run["minutes"] for run in of_recipe], digits=1)
-            rows.append([set_name, recipe, clusters, epochs, minutes, *map(mean_and_deviation, columns)])
-        for name, figures in baselines[set_name].items():
-            scores = [mean_and_deviation([value]) for value in localization(figures)]
-            rows.append([set_name, name, *"---", *scores, *"----"])
-    return [*markdown_table(HEAD, rows), *(["", DUET_NOTE] if any("ciou" in run["own"] for run in runs) else [])]
-
-
-def mean_and_deviation(values: Sequence[float], digits: int = 2) -> str:
-    """Mean ± standard deviation of a sample; a single value has no deviation."""
-    center = f"{mean(values):.{digits}f}"
-    return f"{center} ± {stdev(values):.{digits}f}" if len(values) > 1 else center
-
-
-def localization(figures: Mapping[str, float]) -> list[float]:
-    """Mean IoU, IoU@0.5, AUC and pointing; with several sources CIoU, CIoU@0.3 and its AUC instead."""
-    names = ("ciou", "ciou_at_0.3", "ciou_auc") if "ciou" in figures else ("mean_iou", "iou_at_0.5", "auc")
-    return [figures[name] for name in (*names, "pointing")]
-
-
-def _values(run: Mapping[str, Any]) -> list[float]:
-    return [
-        *localization(run["own"]),
-        run["shuffled"]["pointing"],
-        *(run["roc_auc"][audio] for audio in NEGATIVE_AUDIO),
-    ]
 
 
 # --- program ----------------------------------------------------------------------------------------------------------
@@ -231,8 +198,10 @@ def _values(run: Mapping[str, Any]) -> list[float]:
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
     parser = plain_parser(__doc__)
-    for name, choices in (("recipes", list(TRAININGS)), ("sets", list(SETS))):
-        parser.add_argument(f"--{name}", nargs="+", choices=choices, default=choices, help="default: all")
+    parser.add_argument("--recipes", nargs="+", choices=TRAININGS, default=list(TRAININGS), help="default: all")
+    parser.add_argument("--sets", nargs="*", choices=KINDS, default=list(KINDS), help="generated sets (default: all)")
+    text = "a data set of another origin; NAME ends with solo, distractor or duet; can be repeated"
+    parser.add_argument("--extra_set", type=extra_set, action="append", default=[], metavar="NAME=DIR", help=text)
     text = f"networks of each recipe on each set, with the seeds {FIRST_SEED}, {FIRST_SEED + 1}, ... (default: 3)"
     parser.add_argument("--seeds", type=positive_int, default=3, metavar="N", help=text)
     text = "of every training (default: by set and recipe)"
@@ -250,7 +219,16 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="file of all figures (default: OUT/recipes.json)")
     options = parser.parse_args(argv)
     options.json = options.json or options.out / "recipes.json"
+    options.folders = {kind: options.data / kind for kind in KINDS} | dict(options.extra_set)
     return options
+
+
+def extra_set(text: str) -> tuple[str, Path]:
+    """An option's value of the form NAME=DIR."""
+    name, _, folder = text.partition("=")
+    if name in KINDS or not name.endswith(tuple(KINDS)) or not folder:
+        raise argparse.ArgumentTypeError(f"{text} is no NAME=DIR with a NAME like zoo_solo, zoo_distractor, zoo_duet")
+    return name, Path(folder)
 
 
 def benchmark(options: argparse.Namespace) -> None:
@@ -260,16 +238,16 @@ def benchmark(options: argparse.Namespace) -> None:
     networks = [
         (set_name, plan(options, recipe, set_name, seed))
         for recipe in options.recipes
-        for set_name in options.sets
+        for set_name in (*options.sets, *dict(options.extra_set))
         for seed in seeds
     ]
     for _, stages in networks:  # before the first training, not hours later
         for stage in stages:
             require_same(stage)
-    for set_name in SETS:
-        if set_name in options.sets or set_name in (START.get(name) for name in options.sets):
-            print(f"\n{set_name}: the data set {options.data / set_name}", flush=True)
-            prepare_set(options, set_name)
+    for data_dir in dict.fromkeys(stage.options["data_dir"] for _, stages in networks for stage in stages):
+        set_name = next(name for name, folder in options.folders.items() if str(folder) == data_dir)
+        print(f"\n{set_name}: the data set {data_dir}", flush=True)
+        prepare_set(options, set_name)
     for set_name, stages in networks:
         print(f"\n{stages[-1].out}", flush=True)
         for stage in stages:

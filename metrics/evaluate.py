@@ -11,6 +11,7 @@ from common.errors import UserError
 from metrics.annotations import NO_CLASS, Annotations, Boxes, parse_frame
 from metrics.matching import Counts, match_frames
 from metrics.scores import (
+    area_ratio,
     area_under_curve,
     centred_disc,
     consensus_iou,
@@ -18,6 +19,7 @@ from metrics.scores import (
     iou,
     match_objects,
     matched_values,
+    on_grid,
     pointing,
     predict,
     quiet_share,
@@ -45,12 +47,14 @@ class Part(NamedTuple):
     class_name: str
     iou: float
     pointing: float
+    area_ratio: float  # area that the map predicts, as a multiple of the area of the boxes
 
 
 class FrameScore(NamedTuple):
     """The scores of a frame. `ciou` and `nsa` are None if objects are not scored."""
 
     parts: list[Part]
+    area_ratio: float  # area that the map predicts, as a multiple of the area of the boxes
     iou: float  # with the union of the boxes; cIoU with the consensus for Flickr-SoundNet
     pointing: float  # 1 if the maximum lies in a box; the mean over the objects if objects are scored
     ciou: float | None = None  # mean IoU over the objects
@@ -109,6 +113,14 @@ def score_baselines(
     return {name: Scores(_score_frames(same, 1, boxes, rules), counts) for name, same in baselines.items()}
 
 
+def score_ceiling(maps: Mapping[str, np.ndarray], annotations: Annotations) -> Scores:
+    """Score the boxes themselves as maps of the size of the run's: what no map of this size can exceed."""
+    boxes, counts = match_frames(maps.keys(), annotations)
+    rules = Rules(THRESHOLD, annotations.are_votes, objects=False)
+    ceiling = {key: on_grid(union_mask(boxes[key].corners), *maps[key].shape[1:])[None] for key in boxes}
+    return Scores(_score_frames(ceiling, 1, boxes, rules), counts)
+
+
 def has_objects(a_cluster: int, annotations: Annotations) -> bool:
     """Whether each object is scored: this needs several audio clusters, and annotations that tell objects apart."""
     return a_cluster > 1 and not annotations.of_clips
@@ -157,6 +169,7 @@ def _figures(unit: str, scored: Sequence[FrameScore | Part]) -> Figures:
         "iou_at_0.5": share_at(ious, 0.5),
         "auc": area_under_curve(ious),
         "pointing": float(np.mean([one.pointing for one in scored])),
+        "area_ratio": float(np.median([one.area_ratio for one in scored])),
     }
 
 
@@ -178,10 +191,11 @@ def _score_frame(maps: np.ndarray, a_cluster: int, boxes: Boxes, rules: Rules) -
     whole = predict(matched.max(0), rules.threshold)
     union = union_mask(boxes.corners)
     frame_iou = consensus_iou(whole.area, consensus_map(boxes.corners)) if rules.consensus else iou(whole.area, union)
+    ratio = area_ratio(whole.area, union)
     if not rules.objects:
         hit = pointing(whole.peak, union)
         classes = dict.fromkeys(name or NO_CLASS for name in boxes.classes)
-        return FrameScore([Part(name, frame_iou, hit) for name in classes], frame_iou, hit)
+        return FrameScore([Part(name, frame_iou, hit, ratio) for name in classes], ratio, frame_iou, hit)
 
     sources = [predict(heat, rules.threshold) for heat in matched]
     names, corners = zip(*boxes.objects(), strict=True)
@@ -190,6 +204,8 @@ def _score_frame(maps: np.ndarray, a_cluster: int, boxes: Boxes, rules: Rules) -
     hits = np.array([[pointing(source.peak, mask) for source in sources] for mask in masks])
     chosen = np.zeros(len(masks), int) if a_cluster == 1 else match_objects(ious)  # a baseline shows all with one map
     own_ious, own_hits = matched_values(ious, chosen), matched_values(hits, chosen)
-    parts = list(map(Part, names, own_ious.tolist(), own_hits.tolist()))
+    ratios = np.array([[area_ratio(source.area, mask) for source in sources] for mask in masks])
+    own_ratios = matched_values(ratios, chosen)
+    parts = list(map(Part, names, own_ious.tolist(), own_hits.tolist(), own_ratios.tolist()))
     nsa = quiet_share(silent) if len(silent) else None
-    return FrameScore(parts, frame_iou, float(own_hits.mean()), float(own_ious.mean()), nsa)
+    return FrameScore(parts, ratio, frame_iou, float(own_hits.mean()), float(own_ious.mean()), nsa)

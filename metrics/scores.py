@@ -11,7 +11,7 @@ import numpy as np
 import sklearn.metrics
 import torch
 from scipy.optimize import linear_sum_assignment
-from torch.nn.functional import interpolate
+from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 SIZE = 224  # pixels, as in all published evaluations
 CURVE = np.arange(21) / 20  # IoU thresholds 0, 0.05, ..., 1
@@ -85,6 +85,16 @@ def iou(area: np.ndarray, truth: np.ndarray) -> float:
     both = np.count_nonzero(area & truth)
     either = np.count_nonzero(area | truth)
     return both / either if either else 0.0
+
+
+def area_ratio(area: np.ndarray, truth: np.ndarray) -> float:
+    """Area of a mask as a multiple of the area of another, which is not empty."""
+    return np.count_nonzero(area) / np.count_nonzero(truth)
+
+
+def on_grid(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """The share of each cell of a grid that a mask [SIZE, SIZE] covers, float32 [rows, columns]."""
+    return adaptive_avg_pool2d(torch.from_numpy(mask).float()[None], (rows, columns))[0].numpy()
 
 
 def consensus_iou(area: np.ndarray, consensus: np.ndarray) -> float:

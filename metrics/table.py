@@ -15,6 +15,7 @@ FIGURES = {
     "iou_at_0.5": "IoU@0.5",
     "auc": "AUC",
     "pointing": "pointing",
+    "area_ratio": "area/box",
     "ciou": "CIoU",
     "ciou_at_0.3": "CIoU@0.3",
     "ciou_auc": "CIoU AUC",

@@ -7,7 +7,16 @@ import pytest
 
 from common.errors import UserError
 from metrics.annotations import Annotations, Boxes, parse_frame
-from metrics.evaluate import FrameScore, Scores, per_class, per_video, score_baselines, score_run, summary
+from metrics.evaluate import (
+    FrameScore,
+    Scores,
+    per_class,
+    per_video,
+    score_baselines,
+    score_ceiling,
+    score_run,
+    summary,
+)
 
 
 def boxes(*corners: tuple[float, ...], classes: tuple[str, ...] | None = None) -> Boxes:
@@ -51,8 +60,8 @@ def test_figures_by_hand():
     assert column(scores, "pointing") == [1, 0.5, 0]  # the top half is at its maximum, half of it is left
     # AUC by frame: 1, 0.325 (thresholds 0 ... 0.3, and half of the step behind) and 0.025.
     expected = {"mean_iou": 4 / 9, "iou_at_0.3": 2 / 3, "iou_at_0.5": 1 / 3, "auc": (1 + 0.325 + 0.025) / 3}
-    assert summary(scores) == pytest.approx({"frames": 3, **expected, "pointing": 0.5})
-    assert scores.by_frame()[B] == {"iou": pytest.approx(1 / 3), "pointing": 0.5}
+    assert summary(scores) == pytest.approx({"frames": 3, **expected, "pointing": 0.5, "area_ratio": 1})
+    assert scores.by_frame()[B] == {"iou": pytest.approx(1 / 3), "pointing": 0.5, "area_ratio": 1}
 
 
 def test_one_matched_map_is_scored_above_the_threshold_with_the_union_of_the_boxes():
@@ -67,8 +76,9 @@ def test_duets_by_hand():
     maps = {A: np.concatenate([map_of((0.5, 0, 1, 0.5)), LEFT_MAP, TOP_MAP])}
     scores = score_run(maps, 2, music({A: boxes(LEFT, RIGHT, classes=("7", "12"))}))
     # IoU: maximum of both maps with the union of both boxes.
-    assert scores.by_frame()[A] == {"iou": 0.75, "pointing": 1, "ciou": 0.75, "nsa": 0.5}
+    assert scores.by_frame()[A] == {"iou": 0.75, "pointing": 1, "area_ratio": 0.75, "ciou": 0.75, "nsa": 0.5}
     found, classes = summary(scores), per_class(scores)
+    assert [classes[name]["area_ratio"] for name in ("7", "12")] == [1, 0.5]
     assert (found["ciou"], found["ciou_at_0.3"], found["nsa"]) == (0.75, 1, 0.5)
     assert found["ciou_auc"] == pytest.approx(0.775)
     assert [(name, v["objects"], v["mean_iou"]) for name, v in classes.items()] == [("7", 1, 1), ("12", 1, 0.5)]
@@ -95,6 +105,14 @@ def test_baselines_by_hand():
     assert found["random map"].frames == score_run({A: noise[:1], B: noise[1:]}, 1, truth).frames
 
 
+def test_the_ceiling_is_the_box_on_the_grid_of_the_maps():
+    truth = music({A: boxes(LEFT), B: boxes((0, 0, 0.75, 1))})
+    found = score_ceiling(dict.fromkeys((A, B), np.zeros((3, 2, 2))), truth)
+    assert found.frames[A].iou > 0.98  # its cells are 1 or 0
+    # Cells of 1 and 0.5: half of the maximum reaches the middle of the right cell, and the edge of the frame beyond it.
+    assert found.frames[B].iou == 0.75
+
+
 def test_a_baseline_shows_every_object_with_the_same_map():
     truth = music({A: boxes(LEFT, TOP, (0.5, 0.5, 1, 1), classes=("1", "2", "3"))})
     found = score_baselines({A: np.ones((3, 7, 7), np.float32)}, truth, several=True)["whole frame"]
@@ -106,7 +124,7 @@ def test_flickr_is_scored_with_the_consensus_and_without_objects():
     votes = boxes(LEFT, LEFT, TOP, classes=("", "", ""))
     # Left: 1; top right: 0.5 on a quarter. A map of the right half: 0.125 of 0.625 + 0.25, in fractions of the frame.
     scores = score_run({A: np.concatenate([RIGHT_MAP] * 2)}, 2, clip("flickr", votes))
-    assert scores.by_frame()[A] == {"iou": pytest.approx(0.125 / (0.625 + 0.25)), "pointing": 0.5}
+    assert scores.by_frame()[A] == {"iou": pytest.approx(0.125 / (0.625 + 0.25)), "pointing": 0.5, "area_ratio": 2 / 3}
 
 
 def test_vggss_is_scored_on_the_middle_frame_by_class():

@@ -47,11 +47,11 @@ def test_the_output_has_protocol_counts_run_and_baselines(tmp_path, capsys):
     assert lines[0].startswith("Protocol: MUSIC") and "0.5 of its maximum" in lines[0]
     assert lines[1].startswith("4 frames scored, 0 of them matched by rank within the second; 0 annotations without a")
     head, *rows = lines[3:]
-    assert head.split() == ["frames", "mean", "IoU", "IoU@0.3", "IoU@0.5", "AUC", "pointing"]
+    assert head.split() == ["frames", "mean", "IoU", "IoU@0.3", "IoU@0.5", "AUC", "pointing", "area/box"]
     assert [row.split("  ")[0] for row in rows] == [str(path), "whole frame", "centred disc", "random map"]
     # The map shows the left half. Two frames have their box there, two in the right half.
     figures = [float(text) for text in rows[0].split()[1:]]
-    assert figures == pytest.approx([4, 0.5, 0.5, 0.5, 0.5125, 0.5], abs=0.02)
+    assert figures == pytest.approx([4, 0.5, 0.5, 0.5, 0.5125, 0.5, 1], abs=0.02)
 
 
 def test_the_json_contains_the_printed_scores(tmp_path, capsys):
