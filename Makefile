@@ -1,4 +1,4 @@
-# make demo   the whole pipeline on a generated data set
+# make demo   the whole pipeline on a generated data set; RECIPE=pretrained downloads ImageNet weights
 # make test   lint and all tests
 # make test-fast   the tests that start no process and train tiny networks only
 # make docs   docs/options.md again
@@ -8,7 +8,8 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-DEMO_RUN := runs/demo
+RECIPE ?= improved
+DEMO_RUN := runs/demo$(if $(filter-out improved,$(RECIPE)),_$(RECIPE))
 DUET_SET := datasets/demo_duet
 DUET_RUN := runs/demo_duet
 
@@ -20,7 +21,7 @@ demo: install
 	$(RUN) data/cut_video.py
 	$(RUN) data/cut_audio.py
 	$(RUN) vis/samples.py
-	$(RUN) location_dmc.py --recipe improved --v_cluster 3 --a_cluster 1 \
+	$(RUN) location_dmc.py --recipe $(RECIPE) --v_cluster 3 --a_cluster 1 \
 		--out $(DEMO_RUN) --dmc_pkl $(DEMO_RUN)/dmc.pkl --resume 1
 	$(RUN) vis/draw.py $(DEMO_RUN)/dmc.pkl --sheet $(DEMO_RUN)/sheet.jpg
 	$(RUN) vis/report.py $(DEMO_RUN)/dmc.pkl --run $(DEMO_RUN)

@@ -30,6 +30,7 @@ from data.dmc_pkl import csv_path, path_for_audio, write_dmc
 from data.negative_audio import NoiseNegatives
 from models.dmc import DMC
 from models.localization import Localizer
+from models.recipes import NO_WEIGHTS
 from training.batches import set_window, test_loader, train_and_val_loaders
 from training.checkpoint import Checkpoint, load_weights, read_checkpoint
 from training.device import DeviceLoader, choose_device, choose_precision, seed_everything, slow_training
@@ -51,6 +52,7 @@ from training.steps import AverageMeter, Stepper, build_stepper, pair_distances
 from vis.tensorboard import open_log, require_packages
 
 STEPS_BETWEEN_CHECKS = 20  # of the loss: to look at it, the program has to wait for the device
+TAKEN_OFF = 0.75  # matching accuracy on the validation list, half of the way from chance to certainty
 
 
 # --- options and checkpoint -------------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ def require_writable(path: Path) -> None:
 
 
 def build_model(options: Namespace, checkpoint: Checkpoint | None, device: torch.device) -> DMC:
-    """The network with its first weights: random, of --visual_weights, or of the checkpoint."""
+    """The network with its first weights: random, of the recipe's visual_weights, or of the checkpoint."""
     seed_everything(options.seed)
     precision = choose_precision(options.precision, device)
     model = DMC(options.recipe, options.v_cluster, options.a_cluster, precision).to(device)
@@ -110,10 +112,8 @@ def build_model(options: Namespace, checkpoint: Checkpoint | None, device: torch
     )
     if not options.evaluate and (warning := slow_training(precision, device)):
         print(warning, flush=True)
-    if options.visual_weights and checkpoint:
-        print(f"--visual_weights is not used: {checkpoint.path} brings weights of its own")
-    elif options.visual_weights:
-        print(load_visual_weights(model, options.visual_weights))
+    if options.recipe.visual_weights != NO_WEIGHTS and not checkpoint:
+        print(load_visual_weights(model, options.recipe.visual_weights))
     if checkpoint and (note := load_weights(model, checkpoint)):
         print(note)
     return model
@@ -134,7 +134,7 @@ def train_epoch(stepper: Stepper, loader: DeviceLoader, epoch: int, options: Nam
     for number, micro_batch in enumerate(micro_batches):
         if micro_batch.first:
             step = (epoch - 1) * steps + micro_batch.step  # of the whole training
-            rate = scheduled_rate(recipe.learning_rate, recipe.schedule, recipe.warmup, step, recipe.epoch * steps)
+            rate = scheduled_rate(recipe.learning_rate, recipe.schedule, step, recipe.epoch * steps)
             for group in stepper.optimizer.param_groups:
                 group["lr"] = rate
         loss, pairs = stepper.step(micro_batch)
@@ -165,8 +165,11 @@ def validate(stepper: Stepper, loader: DeviceLoader) -> AverageMeter:
     return average
 
 
-def train(options: Namespace, model: DMC, checkpoint: Checkpoint | None, device: torch.device) -> None:
-    """Train up to `epoch` epochs. After each one log, save and print a line. Ends with the best weights."""
+def train(options: Namespace, model: DMC, checkpoint: Checkpoint | None, device: torch.device) -> str | None:
+    """Train up to `epoch` epochs. After each one log, save and print a line. Ends with the best weights.
+
+    Returns a warning if the training has found nothing.
+    """
     noise = NoiseNegatives(Path(options.data_dir), options.recipe.noise_negatives)
     train_loader, val_loader = train_and_val_loaders(options, device)
     stepper = build_stepper(options, model, noise, device)
@@ -194,6 +197,18 @@ def train(options: Namespace, model: DMC, checkpoint: Checkpoint | None, device:
             print(epoch_line(row, epochs), flush=True)
     load_weights(model, broadcast_from_rank0(read_checkpoint, folder.path / BEST))
     print(f"Trained {folder.epoch} epochs: {folder.path} holds {BEST}, {LAST}, log.csv, args.json.")
+    return warning_of(folder.history)
+
+
+def warning_of(history: list[dict[str, Any]]) -> str | None:
+    """What to do if no epoch tells positive pairs from negative ones on the validation list; None if one does."""
+    best = max((row["val_accuracy"] for row in history), default=1.0)
+    if best >= TAKEN_OFF:
+        return None
+    return (
+        f"This training has not taken off: the best matching accuracy on the validation list is {best:.2f}, and chance "
+        "is 0.5. Its maps mean little. Try another --seed, a higher --epoch, more videos, or --recipe pretrained."
+    )
 
 
 def epoch_line(row: dict[str, Any], epochs: int) -> str:
@@ -233,8 +248,7 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     set_window(options, from_scratch=checkpoint is None)
     test_batches = test_loader(options, device)  # also before training: fail now, not after hours
     model = build_model(options, checkpoint, device)
-    if not options.evaluate:
-        train(options, model, checkpoint, device)
+    warning = None if options.evaluate else train(options, model, checkpoint, device)
     if options.audio != "own":
         print(f"--audio {options.audio}: this is not the own audio, so the maps go to {dmc_pkl}, not {options.dmc_pkl}")
     localize(Localizer(model, options.recipe), test_batches, dmc_pkl)
@@ -243,6 +257,8 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
         for script in ("vis/draw.py", "metrics/score.py")
     )
     print(f"Next: {draw} draws them, {score} scores them if there is a boxes.json.")
+    if warning:
+        print(warning)
 
 
 def work(argv: Sequence[str] | None) -> int:

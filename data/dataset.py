@@ -25,7 +25,7 @@ class Pair(TypedDict, total=False):
     spectrogram: torch.Tensor  # float32 [1, 201, 64]
     frame: torch.Tensor  # uint8 [3, size, size]
     video: int  # number of their video
-    negative_frame: torch.Tensor  # uint8 [3, size, size], of another video; only with negatives="one"
+    negative_frame: torch.Tensor  # uint8 [3, size, size], of another video; only with `with_negative`
     frame_jitter: torch.Tensor  # color factors that are still to be applied; only with `jitter_later`
     negative_frame_jitter: torch.Tensor
 
@@ -43,7 +43,7 @@ class PairDataset(Dataset):
     image_size: int  # side of the square frames in pixels
     seed: int  # of all random choices
     augmentation: str | None = None  # one of `data.transforms.AUGMENTATIONS`; None for validation
-    negatives: str = "one"  # "one" adds a frame of another video, "batch" does not: the frames of the batch serve
+    with_negative: bool = True  # adds a random frame of another video
     jitter_later: bool = False  # a sample has color factors, which `apply_color_jitter_to_batch` applies
     cache: FrameCache | None = None  # keeps frames in memory
 
@@ -62,7 +62,7 @@ class PairDataset(Dataset):
             **self._random_frame("frame", index, rng),
             "video": int(self.seconds.video[index]),
         }
-        if self.negatives == "one":
+        if self.with_negative:
             pair |= self._random_frame("negative_frame", self.seconds.of_other_video(index, rng), rng)
         return pair
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.backbone import FEATURE_SIZES, Backbone, feature_size
-from models.clustering import ROUNDS, soft_kmeans
+from models.backbone import VISUAL_NETS, ResNet18, feature_size
+from models.clustering import soft_kmeans
 from models.recipes import Recipe
 
 CENTER_SIZE = 512
@@ -24,13 +24,12 @@ class Clusters(NamedTuple):
 
     centers: torch.Tensor  # [B, K, 512]
     assignment: torch.Tensor  # [B, K, h, w], sums to 1 over the clusters
-    features: torch.Tensor  # what was clustered, [B, h w, 512]
 
 
 class DMC(nn.Module):
     """Deep multimodal clustering.
 
-    Only the backbones and projections have weights. They fit any recipe with the same `visual_layer`.
+    Only the backbones and projections have weights. They fit any recipe with the same `visual_net`.
 
     Args:
         recipe: the settings of the network.
@@ -47,10 +46,10 @@ class DMC(nn.Module):
         self.v_cluster = v_cluster
         self.a_cluster = a_cluster
         self.precision = precision
-        self.visual_net = Backbone(3, recipe.padding, recipe.visual_layer, recipe.center_features)
-        self.audio_net = Backbone(in_channels=1)
-        self.visual_projection = nn.Linear(FEATURE_SIZES[recipe.visual_layer], CENTER_SIZE)
-        self.audio_projection = nn.Linear(FEATURE_SIZES["layer4"], CENTER_SIZE)
+        self.visual_net = VISUAL_NETS[recipe.visual_net]()
+        self.audio_net = ResNet18(in_channels=1)
+        self.visual_projection = nn.Linear(self.visual_net.out_channels, CENTER_SIZE)
+        self.audio_projection = nn.Linear(self.audio_net.out_channels, CENTER_SIZE)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
         self.to(memory_format=torch.channels_last)  # the faster order for convolutions
@@ -61,13 +60,12 @@ class DMC(nn.Module):
 
     def encode_frames(self, frames: torch.Tensor) -> Clusters:
         """Cluster frames, uint8 [B, 3, H, W], RGB; K = v_cluster, at 1/16 of the size."""
-        features = self.frame_features(self.normalize_frames(frames))
-        return self.cluster(features, self.visual_projection, self.v_cluster, self.recipe.beta)
+        features = self.project(self.frame_features(self.normalize_frames(frames)), self.visual_projection)
+        return self.cluster(features, self.v_cluster)
 
     def encode_audio(self, spectrograms: torch.Tensor) -> Clusters:
         """Cluster log-mel spectrograms, float32 [B, 1, 201, 64]; K = a_cluster."""
-        features = self.audio_features(spectrograms)
-        return self.cluster(features, self.audio_projection, self.a_cluster, self.recipe.beta)
+        return self.cluster(self.project(self.audio_features(spectrograms), self.audio_projection), self.a_cluster)
 
     def normalize_frames(self, frames: torch.Tensor) -> torch.Tensor:
         """Frames as the backbone takes them, uint8 [B, 3, H, W] -> float32 [B, 3, H, W]."""
@@ -86,23 +84,23 @@ class DMC(nn.Module):
             spectrograms = functional.avg_pool2d(spectrograms, (self.recipe.audio_pooling, 1))  # over time only
         return self._backbone(self.audio_net, spectrograms)
 
-    def _backbone(self, net: Backbone, x: torch.Tensor) -> torch.Tensor:
+    def _backbone(self, net: nn.Module, x: torch.Tensor) -> torch.Tensor:
         # Module.compile compiles the call. Test frames come in several sizes, each of which would be compiled anew.
         call = net if self.training else net.forward
         with torch.autocast(x.device.type, self.precision, enabled=self.precision != torch.float32):
             return call(x.contiguous(memory_format=torch.channels_last))
 
-    def cluster(
-        self, features: torch.Tensor, projection: nn.Linear, num_clusters: int, beta: float, rounds: int = ROUNDS
-    ) -> Clusters:
-        """Project and cluster the features of one stream, [B, D, h, w]."""
-        height, width = features.shape[2:]
-        features = features.to(projection.weight.dtype)
-        features = projection(features.flatten(2).transpose(1, 2))  # [B, h w, 512]
-        if self.recipe.normalize:
-            features = functional.normalize(features, dim=-1)
-        centers, assignment = soft_kmeans(features, num_clusters, beta, rounds, self.recipe.cluster_start)
-        return Clusters(centers, assignment.unflatten(2, (height, width)), features)
+    def project(self, features: torch.Tensor, projection: nn.Linear) -> torch.Tensor:
+        """Features of one stream in the common space, [B, D, h, w] -> [B, h, w, 512]."""
+        features = projection(features.to(projection.weight.dtype).permute(0, 2, 3, 1))
+        return functional.normalize(features, dim=-1) if self.recipe.normalize else features
+
+    def cluster(self, features: torch.Tensor, num_clusters: int) -> Clusters:
+        """Cluster the projected features of one stream, [B, h, w, 512]."""
+        centers, assignment = soft_kmeans(
+            features.flatten(1, 2), num_clusters, self.recipe.beta, init=self.recipe.cluster_start
+        )
+        return Clusters(centers, assignment.unflatten(2, features.shape[1:3]))
 
 
 def most_clusters(height: int, width: int) -> int:

@@ -1,9 +1,4 @@
-"""Where a trained network hears the audio in a frame: the maps of ``dmc.pkl`` and of heat videos.
-
-Nothing in training says where in its receptive field a feature stands for an object. A network comes to lean to one
-side, and its idea of an object changes with the size of the frame. So testing can average the features of several
-views of a frame, and cluster them with a hardness and a number of rounds of its own.
-"""
+"""Where a trained network hears the audio in a frame: the maps of ``dmc.pkl`` and of heat videos."""
 
 from typing import NamedTuple
 
@@ -11,34 +6,34 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from models.backbone import STRIDE
+from models.backbone import STRIDE, feature_size
 from models.clustering import normalize_over_features
-from models.dmc import DMC, Clusters
+from models.dmc import DMC
 from models.matching import match_all, squared_distances
 from models.recipes import Recipe
 
-AUDIO_SHARE = 0.2  # of the way to its audio cluster that the center of a matched visual cluster is moved
+AUDIO_SHARE = 0.3  # of the way to its audio center that the center of a sounding object is moved
+GUIDED_BETA = 5.0  # hardness; softer clusters make larger maps
+GUIDED_ROUNDS = 5
+NUM_SIZES = 3  # at which a frame is encoded, each 2 features a side smaller
 
 
 class Localization(NamedTuple):
-    """The maps of F frames.
+    """The maps of F frames, and how well they fit their audio."""
 
-    Attributes:
-        maps: float32 [F, V, h, w], sum to 1 over V; row j < A is matched to audio cluster j, the others follow by
-            distance.
-        distances: float32 [F, A], of each audio cluster to its visual cluster.
-    """
-
-    maps: np.ndarray
-    distances: np.ndarray
+    maps: np.ndarray  # float32 [F, V, h, w], sum to 1 over V; row j < A is matched to audio cluster j
+    distances: np.ndarray  # float32 [F, A], of each audio cluster to its visual cluster
 
 
 class Localizer:
-    """Localizes audio in frames with a trained network, as a recipe says.
+    """Localizes audio in frames with a trained network, as the recipe's `readout` says.
+
+    ``clusters``: the clusters of training, matched to those of the audio, as published. ``audio_guided``: clusters that
+    start from the audio, of features that are averaged over several views of the frame.
 
     Args:
         model: in evaluation mode.
-        recipe: its fields ``test_...`` are read.
+        recipe: the recipe of the network, or another with the same network.
     """
 
     def __init__(self, model: DMC, recipe: Recipe) -> None:
@@ -54,89 +49,83 @@ class Localizer:
             frames: uint8 [F, 3, H, W].
             second: int64 [F], the row of `spectrograms` of each frame.
         """
-        return self.match(self.encode_audio(spectrograms).centers[second], self.encode_frames(frames))
+        return self.match(self.encode_audio(spectrograms)[second], self.encode_frames(frames))
 
     @torch.no_grad()
-    def encode_audio(self, spectrograms: torch.Tensor) -> Clusters:
-        """Cluster spectrograms, float32 [B, 1, 201, 64]."""
-        model = self.model
-        return self._cluster(model.audio_features(spectrograms), model.audio_projection, model.a_cluster)
+    def encode_audio(self, spectrograms: torch.Tensor) -> torch.Tensor:
+        """Audio centers, float32 [B, 1, 201, 64] -> [B, A, 512]."""
+        return self.model.encode_audio(spectrograms).centers
 
     @torch.no_grad()
-    def encode_frames(self, frames: torch.Tensor) -> Clusters:
-        """Cluster frames, uint8 [B, 3, H, W], by the mean features of all their views."""
-        normalized = self.model.normalize_frames(frames)
-        features = self._rotated_mean(normalized)
-        if self.recipe.test_num_scales > 1:
-            smaller = [self._rotated_mean(_shrink(normalized, n)) for n in range(1, self.recipe.test_num_scales)]
-            enlarged = [functional.interpolate(view, features.shape[2:], mode="bilinear") for view in smaller]
-            features = torch.stack([features, *enlarged]).mean(0)
-        return self._cluster(features, self.model.visual_projection, self.model.v_cluster)
+    def encode_frames(self, frames: torch.Tensor) -> torch.Tensor:
+        """Projected features, uint8 [B, 3, H, W] -> [B, h, w, 512]."""
+        frames = self.model.normalize_frames(frames)
+        guided = self.recipe.readout == "audio_guided"
+        features = self._views_mean(frames) if guided else self.model.frame_features(frames)
+        return self.model.project(features, self.model.visual_projection)
+
+    def _views_mean(self, frames: torch.Tensor) -> torch.Tensor:
+        """Mean features of normalized frames at several sizes, upright and rotated by 180 degrees.
+
+        Nothing in training says where in its receptive field a feature stands for an object. A network comes to lean to
+        one side, and in the rotated frame it leans to the other. No single size suits objects of all sizes.
+        """
+        total, shape = 0, feature_size(*frames.shape[2:])
+        for number in range(NUM_SIZES):
+            size = [max(2 * STRIDE, side - 2 * STRIDE * number) for side in frames.shape[2:]]
+            view = functional.interpolate(frames, size, mode="bilinear", antialias=True) if number else frames
+            upright, rotated = self.model.frame_features(view), self.model.frame_features(view.flip(-2, -1))
+            mean = (upright.to(frames.dtype) + rotated.flip(-2, -1).to(frames.dtype)) / 2
+            total = total + functional.interpolate(mean, shape, mode="bilinear")
+        return total / NUM_SIZES
 
     @torch.no_grad()
-    def match(self, audio_centers: torch.Tensor, frames: Clusters) -> Localization:
-        """Match the clusters of each frame to those of its audio.
-
-        Args:
-            audio_centers: [F, A, 512].
-            frames: clusters of the F frames.
+    def match(self, audio_centers: torch.Tensor, features: torch.Tensor) -> Localization:
+        """Maps of the audio, [F, A, 512], in the features of frames, [F, h, w, 512].
 
         Raises:
-            FloatingPointError: the weights of the network give no finite distances.
+            FloatingPointError: the weights of the network give no finite numbers.
         """
-        if not squared_distances(audio_centers, frames.centers).isfinite().all():
+        if not (audio_centers.isfinite().all() and features.isfinite().all()):
             raise FloatingPointError(
                 "the weights of the network give no finite distances: train again, or name another --ckpt_file"
             )
-        frames = audio_guided_clustering(audio_centers, frames, self.recipe.test_beta, self.recipe.test_joint_rounds)
-        distances = squared_distances(audio_centers, frames.centers).cpu()  # [F, A, V]
+        if self.recipe.readout == "audio_guided":
+            centers, maps = audio_guided_clustering(audio_centers, features.flatten(1, 2), self.model.v_cluster)
+            matched = (audio_centers - centers[:, : audio_centers.shape[1]]).norm(dim=-1)  # [F, A]
+            return Localization(maps.unflatten(2, features.shape[1:3]).cpu().numpy(), matched.cpu().numpy())
+        centers, maps = self.model.cluster(features, self.model.v_cluster)
+        distances = squared_distances(audio_centers, centers).cpu()  # [F, A, V]
         orders = match_all(distances)  # [F, V]
-        maps = frames.assignment.cpu()[torch.arange(len(orders))[:, None], orders]
         matched = distances.gather(2, orders[:, : distances.shape[1], None])[..., 0]  # [F, A]
-        return Localization(maps.numpy(), matched.sqrt().numpy())
-
-    def _cluster(self, features: torch.Tensor, projection: torch.nn.Linear, num_clusters: int) -> Clusters:
-        return self.model.cluster(features, projection, num_clusters, self.recipe.test_beta, self.recipe.test_rounds)
-
-    def _rotated_mean(self, frames: torch.Tensor) -> torch.Tensor:
-        """Features of normalized frames, perhaps averaged with those of the frames rotated by 180 degrees."""
-        features = self.model.frame_features(frames).to(frames.dtype)
-        if self.recipe.test_rotate_180:
-            rotated = self.model.frame_features(frames.flip(-2, -1)).flip(-2, -1).to(frames.dtype)
-            features = (features + rotated) / 2
-        return features
+        return Localization(maps.cpu()[torch.arange(len(orders))[:, None], orders].numpy(), matched.sqrt().numpy())
 
 
-def audio_guided_clustering(audio_centers: torch.Tensor, frames: Clusters, beta: float, rounds: int) -> Clusters:
-    """Cluster frames further while their matched clusters are moved towards the audio.
+def audio_guided_clustering(
+    audio_centers: torch.Tensor, features: torch.Tensor, num_clusters: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Soft k-means in which one cluster for each audio center stays near it.
 
-    A frame may show more objects than it has clusters, so that some share one. Objects that are unlike the audio then
-    leave the matched cluster.
+    The clusters start at the audio centers, and then at the feature farthest from all chosen centers. In each round,
+    the center of a sounding object moves to the mean of its features, and then a part of the way to its audio center:
+    features that are like the object but unlike its audio leave the cluster.
 
     Args:
-        audio_centers: [B, A, D], finite.
-        frames: V clusters of each frame, A at most V.
-        beta: hardness of the clusters.
-        rounds: of matching, moving and assigning; 0 leaves all as it is.
+        audio_centers: [B, A, D].
+        features: [B, N, D].
+        num_clusters: K, at least A.
+
+    Returns:
+        The means of the clusters [B, K, D], and their assignment [B, K, N], which sums to 1 over the clusters. Cluster
+        j < A belongs to audio center j.
     """
-    features, shape = frames.features, frames.assignment.shape[2:]
-    for _ in range(rounds):
-        orders = match_all(squared_distances(audio_centers, frames.centers)).to(features.device)  # [B, V]
-        places = orders[:, : audio_centers.shape[1], None].expand(-1, -1, features.shape[-1])  # [B, A, D]
-        moved = torch.lerp(frames.centers.gather(1, places), audio_centers, AUDIO_SHARE)
-        distances = torch.cdist(frames.centers.scatter(1, places, moved), features)  # [B, V, N]
-        assignment = torch.softmax(-beta * distances, dim=1)
-        centers = normalize_over_features(assignment) @ features
-        frames = Clusters(centers, assignment.unflatten(2, shape), features)
-    return frames
-
-
-def _shrink(frames: torch.Tensor, steps: int) -> torch.Tensor:
-    """Frames [B, 3, H, W] scaled down by 32 pixels a step."""
-    size = [max(STRIDE, smallest_view(length, steps + 1)) for length in frames.shape[2:]]
-    return functional.interpolate(frames, size, mode="bilinear", antialias=True)
-
-
-def smallest_view(size: int, num_scales: int) -> int:
-    """Pixels of a side of the smallest view of a frame with `size` pixels a side."""
-    return size - 2 * STRIDE * (num_scales - 1)
+    num_audio = audio_centers.shape[1]
+    centers = audio_centers
+    for _ in range(num_clusters - num_audio):
+        farthest = torch.cdist(centers, features).amin(1).argmax(1)  # [B]
+        centers = torch.cat([centers, features[torch.arange(len(features)), farthest][:, None]], 1)
+    for _ in range(GUIDED_ROUNDS):
+        assignment = torch.softmax(-GUIDED_BETA * torch.cdist(centers, features), dim=1)
+        means = normalize_over_features(assignment) @ features
+        centers = torch.cat([torch.lerp(means[:, :num_audio], audio_centers, AUDIO_SHARE), means[:, num_audio:]], 1)
+    return means, assignment

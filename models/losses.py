@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from models.pairs import PairDistances
 
+TEMPERATURE = 0.1  # squared distances of normalized features are 0 to 4
 SMALLEST_SQUARE = 1e-9  # the root's gradient is infinite at 0
 
 
@@ -37,23 +38,21 @@ class ContrastiveLoss(nn.Module):
 
 
 class CrossEntropyLoss(nn.Module):
-    """Which frame belongs to the audio, and which audio to the frame: cross-entropy over -D^2 / temperature.
+    """Which frame belongs to the audio, and which audio to the frame: cross-entropy over -D^2 / 0.1.
 
-    -log exp(-D_ii^2 / t) / (exp(-D_ii^2 / t) + sum over negatives j of exp(-D_ij^2 / t)), over the frames j of audio i,
-    and likewise over the audio of a frame; the mean of both (InfoNCE, van den Oord, Li and Vinyals, 2018).
+    -log exp(-D_ii^2 / t) / (exp(-D_ii^2 / t) + sum over negatives j of exp(-D_ij^2 / t)), t = 0.1, over the frames j
+    of audio i, and likewise over the audio of a frame; the mean of both (InfoNCE, van den Oord, Li and Vinyals, 2018).
 
     With `background`, the unmatched clusters of the own frame are negatives of the audio too. Receptive fields are
     large, so without it every part of a frame may learn to tell what the frame shows, and any of them may be matched.
     With it only one part can be near the audio: the object, from which it is easiest to tell.
 
     Args:
-        temperature: t; squared distances of normalized features are 0 to 4.
         background: whether the unmatched clusters of the own frame are negatives too.
     """
 
-    def __init__(self, temperature: float = 0.1, background: bool = False) -> None:
+    def __init__(self, background: bool = False) -> None:
         super().__init__()
-        self.temperature = temperature
         self.background = background
 
     def forward(self, pairs: PairDistances) -> torch.Tensor:
@@ -62,6 +61,6 @@ class CrossEntropyLoss(nn.Module):
         return (self._towards(pairs.positive, frames) + self._towards(pairs.positive, [pairs.negative_audio])) / 2
 
     def _towards(self, positive: torch.Tensor, negative: list[torch.Tensor]) -> torch.Tensor:
-        logits = -torch.cat([positive[:, None], *negative], dim=1) / self.temperature
+        logits = -torch.cat([positive[:, None], *negative], dim=1) / TEMPERATURE
         target = torch.zeros(len(positive), dtype=torch.int64, device=positive.device)
         return functional.cross_entropy(logits, target)

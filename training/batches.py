@@ -82,7 +82,7 @@ def _pair_loader(options: Namespace, list_name: str, device: torch.device, promi
         recipe.image_size,
         options.seed,
         augmentation,
-        recipe.negatives,
+        not recipe.in_batch,
         jitter_later=device.type != "cpu",
         cache=_build_cache(options, seconds, augmentation, list_name, promised),
     )

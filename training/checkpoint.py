@@ -138,7 +138,7 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint) -> str | None:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise UserError(
             f"{checkpoint.path} holds another architecture than two ResNet-18s with projections to 512, or one of "
-            f"another visual_layer: {'; '.join(problems[:3])}{more}"
+            f"another visual_net: {'; '.join(problems[:3])}{more}"
         )
     model.load_state_dict(found, strict=False)
     notes = []

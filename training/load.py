@@ -6,18 +6,17 @@ from urllib.error import URLError
 
 import torch
 from torch import nn
-from torchvision.models import ResNet18_Weights
+from torchvision.models import get_model, get_model_weights
 
 from common.errors import UserError
 from models.dmc import DMC
 from models.localization import Localizer
+from models.recipes import IMAGENET
 from training.checkpoint import load_weights, read_checkpoint, read_weights
 from training.device import choose_device, choose_precision
 from training.distributed import broadcast_from_rank0
 from training.option_checks import check_options
 from training.options import merge_options
-
-IMAGENET = "imagenet"
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ def load_trained(ckpt_file: Path, device: str = "auto") -> TrainedNetwork:
 
 
 def load_visual_weights(model: DMC, source: str) -> str:
-    """Start the visual backbone from the weights of a ResNet-18 that was trained to classify images.
+    """Start the visual backbone from weights that were trained to classify images.
 
     All else in the model stays as it is. `source` is ``imagenet``, torchvision's weights, which are downloaded once, or
     a file of such weights. Returns one line on what was done.
@@ -64,20 +63,20 @@ def load_visual_weights(model: DMC, source: str) -> str:
     Raises:
         UserError: the weights cannot be had, or are those of another network.
     """
-    weights = broadcast_from_rank0(_read_or_download, source)  # so that only one of several processes downloads
-    wanted = model.visual_net.state_dict()
-    unused = ("fc.",) if "layer4.0.conv1.weight" in wanted else ("fc.", "layer4.")
+    architecture = model.recipe.visual_net.removesuffix("_local")  # torchvision's name
+    weights = broadcast_from_rank0(_read_or_download, source, architecture)  # only one of several processes downloads
+    wanted, whole = model.visual_net.state_dict(), get_model(architecture).state_dict()
     found = {
         name: _middle(weight) if name in wanted and wanted[name].shape[2:] == (1, 1) else weight
         for name, weight in weights.items()
-        if not name.startswith(unused)
+        if name in wanted or name not in whole
     }
     # BatchNorm's counters came with PyTorch 0.4.1: older files have none.
     missing = [name for name in wanted if name not in found and not name.endswith("num_batches_tracked")]
     wrong = missing + [name for name in found if name in wanted and found[name].shape != wanted[name].shape]
     if wrong or found.keys() - wanted.keys():
-        problem = f"{wrong[0]} is missing or of another shape" if wrong else "it holds more than a ResNet-18"
-        raise UserError(f"--visual_weights {source} holds no weights of torchvision's ResNet-18: {problem}")
+        problem = f"{wrong[0]} is missing or of another shape" if wrong else "it holds more than that"
+        raise UserError(f"visual_weights={source} holds no weights of torchvision's {architecture}: {problem}")
     model.visual_net.load_state_dict(found, strict=False)
     return f"The visual network starts from the weights of {source}."
 
@@ -87,13 +86,14 @@ def _middle(weight: nn.Parameter) -> torch.Tensor:
     return weight[:, :, 1:2, 1:2] if weight.shape[2:] == (3, 3) else weight
 
 
-def _read_or_download(source: str) -> dict[str, torch.Tensor]:
+def _read_or_download(source: str, architecture: str) -> dict[str, torch.Tensor]:
     if source != IMAGENET:
         return read_weights(Path(source))
+    weights = get_model_weights(architecture).IMAGENET1K_V1
     try:
-        return ResNet18_Weights.IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+        return weights.get_state_dict(progress=True, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:
         raise UserError(
-            f"--visual_weights imagenet: the weights cannot be downloaded ({error}). Where there is internet, download "
-            "torchvision's resnet18 and give its file: --visual_weights FILE"
+            f"the ImageNet weights cannot be downloaded ({error}): download {weights.url} elsewhere and give the file, "
+            "--set visual_weights=FILE, or train with --recipe improved, which needs none"
         ) from error

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 WEIGHT_DECAY = 1e-4
+WARM_UP = 30  # steps
 SCALER = "scaler"  # key in the optimizer's state
 
 
@@ -40,15 +41,14 @@ def build_scaler(
     return scaler
 
 
-def scheduled_rate(highest: float, schedule: str, warmup: int, step: int, steps: int) -> float:
+def scheduled_rate(highest: float, schedule: str, step: int, steps: int) -> float:
     """Learning rate of a step, counted from 0 over all epochs, of the `steps` of the whole training.
 
-    It rises in proportion to `highest` over the first `warmup` steps. ``constant`` then stays, ``cosine`` falls to 0
-    after the last step.
+    ``constant`` stays. ``cosine`` rises in proportion to `highest` over `WARM_UP` steps, and falls to 0 after the last.
     """
-    rise = min(1.0, (step + 1) / warmup) if warmup else 1.0
-    fall = 0.5 * (1 + math.cos(math.pi * step / steps)) if schedule == "cosine" else 1.0
-    return highest * rise * fall
+    if schedule == "constant":
+        return highest
+    return highest * min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 class MicroBatch(NamedTuple):

@@ -7,13 +7,10 @@ from typing import Any
 
 from data.sampler import batch_problem
 from data.transforms import SPECTROGRAM_SHAPE
-from models.backbone import feature_size
 from models.dmc import most_clusters
-from models.localization import smallest_view
 from training.distributed import world_size
 from training.options import given_settings
 
-LEAST_FEATURES = 2  # a side, of every view in testing: one feature says nothing about the place of an object
 MOST_MATCHINGS = 1000  # ways to match the clusters of audio and frame that training goes through
 
 
@@ -42,18 +39,9 @@ def _network_problem(options: argparse.Namespace) -> str | None:
     recipe = options.recipe
     if options.a_cluster > options.v_cluster:
         return "--a_cluster is larger than --v_cluster: each audio cluster needs a visual cluster"
-    for size, named in (
-        (recipe.image_size, f"--set image_size={recipe.image_size}"),
-        (recipe.test_size, f"--set test_scale={recipe.test_scale}"),
-    ):
-        if options.v_cluster > most_clusters(size, size):
-            return f"{named} gives too few features for --v_cluster {options.v_cluster}"
-    smallest = smallest_view(recipe.test_size, recipe.test_num_scales)
-    if recipe.test_num_scales > 1 and min(feature_size(smallest, smallest)) < LEAST_FEATURES:
-        return (
-            f"--set test_num_scales={recipe.test_num_scales} is too many for test frames of {recipe.test_size} pixels, "
-            "each size 32 smaller: lower it, or raise image_size or test_scale"
-        )
+    size = options.recipe.image_size
+    if options.v_cluster > most_clusters(size, size):
+        return f"--set image_size={size} gives too few features for --v_cluster {options.v_cluster}"
     columns, bands = SPECTROGRAM_SHAPE
     if options.a_cluster > most_clusters(columns // recipe.audio_pooling, bands):
         return f"--set audio_pooling={recipe.audio_pooling} gives too few features for --a_cluster {options.a_cluster}"
@@ -66,9 +54,9 @@ def _training_problem(options: argparse.Namespace) -> str | None:
         return "--set matching=one_to_one is too slow for so many clusters: lower --v_cluster or --a_cluster"
     if problem := batch_problem(options.batch_size, options.accumulate, world_size()):
         return problem
-    if recipe.negatives == "batch" and options.batch_size == options.accumulate:
+    if recipe.in_batch and options.batch_size == options.accumulate:
         beside = f" and --accumulate {options.accumulate}" if options.accumulate > 1 else ""
-        return f"--batch_size {options.batch_size}{beside} leaves no negative pairs with --set negatives=batch"
+        return f"--batch_size {options.batch_size}{beside} leaves no negative pairs with loss=cross_entropy"
     return None
 
 
@@ -78,7 +66,6 @@ def without_effect(options: argparse.Namespace, given: dict[str, Any]) -> list[s
         return []
     loss = options.recipe.loss
     reasons = {
-        "temperature": "it goes with loss=cross_entropy" if loss != "cross_entropy" else None,
         "margin": "it goes with loss=contrastive" if loss != "contrastive" else None,
         "augmentation": None if options.enable_img_augmentation else "--enable_img_augmentation 0 switches it off",
     }

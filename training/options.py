@@ -37,7 +37,6 @@ DEFAULTS: dict[str, Any] = {
     "overwrite": 0,
     "save_every": 3,
     "log": "csv",
-    "visual_weights": None,
     "audio": "own",
     "test_frames": "all",
     "device": "auto",
@@ -49,13 +48,18 @@ DEFAULTS: dict[str, Any] = {
 }
 # About this run, whatever the run of the checkpoint was.
 NOT_FROM_CHECKPOINT = frozenset(
-    "evaluate audio use_pretrain ckpt_file visual_weights resume overwrite out dmc_pkl".split()
+    "evaluate audio use_pretrain ckpt_file resume overwrite out dmc_pkl".split()
     + "log device num_threads cache compile".split()
 )
 # They belong together: with another --data_dir, the checkpoint's lists are those of other videos.
 DATA_OPTIONS = frozenset({"data_dir", "data_list_dir", *(f"{name}_list" for name in LIST_NAMES)})
 FLAGS_OF_SETTINGS = ("epoch", "learning_rate")  # published options, in the recipe too
-RENAMED = {"test_turn": "test_rotate_180", "test_sizes": "test_num_scales"}  # settings in older checkpoints
+# Settings of earlier versions that nothing takes any more.
+GONE = (
+    "negatives temperature warmup visual_layer center_features padding test_beta test_rounds test_joint_rounds "
+    "test_rotate_180 test_num_scales test_scale test_turn test_sizes"
+).split()
+VISUAL_NET_OF_LAYER = {"layer4": "resnet18", "layer3_local": "resnet18_local"}  # in older checkpoints
 SWITCH = {"type": int, "choices": (0, 1)}
 
 NO_OPTIONS = {
@@ -70,7 +74,7 @@ NO_OPTIONS = {
         for key in SETTINGS
         if key not in FLAGS_OF_SETTINGS
     },
-    **{old: f"it is a setting of the recipe: give --set {new}=VALUE" for old, new in RENAMED.items()},
+    **dict.fromkeys(GONE, "this setting is gone, docs/recipes.md says what took its place"),
 }
 
 
@@ -148,12 +152,10 @@ def _add_file_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_method_options(group: argparse._ArgumentGroup) -> None:
-    text = f"original is the published method, improved finds what sounds (default: {DEFAULT_RECIPE})"
+    text = f"original: as published; improved finds what sounds; pretrained: from ImageNet (default: {DEFAULT_RECIPE})"
     group.add_argument("--recipe", choices=tuple(RECIPES), help=text)
     text = "change a setting of the recipe, for example --set beta=10; can be repeated"
     group.add_argument("--set", type=setting, action="append", metavar="KEY=VALUE", help=text)
-    text = "start of the visual backbone: imagenet (torchvision's weights, downloaded) or a file"
-    _add(group, "visual_weights", text, metavar="FILE")
     text = "with --evaluate 1: the audio that frames are tested with; others than own go to dmc_NAME.pkl"
     _add(group, "audio", text, choices=AUDIO_CHOICES)
     _add(group, "test_frames", "frames of each second in the maps", choices=("all", "first"))
@@ -206,10 +208,10 @@ def merge_options(given: dict[str, Any], from_checkpoint: dict[str, Any]) -> arg
 def inherited_settings(from_checkpoint: dict[str, Any]) -> dict[str, Any]:
     """The settings that a checkpoint has and that can be used: a stranger's file may hold anything."""
     settings = {}
-    for name, value in from_checkpoint.items():
+    old = {"visual_net": VISUAL_NET_OF_LAYER.get(from_checkpoint.get("visual_layer"))}
+    for name, value in (old | from_checkpoint).items():
         try:
-            key = RENAMED.get(name, name)
-            settings[key] = parse_setting(key, str(value))
+            settings[name] = parse_setting(name, str(value))
         except ValueError:
             continue
     return settings

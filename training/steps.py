@@ -21,7 +21,7 @@ def build_loss(recipe: Recipe) -> nn.Module:
     """The loss of a recipe."""
     if recipe.loss == "contrastive":
         return ContrastiveLoss(recipe.margin, recipe.background_negatives)
-    return CrossEntropyLoss(recipe.temperature, recipe.background_negatives)
+    return CrossEntropyLoss(recipe.background_negatives)
 
 
 def pair_distances(
@@ -34,7 +34,7 @@ def pair_distances(
     """
     spectrograms, count, whole = batch["spectrogram"], len(batch["frame"]), batch.get("whole")
     noise_spectrograms = noise.draw(spectrograms) if noise else spectrograms[:0]  # [N, 1, 201, 64]
-    in_batch = recipe.negatives == "batch"
+    in_batch = recipe.in_batch
     frames = batch["frame"] if in_batch else torch.cat([batch["frame"], batch["negative_frame"]])
     # [B + N, A, 512], [B or 2 B, V, 512]
     audio, visual = model(torch.cat([spectrograms, shard_rows(noise_spectrograms)]), frames)

@@ -60,7 +60,7 @@ def test_a_pair_has_its_seconds_spectrogram_and_one_of_its_frames(seconds):
 
 
 def test_negatives_from_the_batch_leave_out_the_negative_frame_and_change_nothing_else(seconds):
-    one, batch = (PairDataset(seconds, 32, 0, "published", negatives) for negatives in ("one", "batch"))
+    one, batch = (PairDataset(seconds, 32, 0, "published", with_negative) for with_negative in (True, False))
     for index in range(len(seconds)):
         with_negative, alone = one[2, index], batch[2, index]
         assert set(with_negative) - set(alone) == {"negative_frame"}
@@ -73,11 +73,11 @@ def test_one_video_has_no_negatives(seconds):
         PairDataset(index_seconds(seconds.data_dir, ["ü"]), 32, seed=0, augmentation="published")
 
 
-@pytest.mark.parametrize("negatives", ["one", "batch"])
+@pytest.mark.parametrize("with_negative", [True, False])
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
-def test_color_jitter_on_the_device_gives_the_same_batch_as_in_the_workers(seconds, augmentation, negatives):
+def test_color_jitter_on_the_device_gives_the_same_batch_as_in_the_workers(seconds, augmentation, with_negative):
     here, later = (
-        next(iter(pair_loader(PairDataset(seconds, 32, 3, augmentation, negatives, flag), 6, 0, True)))
+        next(iter(pair_loader(PairDataset(seconds, 32, 3, augmentation, with_negative, flag), 6, 0, True)))
         for flag in (False, True)
     )
     finished = apply_color_jitter_to_batch(later)

@@ -1,4 +1,4 @@
-"""Maps of a trained network: audio-guided clustering, several views of a frame, every precision."""
+"""Maps of a trained network: its own clusters or audio-guided ones, in every precision."""
 
 from dataclasses import replace
 
@@ -7,97 +7,102 @@ import pytest
 import torch
 from torch.nn import functional
 
-from models.clustering import soft_kmeans
-from models.dmc import DMC, Clusters
-from models.localization import AUDIO_SHARE, Localizer, audio_guided_clustering
+from models.dmc import DMC
+from models.localization import AUDIO_SHARE, GUIDED_BETA, GUIDED_ROUNDS, Localizer, audio_guided_clustering
 from models.matching import match_all, squared_distances
-from models.recipes import ORIGINAL
+from models.recipes import IMPROVED, ORIGINAL
 from tests.fixtures.planted import plant_checkpoint
 from tests.fixtures.small_network import small_backbones
 from training.checkpoint import load_weights, read_checkpoint
 from training.options import merge_options
 
-BETA = 7.5
-# Directions of objects in a frame of 4 x 4 features; a bird before the wall is like the wall and like the trumpet.
+# Directions of objects in a frame of 16 features; a bird before the wall is like the wall and like the trumpet.
 WALL, TRUMPET, BIRD, DRUM = functional.normalize(
     torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0.7, 0.7, 0.3, 0], [0, 0, 0, 1]]), dim=-1
 )
 FRAME = torch.stack([WALL] * 8 + [TRUMPET] * 5 + [BIRD] * 3)
 
 
-def cluster(features: torch.Tensor, count: int) -> Clusters:
-    centers, assignment = soft_kmeans(features[None], count, BETA, 6, "farthest")
-    return Clusters(centers, assignment.unflatten(2, (4, 4)), features[None])
+def loop_in_float64(audio: np.ndarray, features: np.ndarray, num_clusters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Oracle of audio-guided clustering: one frame, one feature at a time."""
+    centers = [*audio]
+    while len(centers) < num_clusters:
+        centers.append(max(features, key=lambda feature: min(np.linalg.norm(feature - center) for center in centers)))
+    for _ in range(GUIDED_ROUNDS):
+        near = np.exp([[-GUIDED_BETA * np.linalg.norm(u - center) for u in features] for center in centers])
+        assignment = near / near.sum(0)
+        means = [weights @ features / weights.sum() for weights in assignment]
+        drawn = [mean + AUDIO_SHARE * (center - mean) for mean, center in zip(means, audio, strict=False)]
+        centers = [*drawn, *means[len(audio) :]]
+    return np.array(means), assignment
 
 
-def matched_maps(audio: torch.Tensor, frames: Clusters) -> torch.Tensor:
-    """Maps of the matched clusters first, [V, 16]."""
-    return frames.assignment[0, match_all(squared_distances(audio, frames.centers))[0]].flatten(1)
-
-
-def test_an_object_unlike_the_audio_begins_to_leave_the_matched_cluster():
-    audio, before = TRUMPET[None, None], cluster(FRAME, 2)
-    after = audio_guided_clustering(audio, before, BETA, 4)
-    wall, trumpet, bird = (
-        torch.stack([matched_maps(audio, found)[0, place] for found in (before, after)]) for place in (0, 8, 13)
+@pytest.mark.parametrize(("num_audio", "num_clusters"), [(1, 2), (1, 3), (2, 4), (3, 3)])
+def test_audio_guided_clustering_is_the_documented_loop(num_audio, num_clusters):
+    generator = torch.Generator().manual_seed(num_audio)
+    audio, features = (
+        functional.normalize(torch.randn(4, count, 8, generator=generator, dtype=torch.float64), dim=-1)
+        for count in (num_audio, 20)
     )
-    assert bird[0] > 0.8 and bird[1] < bird[0] - 0.1
-    assert trumpet.min() > 0.99 and wall.max() < 0.01
+    means, assignment = audio_guided_clustering(audio, features, num_clusters)
+    for number in range(4):
+        expected = loop_in_float64(audio[number].numpy(), features[number].numpy(), num_clusters)
+        np.testing.assert_allclose(means[number], expected[0], atol=1e-9)
+        np.testing.assert_allclose(assignment[number], expected[1], atol=1e-9)
 
 
-def test_zero_rounds_change_nothing_and_more_rounds_still_give_clusters():
-    audio, before = TRUMPET[None, None], cluster(FRAME, 3)
-    assert audio_guided_clustering(audio, before, BETA, 0) is before
-    after = audio_guided_clustering(audio, before, BETA, 3)
-    torch.testing.assert_close(after.assignment.sum(1), torch.ones(1, 4, 4))
-    weights = after.assignment.flatten(2) / after.assignment.sum((2, 3))[..., None]
-    torch.testing.assert_close(after.centers, weights @ FRAME)
+def test_only_what_is_like_the_audio_is_in_its_cluster():
+    _, maps = audio_guided_clustering(TRUMPET[None, None], FRAME[None], 3)
+    wall, trumpet, bird = maps[0, 0, 0], maps[0, 0, 8], maps[0, 0, 13]
+    assert trumpet > 0.95 and wall < 0.05 and bird < 0.5
 
 
-def test_one_round_by_hand():
-    features = torch.tensor([[[0.0], [4.0]]])
-    before = Clusters(centers=features, assignment=torch.tensor([[[[1.0, 0.0]], [[0.0, 1.0]]]]), features=features)
-    after = audio_guided_clustering(torch.tensor([[[9.0]]]), before, 1.0, 1)  # audio at 9, matched to the center at 4
-    moved = 4 + 5 * AUDIO_SHARE
-    first = torch.sigmoid(torch.tensor([moved, abs(moved - 4) - 4]))  # of the first cluster, at 0 and at 4
-    torch.testing.assert_close(after.assignment[0, 0, 0], first)
-
-
-def test_each_of_two_audio_clusters_attracts_a_cluster_of_its_own():
+def test_each_of_two_audio_clusters_has_its_own_object():
     frame = torch.stack([WALL] * 6 + [TRUMPET] * 5 + [DRUM] * 5)
-    audio = torch.stack([DRUM, TRUMPET])[None]
-    drum, trumpet = matched_maps(audio, audio_guided_clustering(audio, cluster(frame, 3), BETA, 4))[:2]
-    assert drum[11:].min() > 0.9 and trumpet[6:11].min() > 0.9
-    assert drum[:11].max() < 0.1 and trumpet[:6].max() < 0.1 and trumpet[11:].max() < 0.1
+    _, maps = audio_guided_clustering(torch.stack([DRUM, TRUMPET])[None], frame[None], 3)
+    drum, trumpet, rest = maps[0]
+    assert drum[11:].min() > 0.9 and trumpet[6:11].min() > 0.9 and rest[:6].min() > 0.9
 
 
-def test_a_rotated_frame_has_the_rotated_map_if_views_are_averaged():
+def test_a_rotated_frame_has_the_rotated_features_in_an_audio_guided_readout():
     torch.manual_seed(0)
-    recipe = replace(ORIGINAL, cluster_start="farthest", normalize=True)
-    model = DMC(recipe).eval()
+    model = DMC(replace(ORIGINAL, normalize=True)).eval()
     frames = torch.randint(0, 256, (3, 3, 64, 80), dtype=torch.uint8)
-    for views, same in (({}, False), ({"test_rotate_180": True, "test_num_scales": 3}, True)):
-        localizer = Localizer(model, replace(recipe, **views))
-        maps, rotated = (localizer.encode_frames(x).assignment for x in (frames, frames.flip(-2, -1)))
-        difference = (rotated.flip(-2, -1) - maps).abs().max()
+    for readout, same in (("clusters", False), ("audio_guided", True)):
+        localizer = Localizer(model, replace(ORIGINAL, readout=readout))
+        features, rotated = (localizer.encode_frames(x) for x in (frames, frames.flip(-2, -1)))
+        difference = (rotated.flip(1, 2) - features).abs().max()
         assert difference < 1e-3 if same else difference > 0.01
 
 
-def test_test_settings_of_the_original_recipe_give_the_clusters_of_training():
+@pytest.mark.parametrize("recipe", [ORIGINAL, IMPROVED])
+def test_row_j_is_matched_to_audio_cluster_j(recipe):
     torch.manual_seed(0)
     with small_backbones():
-        model = DMC(ORIGINAL).eval()
-    frames, spectrograms = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8), torch.randn(2, 1, 201, 64)
-    localizer = Localizer(model, ORIGINAL)
+        model = DMC(recipe, v_cluster=4, a_cluster=2).eval()
+    frames, spectrograms = torch.randint(0, 256, (3, 3, 64, 48), dtype=torch.uint8), torch.randn(2, 1, 201, 64)
+    second = torch.tensor([1, 0, 1])
+    found = Localizer(model, recipe)(spectrograms, frames, second)
+    assert found.maps.shape == (3, 4, 4, 3) and found.distances.shape == (3, 2)
+    np.testing.assert_allclose(found.maps.sum(1), 1, atol=1e-5)
     with torch.no_grad():
-        torch.testing.assert_close(localizer.encode_frames(frames), model.encode_frames(frames), rtol=0, atol=0)
-        torch.testing.assert_close(localizer.encode_audio(spectrograms), model.encode_audio(spectrograms))
+        audio = model.encode_audio(spectrograms).centers[second]
+        if recipe is ORIGINAL:  # the clusters of training
+            visual = model.encode_frames(frames)
+            orders = match_all(squared_distances(audio, visual.centers))
+            centers, maps = (tensor[torch.arange(3)[:, None], orders] for tensor in visual)
+        else:
+            features = Localizer(model, recipe).encode_frames(frames).flatten(1, 2)
+            centers, maps = audio_guided_clustering(audio, features, 4)
+    np.testing.assert_allclose(found.maps, maps.view(3, 4, 4, 3), atol=1e-5)
+    np.testing.assert_allclose(found.distances, (audio - centers[:, :2]).norm(dim=-1), rtol=1e-4)
 
 
-def test_weights_without_finite_distances_are_an_error():
-    localizer = Localizer(None, ORIGINAL)
+@pytest.mark.parametrize("recipe", [ORIGINAL, IMPROVED])
+def test_weights_without_finite_distances_are_an_error(recipe):
+    localizer = Localizer(None, recipe)
     with pytest.raises(FloatingPointError, match="no finite distances: train again"):
-        localizer.match(torch.full((1, 1, 4), torch.nan), cluster(FRAME, 2))
+        localizer.match(torch.full((1, 1, 4), torch.nan), FRAME.view(1, 4, 4, 4))
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])

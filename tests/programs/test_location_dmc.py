@@ -61,15 +61,24 @@ def test_a_training_leaves_all_its_files(trained, training_set):
 
 def test_a_training_prints_one_line_an_epoch_and_the_next_commands_to_paste(training_set, tmp_path, capsys):
     out = tmp_path / "a run"
-    assert run(training_set, out, "--epoch", "1", "--set", "temperature=0.3") == 0
+    assert run(training_set, out, "--epoch", "1", "--set", "margin=2", "--set", "loss=cross_entropy") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "--set temperature=0.3 has no effect: it goes with loss=cross_entropy" in lines
+    assert "--set margin=2.0 has no effect: it goes with loss=contrastive" in lines
     assert "DMC, recipe original, 2 visual and 1 audio clusters, float32 on cpu" in lines
     (epoch,) = [line for line in lines if line.startswith("epoch ")]
     assert all(word in epoch for word in ("epoch 1/1 ", "loss", "train", "val", " s ", "samples/s"))
-    assert "Wrote the maps of 16 frames to" in lines[-2]
-    assert lines[-1].startswith("Next: ")
-    assert f"python3 metrics/score.py --data_dir {training_set} '{out}/dmc.pkl' scores them" in lines[-1]
+    assert "Wrote the maps of 16 frames to" in lines[-3]
+    assert lines[-2].startswith("Next: ")
+    assert f"python3 metrics/score.py --data_dir {training_set} '{out}/dmc.pkl' scores them" in lines[-2]
+    assert lines[-1].startswith("This training has not taken off: the best matching accuracy on the validation list is")
+
+
+def test_a_training_has_taken_off_if_one_epoch_tells_pairs_apart():
+    def warning(*accuracies: float) -> str | None:
+        return location_dmc.warning_of([{"val_accuracy": accuracy} for accuracy in accuracies])
+
+    assert warning() is None and warning(0.5, 0.76, 0.6) is None
+    assert "is 0.61, and chance is 0.5" in warning(0.5, 0.61) and "--recipe pretrained" in warning(0.5)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_accumulate_bounds_the_samples_at_a_time_in_validation_and_testing_too(t
 
 
 def test_recipes_set_the_size_of_frames(training_set):
-    options = build_options(training_set, set=["image_size=48", "test_scale=1.5"])
+    options = build_options(training_set, set=["image_size=48", "readout=audio_guided"])
     train_loader, _ = train_and_val_loaders(options, CPU)
     assert next(iter(train_loader))["frame"].shape[2:] == (48, 48)
     assert next(iter(test_loader(options, CPU)))["frames"].shape[2:] == (72, 72)

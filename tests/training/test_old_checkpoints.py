@@ -1,10 +1,9 @@
-"""Checkpoints that the program of November 2026 wrote, before `Recipe` and `--set`: they give the same maps today."""
+"""Checkpoints that the program of November 2026 wrote, before `Recipe` and `--set`: the same networks today."""
 
 import gzip
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 from training.load import TrainedNetwork, load_trained
@@ -29,20 +28,33 @@ def draw_batch(size: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return torch.from_numpy(spectrograms), torch.from_numpy(frames.copy()), torch.tensor([0, 0, 1])
 
 
-@pytest.mark.parametrize("recipe", ["original", "improved"])
-def test_an_old_checkpoint_gives_the_maps_that_it_gave(tmp_path, recipe):
-    network = load_old(recipe, tmp_path)
+def test_an_old_checkpoint_of_the_original_recipe_gives_the_maps_that_it_gave(tmp_path):
+    network = load_old("original", tmp_path)
     assert network.note is None
     found = network.localizer(*draw_batch(network.frame_size))
     with np.load(CHECKPOINTS / "maps.npz") as expected:
-        np.testing.assert_allclose(found.maps, expected[f"{recipe}_maps"], rtol=0, atol=1e-4)
-        np.testing.assert_allclose(found.distances, expected[f"{recipe}_distances"], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(found.maps, expected["original_maps"], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(found.distances, expected["original_distances"], rtol=0, atol=1e-4)
     assert (found.maps.std((2, 3)) > 0.01).all()  # far above the tolerance: the maps are not uniform
+
+
+def test_an_old_checkpoint_of_the_improved_recipe_is_the_same_network(tmp_path):
+    # Its maps are others: the readout has changed.
+    network = load_old("improved", tmp_path)
+    assert network.note is None
+    spectrograms, frames, _ = draw_batch(64)
+    model = network.localizer.model
+    with torch.no_grad():
+        features = model.project(model.frame_features(model.normalize_frames(frames)), model.visual_projection)
+        audio = model.encode_audio(spectrograms).centers
+    with np.load(CHECKPOINTS / "maps.npz") as expected:  # the first 32 numbers of each feature
+        np.testing.assert_allclose(features[..., :32], expected["improved_features"], rtol=0, atol=1e-4)
+        np.testing.assert_allclose(audio, expected["improved_audio"], rtol=0, atol=1e-4)
+    assert features.std((1, 2)).max() > 0.01
 
 
 def test_the_options_of_an_old_checkpoint_count_under_their_new_names(tmp_path):
     network = load_old("improved", tmp_path)
     recipe = network.localizer.recipe
-    assert (recipe.beta, recipe.test_beta, recipe.image_size) == (12.0, 9.0, 64)
-    assert recipe.test_rotate_180 is True and recipe.test_num_scales == 3
+    assert (recipe.beta, recipe.image_size, recipe.visual_net) == (12.0, 64, "resnet18_local")
     assert (network.v_cluster, network.a_cluster) == (4, 2)

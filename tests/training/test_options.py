@@ -63,13 +63,13 @@ def test_a_checkpoint_of_an_early_version_has_its_settings_without_a_recipe():
     "unusable", [{"loss": "hinge"}, {"normalize": 2}, {"beta": -1.0}, {"v_cluster": 0}, {"n_fft": -5}, {"unknown": 1}]
 )
 def test_unusable_values_of_a_checkpoint_do_not_count(unusable):
-    options = options_of(checkpoint={"recipe": "improved", "warmup": 5, **unusable})
-    assert vars(options) == vars(options_of(checkpoint={"recipe": "improved", "warmup": 5}))
-    assert options.recipe.warmup == 5
+    options = options_of(checkpoint={"recipe": "improved", "noise_negatives": 5, **unusable})
+    assert vars(options) == vars(options_of(checkpoint={"recipe": "improved", "noise_negatives": 5}))
+    assert options.recipe.noise_negatives == 5
 
 
 def test_a_checkpoint_says_nothing_about_this_run():
-    stored = {"visual_weights": "imagenet", "audio": "noise", "log": "tensorboard", "out": "/stored", "evaluate": 1}
+    stored = {"audio": "noise", "log": "tensorboard", "out": "/stored", "evaluate": 1}
     options = options_of(checkpoint={**stored, "precision": "bf16"})
     assert options.precision == "bf16"  # resuming changes nothing
     assert all(getattr(options, name) == DEFAULTS[name] for name in stored)
@@ -103,7 +103,8 @@ def test_the_options_in_a_checkpoint_give_the_same_options_again(recipe):
         (("--set", "loss=hinge"), "give contrastive or cross_entropy"),
         (("--set", "hardness=1"), "there is no setting hardness; the settings are loss, margin, "),
         (("--beta", "10"), "there is no option --beta: it is a setting of the recipe: give --set beta=VALUE"),
-        (("--test_turn", "1"), "give --set test_rotate_180=VALUE"),
+        (("--visual_weights", "x.pth"), "give --set visual_weights=VALUE"),
+        (("--test_turn", "1"), "this setting is gone"),
         (("--skip_alike", "0.1"), "docs/experiments.md"),
         (("--n_fft", "512"), "the window is read from the data set"),
         (("--mode", "train"), "--evaluate 1"),

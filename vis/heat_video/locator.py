@@ -51,7 +51,7 @@ class Locator:
         """
         frames, spectrograms = (torch.stack(tensors).to(self._trained.device) for tensors in zip(*inputs, strict=True))
         localizer = self._trained.localizer
-        audio_centers = localizer.encode_audio(spectrograms).centers  # [N, A, 512]
+        audio_centers = localizer.encode_audio(spectrograms)  # [N, A, 512]
         ordered = torch.stack([self._in_last_order(centers) for centers in audio_centers])
         try:
             return localizer.match(ordered, localizer.encode_frames(frames)).maps
