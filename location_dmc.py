@@ -52,7 +52,6 @@ from training.steps import AverageMeter, Stepper, build_stepper, pair_distances
 from vis.tensorboard import open_log, require_packages
 
 STEPS_BETWEEN_CHECKS = 20  # of the loss: to look at it, the program has to wait for the device
-TAKEN_OFF = 0.75  # matching accuracy on the validation list, half of the way from chance to certainty
 
 
 # --- options and checkpoint -------------------------------------------------------------------------------------------
@@ -197,18 +196,7 @@ def train(options: Namespace, model: DMC, checkpoint: Checkpoint | None, device:
             print(epoch_line(row, epochs), flush=True)
     load_weights(model, broadcast_from_rank0(read_checkpoint, folder.path / BEST))
     print(f"Trained {folder.epoch} epochs: {folder.path} holds {BEST}, {LAST}, log.csv, args.json.")
-    return warning_of(folder.history)
-
-
-def warning_of(history: list[dict[str, Any]]) -> str | None:
-    """What to do if no epoch tells positive pairs from negative ones on the validation list; None if one does."""
-    best = max((row["val_accuracy"] for row in history), default=1.0)
-    if best >= TAKEN_OFF:
-        return None
-    return (
-        f"This training has not taken off: the best matching accuracy on the validation list is {best:.2f}, and chance "
-        "is 0.5. Its maps mean little. Try another --seed, a higher --epoch, more videos, or --recipe pretrained."
-    )
+    return folder.warning()
 
 
 def epoch_line(row: dict[str, Any], epochs: int) -> str:

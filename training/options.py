@@ -208,7 +208,7 @@ def merge_options(given: dict[str, Any], from_checkpoint: dict[str, Any]) -> arg
 def inherited_settings(from_checkpoint: dict[str, Any]) -> dict[str, Any]:
     """The settings that a checkpoint has and that can be used: a stranger's file may hold anything."""
     settings = {}
-    old = {"visual_net": VISUAL_NET_OF_LAYER.get(from_checkpoint.get("visual_layer"))}
+    old = {"visual_net": VISUAL_NET_OF_LAYER.get(str(from_checkpoint.get("visual_layer")))}
     for name, value in (old | from_checkpoint).items():
         try:
             settings[name] = parse_setting(name, str(value))

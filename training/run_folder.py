@@ -19,6 +19,7 @@ LAST = "last.pth"  # everything, to resume from
 BEST = "best.pth"  # weights and options of the epoch with the highest validation accuracy
 LOG = "log.csv"
 ARGS = "args.json"
+TAKEN_OFF = 0.75  # matching accuracy on the validation list, half of the way from chance to certainty
 EVENTS = "events.out.tfevents.*"  # what `--log tensorboard` writes
 
 
@@ -102,6 +103,17 @@ class RunFolder:
             save_checkpoint(self.path / f"epoch_{self.epoch:03d}.pth", weights)
         self._save_last(model, optimizer, args)
         self._write_log()
+
+    def warning(self) -> str | None:
+        """What to do if no epoch tells positive pairs from negative ones on the validation list; None if one does."""
+        best = max((row["val_accuracy"] for row in self.history), default=1.0)
+        if best >= TAKEN_OFF:
+            return None
+        return (
+            f"This training has not taken off: the best matching accuracy on the validation list is {best:.2f}, and "
+            "chance is 0.5. Its maps mean little. Try another --seed, a higher --epoch, more videos, or --recipe "
+            "pretrained."
+        )
 
     def _save_last(self, model: nn.Module, optimizer: torch.optim.Optimizer, args: dict[str, Any]) -> None:
         state = {

@@ -73,14 +73,6 @@ def test_a_training_prints_one_line_an_epoch_and_the_next_commands_to_paste(trai
     assert lines[-1].startswith("This training has not taken off: the best matching accuracy on the validation list is")
 
 
-def test_a_training_has_taken_off_if_one_epoch_tells_pairs_apart():
-    def warning(*accuracies: float) -> str | None:
-        return location_dmc.warning_of([{"val_accuracy": accuracy} for accuracy in accuracies])
-
-    assert warning() is None and warning(0.5, 0.76, 0.6) is None
-    assert "is 0.61, and chance is 0.5" in warning(0.5, 0.61) and "--recipe pretrained" in warning(0.5)
-
-
 @pytest.mark.parametrize(
     ("options", "same"),
     [

@@ -60,7 +60,16 @@ def test_a_checkpoint_of_an_early_version_has_its_settings_without_a_recipe():
 
 
 @pytest.mark.parametrize(
-    "unusable", [{"loss": "hinge"}, {"normalize": 2}, {"beta": -1.0}, {"v_cluster": 0}, {"n_fft": -5}, {"unknown": 1}]
+    "unusable",
+    [
+        {"loss": "hinge"},
+        {"normalize": 2},
+        {"beta": -1.0},
+        {"v_cluster": 0},
+        {"n_fft": -5},
+        {"visual_layer": []},
+        {"unknown": 1},
+    ],
 )
 def test_unusable_values_of_a_checkpoint_do_not_count(unusable):
     options = options_of(checkpoint={"recipe": "improved", "noise_negatives": 5, **unusable})

@@ -32,6 +32,14 @@ def folder(tmp_path: Path) -> RunFolder:
     return started
 
 
+def test_a_training_has_taken_off_if_one_epoch_tells_pairs_apart(folder):
+    assert folder.warning() is None  # no epoch yet
+    save_epochs(folder, [(0.5, 1.0), (0.61, 1.0)])
+    assert "is 0.61, and chance is 0.5" in folder.warning() and "--recipe pretrained" in folder.warning()
+    save_epochs(folder, [(0.76, 1.0), (0.6, 1.0)])
+    assert folder.warning() is None
+
+
 def test_the_best_epoch_has_the_highest_accuracy_and_among_equals_the_lowest_loss(folder):
     assert read_checkpoint(folder.path / "best.pth").state["epoch"] == 0  # from the start there is one
     assert save_epochs(folder, EPOCHS, save_every=2) == [1, 2, 2, 4, 4]
