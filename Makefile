@@ -11,7 +11,7 @@ RUN := $(VENV)/bin/python
 RECIPE ?= improved
 DEMO_RUN := runs/demo$(if $(filter-out improved,$(RECIPE)),_$(RECIPE))
 DUET_SET := datasets/demo_duet
-DUET_RUN := runs/demo_duet
+DUET_RUN := $(DEMO_RUN)_duet
 
 .PHONY: demo examples test test-fast docs lint install
 
@@ -47,7 +47,7 @@ examples: demo
 	$(RUN) data/split.py --data_dir $(DUET_SET)
 	$(RUN) data/cut_video.py --data_dir $(DUET_SET)
 	$(RUN) data/cut_audio.py --data_dir $(DUET_SET)
-	$(RUN) location_dmc.py --data_dir $(DUET_SET) --v_cluster 4 --a_cluster 2 --epoch 14 --resume 1 \
+	$(RUN) location_dmc.py --data_dir $(DUET_SET) --v_cluster 4 --a_cluster 2 --resume 1 \
 		--use_pretrain 1 --ckpt_file $(DEMO_RUN)/best.pth --out $(DUET_RUN) --dmc_pkl $(DUET_RUN)/dmc.pkl
 	$(RUN) vis/samples.py --out vis/samples.jpg
 	$(RUN) vis/examples.py --solo $(DEMO_RUN) --duet $(DUET_RUN)
