@@ -94,7 +94,7 @@ def start_of(options: argparse.Namespace, set_name: str) -> str | None:
 
 def prepare_set(options: argparse.Namespace, set_name: str) -> None:
     """Make the missing parts of a data set: videos, unless it is an extra set, lists, frames, spectrograms."""
-    data_dir, log = options.folders[set_name], options.out / f"data_{set_name}.log"
+    data_dir, log = Path(options.folders[set_name]), options.out / f"data_{set_name}.log"
     if set_name in KINDS:
         size = ("--videos", options.videos, "--seconds", options.seconds)
         run_program("data/make_demo.py", ["--data_dir", data_dir, *KINDS[set_name], *size], log)
@@ -113,7 +113,7 @@ def plan(options: argparse.Namespace, recipe: str, set_name: str, seed: int) -> 
     out = options.out / "_".join([recipe, *changes, set_name, str(seed)])
     given = {
         "recipe": recipe,
-        "data_dir": str(options.folders[set_name]),
+        "data_dir": options.folders[set_name],
         "v_cluster": v_cluster,
         "a_cluster": a_cluster,
         "epoch": options.epoch or epoch,
@@ -219,16 +219,16 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="file of all figures (default: OUT/recipes.json)")
     options = parser.parse_args(argv)
     options.json = options.json or options.out / "recipes.json"
-    options.folders = {kind: options.data / kind for kind in KINDS} | dict(options.extra_set)
+    options.folders = {kind: str(options.data / kind) for kind in KINDS} | dict(options.extra_set)
     return options
 
 
-def extra_set(text: str) -> tuple[str, Path]:
+def extra_set(text: str) -> tuple[str, str]:
     """An option's value of the form NAME=DIR."""
     name, _, folder = text.partition("=")
     if name in KINDS or not name.endswith(tuple(KINDS)) or not folder:
         raise argparse.ArgumentTypeError(f"{text} is no NAME=DIR with a NAME like zoo_solo, zoo_distractor, zoo_duet")
-    return name, Path(folder)
+    return name, folder
 
 
 def benchmark(options: argparse.Namespace) -> None:
@@ -245,7 +245,7 @@ def benchmark(options: argparse.Namespace) -> None:
         for stage in stages:
             require_same(stage)
     for data_dir in dict.fromkeys(stage.options["data_dir"] for _, stages in networks for stage in stages):
-        set_name = next(name for name, folder in options.folders.items() if str(folder) == data_dir)
+        set_name = next(name for name, folder in options.folders.items() if folder == data_dir)
         print(f"\n{set_name}: the data set {data_dir}", flush=True)
         prepare_set(options, set_name)
     for set_name, stages in networks:
