@@ -140,7 +140,7 @@ def seconds_of_parts(training: Training, steps: int) -> dict[str, float]:
         net.register_forward_pre_hook(partial(end, "clustering, loss"))
         projection.register_forward_hook(partial(end, "forward"))
         projection.register_full_backward_pre_hook(partial(end, "clustering, loss"))
-        net.conv1.weight.register_post_accumulate_grad_hook(partial(end, "backward"))
+        next(net.parameters()).register_post_accumulate_grad_hook(partial(end, "backward"))
     for _ in range(steps):
         training.step(on_loaded=partial(end, "loading"))
         end("optimizer")
