@@ -188,7 +188,7 @@ def score(stages: Sequence[Training], set_name: str) -> tuple[dict[str, Any], di
         "roc_auc": {audio: roc_auc(own.distances or {}, run.distances or {})[0] for audio, run in negative.items()},
     }
     baselines = score_baselines(own.maps, annotations, several=several)
-    baselines["ceiling: the box on the map's grid"] = score_ceiling(own.maps, annotations)
+    baselines["ceiling: the box on the map's grid"] = score_ceiling(own.maps, annotations, several)
     return figures, {name: summary(scores) for name, scores in baselines.items()}
 
 

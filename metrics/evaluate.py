@@ -113,12 +113,16 @@ def score_baselines(
     return {name: Scores(_score_frames(same, 1, boxes, rules), counts) for name, same in baselines.items()}
 
 
-def score_ceiling(maps: Mapping[str, np.ndarray], annotations: Annotations) -> Scores:
-    """Score the boxes themselves as maps of the size of the run's: what no map of this size can exceed."""
+def score_ceiling(maps: Mapping[str, np.ndarray], annotations: Annotations, several: bool = False) -> Scores:
+    """Score the boxes themselves as maps of the size of the run's, with `several` each object's as a map of its own."""
     boxes, counts = match_frames(maps.keys(), annotations)
-    rules = Rules(THRESHOLD, annotations.are_votes, objects=False)
-    ceiling = {key: on_grid(union_mask(boxes[key].corners), *maps[key].shape[1:])[None] for key in boxes}
-    return Scores(_score_frames(ceiling, 1, boxes, rules), counts)
+    rules = Rules(THRESHOLD, annotations.are_votes, several)
+    frames = {}
+    for key, truth in boxes.items():
+        shown = [corners for _, corners in truth.objects()] if several else [truth.corners]
+        ceiling = np.stack([on_grid(union_mask(corners), *maps[key].shape[1:]) for corners in shown])
+        frames[key] = _score_frame(ceiling, len(ceiling), truth, rules)
+    return Scores(frames, counts)
 
 
 def has_objects(a_cluster: int, annotations: Annotations) -> bool:

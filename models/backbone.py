@@ -84,7 +84,7 @@ class MobileNetV2(nn.Module):
         replicate_edges(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Features, [B, 3, H, W] -> [B, 96, h, w]."""
+        """Features, [B, 3, H, W] -> [B, 64, h, w]."""
         return self.features[self.LAST_STRIDED :](start_one_later(self.features[: self.LAST_STRIDED](x)))
 
 

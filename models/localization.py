@@ -119,11 +119,11 @@ def audio_guided_clustering(
         The means of the clusters [B, K, D], and their assignment [B, K, N], which sums to 1 over the clusters. Cluster
         j < A belongs to audio center j.
     """
-    num_audio = audio_centers.shape[1]
+    num_audio, each = audio_centers.shape[1], torch.arange(len(features), device=features.device)
     centers = audio_centers
     for _ in range(num_clusters - num_audio):
         farthest = torch.cdist(centers, features).amin(1).argmax(1)  # [B]
-        centers = torch.cat([centers, features[torch.arange(len(features)), farthest][:, None]], 1)
+        centers = torch.cat([centers, features[each, farthest][:, None]], 1)
     for _ in range(GUIDED_ROUNDS):
         assignment = torch.softmax(-GUIDED_BETA * torch.cdist(centers, features), dim=1)
         means = normalize_over_features(assignment) @ features

@@ -39,7 +39,7 @@ def _network_problem(options: argparse.Namespace) -> str | None:
     recipe = options.recipe
     if options.a_cluster > options.v_cluster:
         return "--a_cluster is larger than --v_cluster: each audio cluster needs a visual cluster"
-    size = options.recipe.image_size
+    size = recipe.image_size
     if options.v_cluster > most_clusters(size, size):
         return f"--set image_size={size} gives too few features for --v_cluster {options.v_cluster}"
     columns, bands = SPECTROGRAM_SHAPE

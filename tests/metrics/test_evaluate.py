@@ -113,6 +113,12 @@ def test_the_ceiling_is_the_box_on_the_grid_of_the_maps():
     assert found.frames[B].iou == 0.75
 
 
+def test_the_ceiling_of_a_duet_is_each_box_as_a_map_of_its_own():
+    truth = music({A: boxes(LEFT, RIGHT, classes=("1", "2")), B: boxes(LEFT, classes=("1",))})
+    found = score_ceiling(dict.fromkeys((A, B), np.zeros((3, 2, 2))), truth, several=True)
+    assert min(column(found, "ciou")) > 0.98 and column(found, "pointing") == [1, 1]
+
+
 def test_a_baseline_shows_every_object_with_the_same_map():
     truth = music({A: boxes(LEFT, TOP, (0.5, 0.5, 1, 1), classes=("1", "2", "3"))})
     found = score_baselines({A: np.ones((3, 7, 7), np.float32)}, truth, several=True)["whole frame"]
