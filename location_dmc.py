@@ -5,7 +5,6 @@ python3 location_dmc.py --v_cluster 3 --a_cluster 1 --recipe improved
 python3 location_dmc.py --v_cluster 2 --a_cluster 1 --evaluate 1 --use_pretrain 1 --ckpt_file runs/dmc/best.pth
 """
 
-import errno
 import math
 import os
 import shlex
@@ -23,6 +22,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 import torch
 from tqdm import tqdm
 
+from common.atomic import require_writable
 from common.cli import command
 from common.errors import UserError
 from common.exit_status import exit_status
@@ -47,6 +47,7 @@ from training.load import load_visual_weights
 from training.optim import scheduled_rate, split_into_steps
 from training.option_checks import check_options, without_effect
 from training.options import checkpoint_args, inherited_words, merge_options, parse_options
+from training.reference_distances import add_reference, read_reference
 from training.run_folder import BEST, LAST, open_run_folder, resume_after_restart
 from training.steps import AverageMeter, Stepper, build_stepper, pair_distances
 from vis.tensorboard import open_log, require_packages
@@ -88,13 +89,6 @@ def read_options(argv: Sequence[str] | None) -> tuple[Namespace, Checkpoint | No
     for sentence in without_effect(options, given):
         print(sentence)
     return options, checkpoint
-
-
-def require_writable(path: Path) -> None:
-    """Make the folder of a result, and raise OSError now if it cannot be written later."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(path.parent, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
 
 
 # --- model ------------------------------------------------------------------------------------------------------------
@@ -194,7 +188,10 @@ def train(options: Namespace, model: DMC, checkpoint: Checkpoint | None, device:
                 log.add_epoch(row, model)
             folder.save_epoch(model, stepper.optimizer, args, row, options.save_every)
             print(epoch_line(row, epochs), flush=True)
-    load_weights(model, broadcast_from_rank0(read_checkpoint, folder.path / BEST))
+    best = broadcast_from_rank0(read_checkpoint, folder.path / BEST)
+    load_weights(model, best)
+    if is_main_process():
+        add_reference(best, Localizer(model, options.recipe), val_loader.loader.dataset.seconds, options, device)
     print(f"Trained {folder.epoch} epochs: {folder.path} holds {BEST}, {LAST}, log.csv, args.json.")
     return folder.warning()
 
@@ -210,8 +207,8 @@ def epoch_line(row: dict[str, Any], epochs: int) -> str:
 # --- localization -----------------------------------------------------------------------------------------------------
 
 
-def localize(localizer: Localizer, loader: DeviceLoader, path: Path) -> None:
-    """Write ``dmc.pkl`` and ``dmc.csv`` of the test list. Each process localizes its part of it."""
+def localize(localizer: Localizer, loader: DeviceLoader, path: Path) -> list[float]:
+    """Write ``dmc.pkl`` and ``dmc.csv`` of the test list, of which each process localizes a part; returns distances."""
     localizer.model.eval()
     maps, distances = {}, {}
     for batch in tqdm(loader, desc="evaluation", unit="batch", leave=False):
@@ -222,6 +219,7 @@ def localize(localizer: Localizer, loader: DeviceLoader, path: Path) -> None:
     if is_main_process():
         write_dmc(path, maps, distances)
         print(f"Wrote the maps of {len(maps)} frames to {path} and their distances to {csv_path(path)}.")
+    return [distance for row in distances.values() for distance in row]
 
 
 # --- program ----------------------------------------------------------------------------------------------------------
@@ -239,7 +237,9 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     warning = None if options.evaluate else train(options, model, checkpoint, device)
     if options.audio != "own":
         print(f"--audio {options.audio}: this is not the own audio, so the maps go to {dmc_pkl}, not {options.dmc_pkl}")
-    localize(Localizer(model, options.recipe), test_batches, dmc_pkl)
+    distances = localize(Localizer(model, options.recipe), test_batches, dmc_pkl)
+    if options.evaluate and options.audio == "own" and (reference := read_reference(checkpoint.state)):
+        warning = reference.warning(distances)
     draw, score = (
         f"{command(script, options.data_dir)} {shlex.quote(str(dmc_pkl))}"
         for script in ("vis/draw.py", "metrics/score.py")

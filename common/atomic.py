@@ -1,6 +1,7 @@
 """Writes files and folders that appear complete or not at all: under a temporary name, which is then renamed."""
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -61,3 +62,10 @@ def _partial_path(path: Path) -> Path:
     """Return a hidden name beside `path` that no other process uses, on this machine or another one."""
     start = path.name.encode(errors="ignore")[:150].decode(errors="ignore")  # file systems limit names to 255 bytes
     return path.with_name(f".{start}.{socket.gethostname()}-{os.getpid()}{PARTIAL_SUFFIX}")
+
+
+def require_writable(path: Path) -> None:
+    """Make the folder of a result, and raise OSError now if it cannot be written later."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))

@@ -17,6 +17,7 @@ from training.device import choose_device, choose_precision
 from training.distributed import broadcast_from_rank0
 from training.option_checks import check_options
 from training.options import merge_options
+from training.reference_distances import ReferenceDistances, read_reference
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class TrainedNetwork:
     a_cluster: int
     n_fft: int  # window of its spectrograms, in samples
     note: str | None  # what was ignored or missing in the checkpoint
+    reference: ReferenceDistances | None  # of its validation list; None in a checkpoint of another program
 
     @property
     def frame_size(self) -> int:
@@ -51,7 +53,8 @@ def load_trained(ckpt_file: Path, device: str = "auto") -> TrainedNetwork:
     model = DMC(options.recipe, options.v_cluster, options.a_cluster, precision).to(chosen)
     note = load_weights(model, checkpoint)
     localizer = Localizer(model.eval(), options.recipe)
-    return TrainedNetwork(localizer, chosen, options.v_cluster, options.a_cluster, options.n_fft, note)
+    reference = read_reference(checkpoint.state)
+    return TrainedNetwork(localizer, chosen, options.v_cluster, options.a_cluster, options.n_fft, note, reference)
 
 
 def load_visual_weights(model: DMC, source: str) -> str:

@@ -111,8 +111,8 @@ class RunFolder:
             return None
         return (
             f"This training has not taken off: the best matching accuracy on the validation list is {best:.2f}, and "
-            "chance is 0.5. Its maps mean little. Try another --seed, a higher --epoch, more videos, or --recipe "
-            "pretrained."
+            "chance is 0.5. Its maps mean little. Try another --seed, a higher --epoch or more videos, and --recipe "
+            "pretrained if this one started from nothing."
         )
 
     def _save_last(self, model: nn.Module, optimizer: torch.optim.Optimizer, args: dict[str, Any]) -> None:

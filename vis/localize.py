@@ -141,6 +141,8 @@ def localize(options: argparse.Namespace) -> None:
             with atomic_file(options.json) as partial_json:
                 partial_json.write_text(json.dumps(content), encoding="utf-8")
     print_summary(summary, time.perf_counter() - begin, out, options)
+    if trained.reference and (warning := trained.reference.warning(summary.distances)):
+        print(warning)
     for note in notes:
         print(f"{options.video}: {note}")
 
@@ -148,12 +150,12 @@ def localize(options: argparse.Namespace) -> None:
 def print_summary(summary: Summary, seconds: float, out: Path, options: argparse.Namespace) -> None:
     """Print what was written and how fast, and a hint if no heat is visible."""
     print(
-        f"Wrote {out}: {summary.num_frames} frames, {summary.num_with_heat} of them with heat, in {seconds:.1f} s, "
+        f"Wrote {out}: {summary.num_frames} frames, {len(summary.distances)} of them with heat, in {seconds:.1f} s, "
         f"{summary.seconds / seconds:.1f} times as fast as real time."
     )
     if options.json:
         print(f"The peak and the box of each frame are in {options.json}.")
-    if not summary.num_with_heat:
+    if not summary.distances:
         print(f"No audio is louder than --silence {options.silence:g} decibels: lower it to see heat.")
 
 

@@ -9,6 +9,7 @@ The larger the map, the more of the color and the less of the frame shows. Where
 import functools
 
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from common.cli import INSTALL
 from common.errors import UserError
@@ -19,6 +20,7 @@ END_OF_COLORMAP = 0.88  # beyond it jet darkens again, so that the maximum would
 STRENGTH = 0.6  # opacity of the color where the map is 1
 LEVELS = 256  # of a map when it is drawn
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+CAPTIONS_A_SIDE = 20  # the height of a caption is this part of the frame's shorter side
 LINES_A_SIDE = 128  # the line of a box is this part of the frame's shorter side
 
 
@@ -76,6 +78,16 @@ def _blend_tables(colormap: str) -> tuple[np.ndarray, np.ndarray]:
     kept = np.rint((1 - opacity) * 256).astype(np.uint16)
     added = color_table(colormap) * (256 - kept) + 128 * (kept < 256)  # 128 is half a step, for rounding
     return np.repeat(kept, 3, axis=1), added.astype(np.uint16)
+
+
+def write_caption(frame: np.ndarray, text: str) -> np.ndarray:
+    """A frame with a line of text in its lower left corner, white with a black edge, uint8 [H, W, 3]."""
+    image = Image.fromarray(frame)
+    size = max(10, min(image.size) // CAPTIONS_A_SIDE)
+    place = (size // 2, image.height - size // 2)
+    font = ImageFont.load_default(size)
+    ImageDraw.Draw(image).text(place, text, WHITE, font, "ls", stroke_width=max(1, size // 10), stroke_fill=BLACK)
+    return np.asarray(image)
 
 
 def draw_boxes(frame: np.ndarray, corners: np.ndarray) -> np.ndarray:

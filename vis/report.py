@@ -16,6 +16,8 @@ from pathlib import Path
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import numpy as np
+
 from common.atomic import atomic_file
 from common.cli import command, new_parser, seed_number, whole_number
 from common.errors import UserError
@@ -24,7 +26,9 @@ from metrics.evaluate import THRESHOLD, has_objects, score_baselines, summary
 from metrics.protocol import frames_text, protocol
 from metrics.runs import Run, read_run
 from metrics.table import figures_cells
-from training.run_folder import LOG
+from training.checkpoint import read_checkpoint
+from training.reference_distances import read_reference
+from training.run_folder import BEST, LOG
 from vis.frames import ScoredFrames, frames_of, map_titles, score_frames
 from vis.page.clips import clips_of, failure_lines
 from vis.page.gallery import make_cards, spread_over_videos
@@ -68,6 +72,16 @@ def score_table(run: Run, scored: ScoredFrames, seed: int) -> tuple[list[list[st
     return table, [f"{text}.", *frames_text({name: run}, {name: scores}, annotations)]
 
 
+def familiarity(run: Run, folder: Path | None) -> tuple[str | None, bool]:
+    """A sentence on the distances of a run beside those of its training, and whether they are those of wrong audio."""
+    best = folder / BEST if folder else None
+    reference = read_reference(read_checkpoint(best).state) if best and best.exists() else None
+    if not reference or not run.distances:
+        return None, False
+    distances = np.concatenate(list(run.distances.values()))
+    return reference.describe(distances), reference.unfamiliar(distances)
+
+
 def write_report(options: argparse.Namespace) -> int:
     """Write the page. Returns the exit status, 1 if something is missing on it."""
     out = options.out or options.dmc_pkl.with_suffix(".html")
@@ -79,6 +93,7 @@ def write_report(options: argparse.Namespace) -> int:
     frames = frames_of(run)
     curves = read_log(options.run / LOG) if options.run else {}
     scored = score_frames(run, options.boxes, options.data_dir)
+    distances, unfamiliar = familiarity(run, options.run)
     table, notes = score_table(run, scored, options.seed)
     keys = spread_over_videos(frames, options.count, options.seed)
     cards, failures = make_cards(keys, run, frames, scored, options.data_dir)
@@ -98,6 +113,8 @@ def write_report(options: argparse.Namespace) -> int:
         clusters=map_titles(run),
         missing=missing,
         failures=failures,
+        distances=distances,
+        unfamiliar=unfamiliar,
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(out) as partial:

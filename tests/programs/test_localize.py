@@ -19,6 +19,7 @@ from data.media.audio import audio_of_video, whole_seconds
 from data.media.spectrogram import SAMPLE_RATE
 from tests.fixtures.media import noise, set_rotation, write_media
 from tests.fixtures.planted import plant_checkpoint
+from training.checkpoint import read_checkpoint, save_checkpoint
 from training.load import load_trained
 from vis import localize
 from vis.heat_video.locator import Locator
@@ -63,6 +64,18 @@ def make_video(path: Path, frames: int = 12, seconds: float | None = None, **opt
     return write_media(path, frames=frames, **{"rate": rate, "picture": red_square, "sound": sound, **options})
 
 
+def test_an_unfamiliar_video_is_called_so_and_its_frames_carry_a_caption(video, ckpt_file, tmp_path, capsys):
+    _, plain = written_frames(video, ckpt_file)
+    assert "has not heard" not in capsys.readouterr().out
+    unlike = tmp_path / "unlike.pth"
+    save_checkpoint(unlike, read_checkpoint(ckpt_file).state | {"distances": {"own": -2.0, "other": -1.0}})
+    _, captioned = written_frames(video, unlike, "--overwrite", 1)
+    assert "has not heard anything like this" in capsys.readouterr().out
+    for one, other in zip(plain, captioned, strict=True):
+        changed = np.abs(one.astype(int) - other.astype(int)).max(-1) > 60
+        assert changed[-20:, :80].any() and not changed[:60].any()
+
+
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     return make_video(tmp_path / "a.mp4")
@@ -99,6 +112,11 @@ def audio_packets(path: Path) -> tuple[list[float], list[bytes]]:
     with av.open(str(path)) as container:
         packets = [packet for packet in container.demux(container.streams.audio[0]) if packet.size]
         return [float(packet.pts * packet.time_base) for packet in packets], [bytes(packet) for packet in packets]
+
+
+def written_frames(video: Path, ckpt_file: Path, *options: object) -> tuple[list[float], list[np.ndarray]]:
+    assert run(video, ckpt_file, *options) == 0
+    return read_frames(heat_of(video))
 
 
 def redness(frame: np.ndarray) -> np.ndarray:

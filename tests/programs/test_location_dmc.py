@@ -19,7 +19,7 @@ from models.dmc import DMC
 from models.recipes import ORIGINAL
 from tests.fixtures.sample_set import add_video
 from tests.fixtures.training_run import log_rows, logged_numbers, run, same_weights, weights_of
-from training.checkpoint import read_checkpoint
+from training.checkpoint import read_checkpoint, save_checkpoint
 
 pytestmark = pytest.mark.usefixtures("small")
 
@@ -57,6 +57,16 @@ def test_a_training_leaves_all_its_files(trained, training_set):
     rows = log_rows(trained)
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert all(0 <= float(row["val_accuracy"]) <= 1 and float(row["samples_per_second"]) > 0 for row in rows)
+
+
+def test_distances_of_the_validation_list_warn_of_another_kind_of_video(copy, training_set, tmp_path, capsys):
+    best = read_checkpoint(copy / "best.pth").state
+    assert set(best["distances"]) == {"own", "other"} and min(best["distances"].values()) > 0
+    for other, warned in ((1e-6, True), (1e6, False)):
+        save_checkpoint(copy / "best.pth", best | {"distances": {"own": 0.0, "other": other}})
+        capsys.readouterr()
+        assert evaluate(training_set, copy, tmp_path / "maps") == 0
+        assert ("has not heard anything like this" in capsys.readouterr().out.splitlines()[-1]) is warned
 
 
 def test_a_training_prints_one_line_an_epoch_and_the_next_commands_to_paste(training_set, tmp_path, capsys):

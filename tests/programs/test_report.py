@@ -17,6 +17,7 @@ from metrics import score
 from metrics.annotations import parse_frame
 from tests.fixtures.report_set import CLASSES, IN_ORDER, KEYS, NAMES, PITCH, SIZE, make_run, maps_of, pickled, scores_of
 from tests.vis.page.test_clips import pitch_of
+from training.checkpoint import save_checkpoint
 from vis import report
 
 
@@ -45,6 +46,17 @@ class Page(HTMLParser):
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.elements if name == tag]
+
+
+@pytest.mark.parametrize(("other", "unfamiliar"), [(0.01, True), (100.0, False)])
+def test_the_page_compares_the_distances_with_those_of_the_training(dmc_pkl, data_dir, tmp_path, other, unfamiliar):
+    shutil.copy(dmc_pkl.with_name("log.csv"), tmp_path)
+    save_checkpoint(tmp_path / "best.pth", {"model": {}, "args": {}, "distances": {"own": 0.0, "other": other}})
+    out = tmp_path / "page.html"
+    assert run(dmc_pkl, data_dir, "--run", tmp_path, "--out", out) == 0
+    text = Page(out).text
+    assert f"{other:.2f} with the audio of another video" in text
+    assert ("has not heard anything like this" in text) is unfamiliar
 
 
 def name_of(card: dict) -> str:

@@ -36,6 +36,7 @@ class Locator:
     def __init__(self, trained: TrainedNetwork) -> None:
         self._trained = trained
         self._centers: torch.Tensor | None = None  # of the last audio, [A, 512]
+        self.distance = 0.0  # of audio and frames, the mean of the last maps
 
     def prepare(self, frame: av.VideoFrame, second: np.ndarray) -> NetworkInput:
         """The input of the network for a decoded frame and the audio around it, float32 [16000]."""
@@ -54,9 +55,11 @@ class Locator:
         audio_centers = localizer.encode_audio(spectrograms)  # [N, A, 512]
         ordered = torch.stack([self._in_last_order(centers) for centers in audio_centers])
         try:
-            return localizer.match(ordered, localizer.encode_frames(frames)).maps
+            localized = localizer.match(ordered, localizer.encode_frames(frames))
         except FloatingPointError as error:
             raise UserError(str(error)) from error
+        self.distance = float(localized.distances.mean())
+        return localized.maps
 
     def _in_last_order(self, centers: torch.Tensor) -> torch.Tensor:
         if self._centers is not None and len(centers) > 1:

@@ -9,7 +9,7 @@ from av.video.reformatter import VideoReformatter
 
 from data.media.video import quarter_turns
 from vis.heat_video.peak import Peak
-from vis.overlay import COLORMAP, draw_boxes, overlay
+from vis.overlay import COLORMAP, draw_boxes, overlay, write_caption
 
 COLORMAPS = ("autumn", "winter", "summer", "cool")  # for several maps in one frame: red, blue, green, pink
 
@@ -33,13 +33,20 @@ class HeatPainter:
         width, height = (self._height, self._width) if quarter_turns(first) % 2 else (self._width, self._height)
         self.size = (width * (2 if side_by_side else 1), height)  # of a painted frame
 
-    def paint(self, frame: av.VideoFrame, heats: Mapping[int, np.ndarray], peaks: Mapping[int, Peak]) -> np.ndarray:
+    def paint(
+        self,
+        frame: av.VideoFrame,
+        heats: Mapping[int, np.ndarray],
+        peaks: Mapping[int, Peak],
+        caption: str | None = None,
+    ) -> np.ndarray:
         """An upright frame with its heat, RGB, uint8 [height, width, 3].
 
         Args:
             frame: as decoded.
             heats: cluster -> map in 0 ... 1, float [h, w]; empty in silence.
             peaks: cluster -> peak of its map.
+            caption: to write on it.
         """
         rgb = self._reformatter.reformat(
             frame, self._width, self._height, format="rgb24", interpolation="BICUBIC", threads=1
@@ -49,4 +56,6 @@ class HeatPainter:
             painted = overlay(painted, heat, self._colormaps[cluster])
         if self._draw_box and peaks:
             painted = draw_boxes(painted, np.array([peak.box for peak in peaks.values()]))
+        if caption:
+            painted = write_caption(painted, caption)
         return np.hstack([plain, painted]) if self._side_by_side else painted

@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,6 +30,8 @@ from vis.overlay import relative
 
 SILENCE = -50.0  # decibels of full scale
 MAPS_PER_SECOND = 8
+UNFAMILIAR = "unlike the training videos"  # written on frames
+RECENT = 60  # frames that tell whether a video is unfamiliar
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Summary:
     """What was written."""
 
     num_frames: int = 0  # all frames
-    num_with_heat: int = 0
+    distances: list[float] = field(default_factory=list)  # of audio and frame, for each frame with heat
     seconds: float = 0.0  # from the first to the last frame
     peaks: list[dict[str, Any]] | None = None  # for each frame, as in the JSON file, if wanted: 70 MB an hour
 
@@ -102,7 +104,8 @@ def _write(
         writer = VideoWriter(target, stream, first.frame, painter.size, start, threads)
         summary = Summary(peaks=[] if with_peaks else None)
         with contextlib.closing(AudioTrack(video, target, kind, start)) as track:
-            localized = _localized(video, first, frames, Locator(trained), style)
+            locator = Locator(trained)
+            localized = _localized(video, first, frames, locator, style)
             for one, maps in tqdm(localized, desc=video.name, total=count, unit="frame"):
                 strength = opacity(one.level, style.silence)
                 heats = {
@@ -112,11 +115,13 @@ def _write(
                 }
                 found = {cluster: find_peak(heat) for cluster, heat in heats.items() if with_peaks or style.draw_box}
                 peaks = {cluster: peak for cluster, peak in found.items() if peak is not None}
-                painted = painter.paint(one.frame.frame, heats, peaks)
+                if heats:
+                    summary.distances.append(locator.distance)
+                unfamiliar = heats and trained.reference and trained.reference.unfamiliar(summary.distances[-RECENT:])
+                painted = painter.paint(one.frame.frame, heats, peaks, UNFAMILIAR if unfamiliar else None)
                 time = writer.add(painted, one.frame.pts, one.frame.frame.duration)
                 track.mux_until(time)
                 summary.num_frames += 1
-                summary.num_with_heat += bool(heats)
                 summary.seconds = one.frame.time
                 if with_peaks:
                     summary.peaks.append(_json_frame(one, time, peaks))
