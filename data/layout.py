@@ -114,3 +114,9 @@ def audio_by_name(data_dir: Path) -> dict[str, Path]:
     return {
         name: min(paths, key=lambda path: AUDIO_SUFFIXES.index(path.suffix.lower())) for name, paths in found.items()
     }
+
+
+def names_of_set(data_dir: Path) -> list[str]:
+    """Return the NAMEs of a data set: of its videos, and of its audio tracks that have frames without a video."""
+    frames = video_frames_dir(data_dir)
+    return sorted({*videos_by_name(data_dir), *(name for name in audio_by_name(data_dir) if (frames / name).is_dir())})
