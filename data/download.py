@@ -27,7 +27,7 @@ import psutil
 from tqdm import tqdm
 
 from common.atomic import atomic_file
-from common.cli import command, new_parser, positive_int, whole_number
+from common.cli import command, plain_parser, positive_int, whole_number
 from common.errors import UserError
 from common.exit_status import exit_status
 from data.layout import video_dir, videos_by_name
@@ -54,8 +54,9 @@ Rows = dict[str, dict[str, str]]  # NAME -> line of download.csv
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = new_parser(__doc__)
+    parser = plain_parser(__doc__)
     add = parser.add_argument
+    add("--data_dir", type=Path, required=True, metavar="DIR", help="the data set's folder")
     add("--music", type=Path, nargs="+", default=[], metavar="JSON", help="lists of MUSIC, of solos and of duets")
     add("--vggsound", type=Path, metavar="CSV", help="list of VGGSound; of each video the 10 seconds that it names")
     add("--ids", type=Path, metavar="TXT", help="list with one ID a line")
@@ -174,7 +175,7 @@ def download(options: argparse.Namespace) -> int:
     rows = read_rows(path)
     incomplete = video_dir(options.data_dir) / ".incomplete"
     incomplete.mkdir(parents=True, exist_ok=True)
-    for leftover in incomplete.glob("*/"):  # excerpts of a run that was killed
+    for leftover in filter(Path.is_dir, incomplete.iterdir()):  # excerpts of a run that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     write_labels(options.data_dir, entries)
     present = videos_by_name(options.data_dir)

@@ -9,6 +9,8 @@ A data set is one folder, ``--data_dir``::
     audio_frames/noise.npy, silence.npy    spectrograms of noise and silence, for negative audio
     train.txt, val.txt, test.txt           one NAME a line
     boxes.json, labels.json                optional ground truth, optional classes
+    annotations/NAME.xml                   optional ground truth of Flickr-SoundNet
+    masks/NAME/013.png                     optional ground truth of AVSBench, for second 13
 """
 
 from collections.abc import Collection
@@ -63,6 +65,16 @@ def labels_file(data_dir: Path) -> Path:
 def boxes_file(data_dir: Path) -> Path:
     """Return the file of the optional ground truth, in the format of MUSIC; see `metrics.annotations`."""
     return Path(data_dir) / "boxes.json"
+
+
+def annotations_dir(data_dir: Path) -> Path:
+    """Return the folder of the optional ground truth in the format of Flickr-SoundNet, ``NAME.xml``."""
+    return Path(data_dir) / "annotations"
+
+
+def mask_file(data_dir: Path, name: str, second: int) -> Path:
+    """Return the file of the optional mask of a second."""
+    return Path(data_dir) / "masks" / name / f"{second:03d}.png"
 
 
 def list_path(list_dir: Path, list_name: str) -> Path:

@@ -54,6 +54,15 @@ def clip_name(identity: str, start: int) -> str:
     return f"{identity}_{start:06d}"
 
 
+def clip_name_of(name: str) -> str:
+    """Return `clip_name` for the names of copies: ``ID_30``, ``ID_30_40``, or in thousandths ``ID_30000_40000``."""
+    match = re.fullmatch(r"(.{11})_(\d+)(?:_(\d+))?", name)
+    if not match:
+        return name
+    start, end = int(match[2]), int(match[3] or 0)
+    return clip_name(match[1], start // 1000 if end - start >= 1000 else start)
+
+
 def read_music(path: Path) -> list[Entry]:
     """Read a list of MUSIC."""
     return [Entry(identity, identity, label) for identity, label in read_labels(path).items()]
@@ -141,14 +150,12 @@ def write_published_lists(data_dir: Path, entries: Sequence[Entry]) -> str:
     lists = {name: sorted(entry.name for entry in entries if entry.split == name) for name in LIST_NAMES}
     if not any(lists.values()):
         return ""
-    if not lists["train"] or not lists["test"]:
-        return "The published split has no train or no test video among these: data/prepare.py draws the lists."
-    drawn = not lists["val"] and len(lists["train"]) >= len(LIST_NAMES)
-    if drawn:
-        lists |= split(lists["train"], {entry.name: entry.label for entry in entries}, VAL, 0, SEED) | {
-            "test": lists["test"]
-        }
+    note = ""
+    if not lists["val"] and len(lists["train"]) >= len(LIST_NAMES):
+        drawn = split(lists["train"], {entry.name: entry.label for entry in entries}, VAL, 0, SEED)
+        lists |= {"train": drawn["train"], "val": drawn["val"]}
+        note = " (val.txt was drawn from the published train)"
     for name, names in lists.items():
         write_list(list_path(data_dir, name), names)
     counts = ", ".join(f"{name}.txt {len(names)}" for name, names in lists.items())
-    return f"The published split is kept: {counts}" + (" (val.txt was drawn from train)." if drawn else ".")
+    return f"The published split is kept: {counts}{note}."
