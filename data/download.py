@@ -9,6 +9,7 @@ Videos that are gone or private are not tried again. Check the terms of the site
 """
 
 import argparse
+import contextlib
 import csv
 import shutil
 import signal
@@ -99,6 +100,8 @@ def make_fetcher(options: argparse.Namespace, entries: Sequence[Entry], stopped:
 
 def fetch_all(options: argparse.Namespace, entries: Sequence[Entry]) -> Iterator[Outcome]:
     """Yield what became of each entry, as it comes; Ctrl-C ends the downloads under way."""
+    if not entries:
+        return
     stop = threading.Event()
     fetch = make_fetcher(options, entries, stop.is_set)
 
@@ -187,11 +190,12 @@ def download(options: argparse.Namespace) -> int:
     ]  # fmt: skip
     written = time.monotonic()
     try:
-        for outcome in fetch_all(options, left) if left else ():
-            rows[outcome.entry.name] = row_of(outcome)
-            if time.monotonic() > written + WRITE_SECONDS:
-                write_rows(path, rows)
-                written = time.monotonic()
+        with contextlib.closing(fetch_all(options, left)) as outcomes:
+            for outcome in outcomes:
+                rows[outcome.entry.name] = row_of(outcome)
+                if time.monotonic() > written + WRITE_SECONDS:
+                    write_rows(path, rows)
+                    written = time.monotonic()
     finally:
         write_rows(path, rows)
     return report(options, entries, rows, path)

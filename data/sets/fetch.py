@@ -83,7 +83,8 @@ class Fetcher:
         """Download into `folder` and return the file."""
         options = {
             "outtmpl": {"default": str(folder).replace("%", "%%") + f"/{entry.name}.%(ext)s"},  # % begins a field
-            "format_sort": [f"res:{self.max_height}"],  # the best of at most this height, else the smallest
+            # The best of at most this height, else the smallest; of these what decodes, and is encoded again, quickly.
+            "format_sort": [f"res:{self.max_height}", "vcodec:h264", "acodec:aac"],
             "merge_output_format": "mp4/mkv",
             "noplaylist": True,
             "socket_timeout": 20,

@@ -92,6 +92,8 @@ def check_own_lists(data_dir: Path, existing: dict[str, Path]) -> None:
         gone = sum(name not in videos for name in names)
         note = f", {gone} of them not in {video_dir(data_dir)}" if gone else ""
         print(f"  {list_name}.txt  {len(names)} videos{note}")
+    if unlisted := [name for name in videos if name not in seen]:
+        print(f"  {len(unlisted)} videos are in none of them, as {unlisted[0]}")
 
 
 def write_lists(options: argparse.Namespace) -> None:

@@ -88,7 +88,7 @@ def test_lists_of_the_data_set_are_kept_unless_forced(tmp_path, capsys):
     assert run(tmp_path) == 0
     assert {name: (tmp_path / f"{name}.txt").read_text() for name in own} == own
     out = capsys.readouterr().out
-    assert "are kept" in out and "2 videos, 1 of them not in" in out
+    assert "are kept" in out and "2 videos, 1 of them not in" in out and "5 videos are in none of them, as v0" in out
     assert run(tmp_path, "--force") == 0
     assert (tmp_path / "train.txt").read_text() != own["train"]
 
