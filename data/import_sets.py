@@ -108,7 +108,8 @@ def import_set(options: argparse.Namespace) -> int:
         if name in found.annotations:
             link(annotations_dir(data_dir) / f"{name}.xml", found.annotations[name])
         link_masks(data_dir, ours, found.masks.get(name, ()))
-        split, label = known.get(ours) or split_and_label(found.audio[name] if name in pairs else found.videos[name])
+        path = found.audio[name] if name in pairs else found.videos[name]
+        split, label = known.get(ours) or split_and_label(path.relative_to(folder))
         entries.append(Entry(ours, ours, one_word(label), split=split))
 
     write_labels(data_dir, entries)

@@ -52,7 +52,7 @@ def find_set(folder: Path) -> SetOnDisk:
     for path in _files(folder):
         suffix = path.suffix.lower()
         if suffix in IMAGE_SUFFIXES:
-            is_mask = any(part in MASK_FOLDERS for part in path.parent.parts)
+            is_mask = any(part in MASK_FOLDERS for part in path.relative_to(folder).parts)
             (masks if is_mask else images).append(path)
         elif suffix == ".csv":
             found.tables.append(path)
@@ -61,7 +61,8 @@ def find_set(folder: Path) -> SetOnDisk:
                 files.setdefault(path.stem, path)
     found.lonely.extend(_group(images, found.audio, found.frames))
     found.lonely.extend(_group(masks, {**found.audio, **found.videos}, found.masks))
-    found.lonely.extend(path for name, path in found.audio.items() if name not in {**found.frames, **found.videos})
+    usable = found.frames.keys() | found.videos.keys()
+    found.lonely.extend(path for name, path in found.audio.items() if name not in usable)
     return found
 
 
@@ -92,7 +93,7 @@ def number_of(path: Path) -> int:
 
 
 def split_and_label(path: Path) -> tuple[str, str]:
-    """Return the list and the class that the folders of a file say: ``.../train/playing flute/NAME.mp4``."""
+    """Return the list and the class that a path in a set says: ``video/train/playing flute/NAME.mp4``."""
     folders = path.parent.parts
     at = next((at for at, name in enumerate(folders) if name in LIST_NAMES), None)
     if at is None:

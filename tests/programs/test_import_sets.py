@@ -53,7 +53,7 @@ def seconds_of(data_dir: Path, name: str) -> list[tuple[int, list[str]]]:
 
 @pytest.fixture
 def source(tmp_path) -> Path:
-    return tmp_path / "source"
+    return tmp_path / "train/masks/source"  # folders above it say nothing
 
 
 @pytest.fixture
