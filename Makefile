@@ -17,9 +17,7 @@ DUET_RUN := $(DEMO_RUN)_duet
 
 demo: install
 	$(RUN) data/make_demo.py
-	$(RUN) data/split.py
-	$(RUN) data/cut_video.py
-	$(RUN) data/cut_audio.py
+	$(RUN) data/prepare.py
 	$(RUN) vis/samples.py
 	$(RUN) location_dmc.py --recipe $(RECIPE) --v_cluster 3 --a_cluster 1 \
 		--out $(DEMO_RUN) --dmc_pkl $(DEMO_RUN)/dmc.pkl --resume 1
@@ -44,9 +42,7 @@ demo: install
 
 examples: demo
 	$(RUN) data/make_demo.py --data_dir $(DUET_SET) --sources 2
-	$(RUN) data/split.py --data_dir $(DUET_SET)
-	$(RUN) data/cut_video.py --data_dir $(DUET_SET)
-	$(RUN) data/cut_audio.py --data_dir $(DUET_SET)
+	$(RUN) data/prepare.py --data_dir $(DUET_SET)
 	$(RUN) location_dmc.py --data_dir $(DUET_SET) --v_cluster 4 --a_cluster 2 --resume 1 \
 		--use_pretrain 1 --ckpt_file $(DEMO_RUN)/best.pth --out $(DUET_RUN) --dmc_pkl $(DUET_RUN)/dmc.pkl
 	$(RUN) vis/samples.py --out vis/samples.jpg
@@ -67,9 +63,9 @@ lint: install
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt requirements-cluster.txt
+$(VENV)/.installed: requirements.txt requirements-dev.txt requirements-cluster.txt requirements-download.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 10) else 0)'
 	@echo "Installing into $(VENV): PyTorch is large (on Linux about 5 GB with CUDA), which takes some minutes"
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install -r requirements.txt -r requirements-dev.txt -r requirements-cluster.txt
+	$(RUN) -m pip install $(foreach file,$^,-r $(file))
 	@touch $@

@@ -98,10 +98,8 @@ def prepare_set(options: argparse.Namespace, set_name: str) -> None:
     if set_name in KINDS:
         size = ("--videos", options.videos, "--seconds", options.seconds)
         run_program("data/make_demo.py", ["--data_dir", data_dir, *KINDS[set_name], *size], log)
-    if not all(list_path(data_dir, name).exists() for name in LIST_NAMES):
-        run_program("data/split.py", ["--data_dir", data_dir, "--force"], log)
-    for script in ("data/cut_video.py", "data/cut_audio.py"):
-        run_program(script, ["--data_dir", data_dir], log)
+    force = [] if all(list_path(data_dir, name).exists() for name in LIST_NAMES) else ["--force"]
+    run_program("data/prepare.py", ["--data_dir", data_dir, *force], log)
 
 
 def plan(options: argparse.Namespace, recipe: str, set_name: str, seed: int) -> list[Training]:

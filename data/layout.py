@@ -9,6 +9,8 @@ A data set is one folder, ``--data_dir``::
     audio_frames/noise.npy, silence.npy    spectrograms of noise and silence, for negative audio
     train.txt, val.txt, test.txt           one NAME a line
     boxes.json, labels.json                optional ground truth, optional classes
+    annotations/NAME.xml                   optional ground truth of Flickr-SoundNet
+    masks/NAME/013.png                     optional ground truth of AVSBench, for second 13
 """
 
 from collections.abc import Collection
@@ -65,6 +67,16 @@ def boxes_file(data_dir: Path) -> Path:
     return Path(data_dir) / "boxes.json"
 
 
+def annotations_dir(data_dir: Path) -> Path:
+    """Return the folder of the optional ground truth in the format of Flickr-SoundNet, ``NAME.xml``."""
+    return Path(data_dir) / "annotations"
+
+
+def mask_file(data_dir: Path, name: str, second: int) -> Path:
+    """Return the file of the optional mask of a second."""
+    return Path(data_dir) / "masks" / name / f"{second:03d}.png"
+
+
 def list_path(list_dir: Path, list_name: str) -> Path:
     """Return the file of one of the lists ``train``, ``val``, ``test``."""
     return Path(list_dir) / f"{list_name}.txt"
@@ -114,3 +126,9 @@ def audio_by_name(data_dir: Path) -> dict[str, Path]:
     return {
         name: min(paths, key=lambda path: AUDIO_SUFFIXES.index(path.suffix.lower())) for name, paths in found.items()
     }
+
+
+def names_of_set(data_dir: Path) -> list[str]:
+    """Return the NAMEs of a data set: of its videos, and of its audio tracks that have frames without a video."""
+    frames = video_frames_dir(data_dir)
+    return sorted({*videos_by_name(data_dir), *(name for name in audio_by_name(data_dir) if (frames / name).is_dir())})

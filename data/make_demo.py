@@ -60,7 +60,7 @@ def make_data_set(data_dir: Path, settings: DemoSettings, processes: int, overwr
         raise UserError("a process was killed, perhaps for lack of memory: use a smaller --num_threads.") from error
     existed = f" ({len(present)} of them existed already)" if present else ""
     written = f"{len(plans)} videos{existed}, boxes.json, labels.json and demo.json"
-    print(f"{written} are in {data_dir}. Next: {command('data/split.py', data_dir)}")
+    print(f"{written} are in {data_dir}. Next: {command('data/prepare.py', data_dir)}")
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:

@@ -4,147 +4,29 @@ Whole videos are split, because the seconds of a video are alike. With labels, a
 proportion. Lists that the data set already has are kept.
 """
 
-import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-import numpy as np
-
-from common.cli import command, new_parser, whole_number
-from common.errors import UserError
+from common.cli import command, new_parser
 from common.exit_status import exit_status
-from data.layout import LIST_NAMES, labels_file, list_path, video_dir, videos_by_name
-from data.lists import identity_of, label_of, parse_list_line, read_labels, read_list, write_list
-
-PAIRABLE = 2  # videos that a list for training or validation needs: a negative pair takes a frame of another video
-
-
-def sizes(count: int, val: float, test: float) -> tuple[int, int]:
-    """Return the numbers of videos for validation and test; from 5 videos on, all lists are usable."""
-    if count < len(LIST_NAMES):
-        raise UserError(f"{count} videos are too few for three lists")
-    in_val = max(PAIRABLE if count > 2 * PAIRABLE else 1, round(val * count)) if val else 0
-    in_test = max(1, round(test * count)) if test else 0
-    if count - in_val - in_test < 1:
-        raise UserError(f"--val {val} --test {test} leave none of {count} videos for training")
-    return in_val, in_test
-
-
-def spread(names: Sequence[str], count: int, offset: float) -> list[str]:
-    """Take `count` names at equal distances, so that each class, a run of `names`, gives its share.
-
-    `offset` is the place of the first one, in [0, 1) of the distance.
-    """
-    return [names[int((index + offset) * len(names) / count)] for index in range(count)]
-
-
-def split(names: Iterable[str], labels: dict[str, str], val: float, test: float, seed: int) -> dict[str, list[str]]:
-    """Draw the names of the three lists, disjoint, with each class in proportion; `val` and `test` are fractions.
-
-    `labels` are as for `label_of`; videos without a label are one more class.
-    """
-    rng = np.random.default_rng(seed)
-    names = sorted(names)
-    in_val, in_test = sizes(len(names), val, test)
-    shuffled = [names[i] for i in rng.permutation(len(names))]
-    left = sorted(shuffled, key=lambda name: label_of(name, labels))  # stable: shuffled within a class
-    lists = {}
-    for list_name, count in (("test", in_test), ("val", in_val)):
-        lists[list_name] = sorted(spread(left, count, rng.random()))
-        taken = set(lists[list_name])
-        left = [name for name in left if name not in taken]
-    return {"train": sorted(left), **lists}
-
-
-def fraction(text: str) -> float:
-    """Parse a number in [0, 1)."""
-    value = float(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is no fraction from 0 to 1")
-    return value
-
-
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = new_parser(__doc__)
-    for option, default, purpose in (("--val", 0.12, "validation"), ("--test", 0.17, "the test")):
-        help_text = f"fraction of the videos for {purpose} (default: {default})"
-        parser.add_argument(option, type=fraction, default=default, help=help_text)
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        help='JSON with the class of each video, {"videos": {"flute": ["ID", ...]}}; all lists then have the classes '
-        "in the same proportion (default: DATA_DIR/labels.json if it exists)",
-    )
-    parser.add_argument("--seed", type=whole_number, default=10, help="seed of the draw (default: 10)")
-    parser.add_argument("--force", action="store_true", help="replace existing lists")
-    return parser.parse_args(argv)
-
-
-def check_own_lists(data_dir: Path, existing: dict[str, Path]) -> None:
-    """Print the sizes of the data set's own lists, which must be three and disjoint."""
-    if missing := [f"{name}.txt" for name in LIST_NAMES if name not in existing]:
-        has, lacks = " and ".join(path.name for path in existing.values()), " and ".join(missing)
-        raise UserError(f"{data_dir} has {has} but no {lacks}: write it yourself, or --force draws all three anew")
-    lists = {name: read_list(path) for name, path in existing.items()}
-    seen: dict[str, str] = {}
-    for list_name, names in lists.items():
-        for name in names:
-            if seen.setdefault(name, list_name) != list_name:
-                raise UserError(f"{name} is in {existing[seen[name]]} and in {existing[list_name]}: remove it from one")
-    videos = videos_by_name(data_dir).keys()
-    print(f"{data_dir} has its own lists, which are kept (--force replaces them):")
-    for list_name, names in lists.items():
-        gone = sum(name not in videos for name in names)
-        note = f", {gone} of them not in {video_dir(data_dir)}" if gone else ""
-        print(f"  {list_name}.txt  {len(names)} videos{note}")
-
-
-def write_lists(options: argparse.Namespace) -> None:
-    """Draw the lists and write them."""
-    names = list(videos_by_name(options.data_dir))
-    if not names:
-        remedy = f"put some there, or make the demo set with {command('data/make_demo.py', options.data_dir)}"
-        raise UserError(f"no videos in {video_dir(options.data_dir)}: {remedy}")
-    if unlistable := [name for name in names if parse_list_line(name) != name or len(name.splitlines()) > 1]:
-        raise UserError(f"a list cannot hold the name {unlistable[0]!r}: rename the video; nothing was written")
-    labels_path = options.labels or labels_file(options.data_dir)
-    labels = read_labels(labels_path) if options.labels or labels_path.exists() else {}
-    lists = split(names, labels, options.val, options.test, options.seed)
-    for list_name in LIST_NAMES:
-        write_list(list_path(options.data_dir, list_name), lists[list_name])
-    counts = ", ".join(f"{list_name}.txt {len(lists[list_name])}" for list_name in LIST_NAMES)
-    print(f"{len(names)} videos: {counts}, in {options.data_dir}")
-    if min(len(lists["train"]), len(lists["val"])) < PAIRABLE:
-        print(f"Training needs at least {PAIRABLE} videos in train.txt and in val.txt: add videos, then --force.")
-    if labels:
-        gone = len(labels.keys() - {*names, *map(identity_of, names)})
-        classes = [label_of(name, labels) for name in names]
-        note = f", {classes.count('')} videos have no label" if "" in classes else ""
-        print(
-            f"{labels_path} names {len(labels)} videos, {gone} of them gone; the lists hold {len({*classes} - {''})} "
-            f"classes in proportion{note}"
-        )
-
-
-def keep_or_write(options: argparse.Namespace) -> None:
-    """Keep the data set's own lists, or write new ones if there are none or with ``--force``."""
-    existing = {name: path for name in LIST_NAMES if (path := list_path(options.data_dir, name)).exists()}
-    if existing and not options.force:
-        check_own_lists(options.data_dir, existing)
-    else:
-        write_lists(options)
-    print(f"Next: {command('data/cut_video.py', options.data_dir)}")
+from data.sets.splitting import add_split_options, keep_or_write_lists
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program."""
-    options = parse(argv)
-    return exit_status("split", lambda: keep_or_write(options))
+    parser = new_parser(__doc__)
+    add_split_options(parser)
+    options = parser.parse_args(argv)
+
+    def work() -> None:
+        keep_or_write_lists(options)
+        print(f"Next: {command('data/cut_video.py', options.data_dir)}")
+
+    return exit_status("split", work)
 
 
 if __name__ == "__main__":

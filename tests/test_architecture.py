@@ -23,6 +23,7 @@ OWN = {room.removesuffix(".py") for room in ROOMS} | {"tests"}
 MEDIA_ROOMS = ("data/media/", "data/demo/", "vis/heat_video/", "vis/page/")
 MEDIA_ROOMS += ("benchmarks/plain",)  # loops written without the project, to compare it with
 CLUSTER = ROOT / "data/preprocess/dask_executor.py"  # only imported when --dask is given
+FETCH = ROOT / "data/sets/fetch.py"  # only imported by a download
 DISTRIBUTIONS = {"cv2": "opencv-python-headless"}  # of packages that need not be installed here
 LONGEST_MODULE = 300
 
@@ -112,11 +113,12 @@ def not_required(paths: list[Path], files: list[str]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("paths", "kinds"),
     [
-        ([path for path in MODULES if path not in (*BENCHMARKS, CLUSTER)], [""]),
+        ([path for path in MODULES if path not in (*BENCHMARKS, CLUSTER, FETCH)], [""]),
         ([CLUSTER], ["", "-cluster"]),
-        ([*BENCHMARKS, *files_of("tests")], ["", "-dev", "-cluster", "-benchmark"]),
+        ([FETCH], ["", "-download"]),
+        ([*BENCHMARKS, *files_of("tests")], ["", "-dev", "-cluster", "-download", "-benchmark"]),
     ],
-    ids=["programs", "cluster", "benchmarks and tests"],
+    ids=["programs", "cluster", "download", "benchmarks and tests"],
 )
 def test_a_fresh_installation_has_all_imports(paths, kinds):
     assert not_required(paths, [f"requirements{kind}.txt" for kind in kinds]) == {}

@@ -126,3 +126,11 @@ def _check_not_cut_short(container: InputContainer, end: float) -> None:
     stated_end = (start + container.duration) / av.time_base
     if stated_end - end > CUT_SHORT_SECONDS:
         raise MediaError(f"the file is cut short: it ends after {end:.1f} of {stated_end:.1f} seconds; fetch it again")
+
+
+def stated_seconds(path: Path) -> float:
+    """Return the length that a file states, or that FFmpeg guesses from its bit rate."""
+    with open_media(path) as container:
+        if not container.duration:
+            raise MediaError("it does not state its length; re-encode it")
+        return container.duration / av.time_base

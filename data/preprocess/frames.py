@@ -1,5 +1,6 @@
 """Writes the sample frames of a video: ``frame_013/00411.jpg`` is frame 411, in second 13."""
 
+import argparse
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,9 +8,32 @@ from pathlib import Path
 from PIL import Image
 
 from common.atomic import atomic_folder
-from data.layout import frame_file
+from common.cli import available_cores, positive_int, whole_number
+from data.layout import frame_file, video_frames_dir, videos_by_name
 from data.media.container import packet_pts, single_file
-from data.media.video import TimesDiffer, decoded_pts, sample_frames
+from data.media.video import SHORT_SIDE, TimesDiffer, decoded_pts, sample_frames
+from data.preprocess.program import Step
+
+
+def add_frame_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `frames_step`."""
+    parser.add_argument("--fps", type=positive_int, default=4, help="frames kept of each second (default: 4)")
+    parser.add_argument(
+        "--short_side",
+        type=whole_number,
+        default=SHORT_SIDE,
+        help="pixels of the frames' shorter side; 0 keeps the video's size (default: %(default)s)",
+    )
+
+
+def frames_step(options: argparse.Namespace) -> Step:
+    """Return the step that cuts the frames of a data set's videos."""
+    out = video_frames_dir(options.data_dir)
+    videos = videos_by_name(options.data_dir)
+    # Videos that are cut at the same time share the cores.
+    threads = 1 if options.dask else max(1, available_cores() // min(options.num_threads, max(1, len(videos))))
+    jobs = {name: (paths, out / name, options.fps, options.short_side, threads) for name, paths in videos.items()}
+    return Step("frames", cut_video, jobs, out, {"fps": options.fps, "short_side": options.short_side})
 
 
 def cut_video(videos: list[Path], folder: Path, fps: int, short_side: int, threads: int) -> None:

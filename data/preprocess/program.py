@@ -1,11 +1,12 @@
-"""What `cut_video.py` and `cut_audio.py` share: options, finished videos, the run over all videos."""
+"""What the programs that cut videos share: options, finished videos, the run over all videos."""
 
 import argparse
 import contextlib
 import gc
 import shutil
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,13 +14,25 @@ from common.atomic import clear_partial
 from common.cli import available_cores, command, new_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.layout import video_dir
-from data.preprocess.runner import Jobs, Work, Workers, local_workers, map_videos, report
+from data.layout import names_of_set, video_dir
+from data.preprocess.runner import Cut, Jobs, Work, Workers, local_workers, map_videos, report
 from data.preprocess.settings import record_settings
 
 
+@dataclass(frozen=True)
+class Step:
+    """One kind of result of all videos: frames, or spectrograms."""
+
+    title: str  # of its progress bar
+    work: Work
+    jobs: Jobs
+    out: Path  # the results of NAME are in ``out/NAME``
+    settings: dict[str, object]  # the results depend on them
+    beside: Callable[[], None] = lambda: None  # writes further files into `out`, once the settings are known to fit
+
+
 def cut_parser(description: str) -> argparse.ArgumentParser:
-    """Return a parser with the options of both programs."""
+    """Return a parser with the options of all these programs."""
     parser = new_parser(description)
     parser.add_argument(
         "--num_threads",
@@ -81,50 +94,51 @@ def open_workers(options: argparse.Namespace, out: Path) -> contextlib.AbstractC
     return dask_workers(options.dask, out)
 
 
-def prepare_folder(
-    out: Path, settings: dict[str, object], names: Iterable[str], overwrite: bool, beside: Callable[[], None]
-) -> None:
+def prepare_folder(step: Step, overwrite: bool) -> None:
     """Make the folder of the results ready, unless its files were cut with other settings."""
+    out = step.out
     try:
         out.mkdir(parents=True, exist_ok=True)
-        record_settings(out, settings, overwrite)
+        record_settings(out, step.settings, overwrite)
         clear_partial(out)
-        beside()
+        step.beside()
         if overwrite:
-            for name in names:
+            for name in step.jobs:
                 shutil.rmtree(out / name, ignore_errors=True)
     except OSError as error:
         raise UserError(f"cannot write into {out} ({error.strerror}): make it writable") from error
 
 
-def cut_videos(
+def cut_step(step: Step, options: argparse.Namespace) -> Cut:
+    """Do the jobs of a step whose results are not finished."""
+    # Before results are removed: there may be no scheduler.
+    with open_workers(options, step.out) as workers:
+        prepare_folder(step, bool(options.overwrite))
+        gc.freeze()  # librosa's objects: else each worker process would search and thereby copy them
+        left = {name: (step.work, step.out / name, job) for name, job in step.jobs.items()}
+        left = {name: job for name, job in left.items() if not is_finished(job[1])}
+        results = map_videos(cut_unless_finished, left, workers, step.title)
+    return Cut(step.out, results, finished_before=len(step.jobs) - len(left))
+
+
+def run_steps(
     program: str,
-    work: Work,
-    jobs: Jobs,
-    out: Path,
-    settings: dict[str, object],
+    steps: Sequence[Callable[[argparse.Namespace], Step]],
     next_script: str,
     options: argparse.Namespace,
-    beside: Callable[[], None] = lambda: None,
+    first: Callable[[argparse.Namespace], None] = lambda options: None,
 ) -> int:
-    """Run `work` on every job whose folder ``out/NAME`` is not finished; return the exit status.
-
-    The results depend on `settings`. Once these are known to fit, `beside` writes further files into `out`.
-    """
+    """Call `first`, then cut all steps; print a summary and the next command; return the exit status."""
 
     def run() -> int:
-        if not jobs:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends it as Ctrl-C does
+        first(options)
+        planned = [step(options) for step in steps]
+        if not any(step.jobs for step in planned) and not names_of_set(options.data_dir):
             raise UserError(
                 f"no videos in {video_dir(options.data_dir)}. Put some there, or make the demo set with "
                 f"{command('data/make_demo.py', options.data_dir)}"
             )
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends it as Ctrl-C does
-        # Before results are removed: there may be no scheduler.
-        with open_workers(options, out) as workers:
-            prepare_folder(out, settings, jobs, bool(options.overwrite), beside)
-            gc.freeze()  # librosa's objects: else each worker process would search and thereby copy them
-            left = {name: (work, out / name, jobs[name]) for name in jobs if not is_finished(out / name)}
-            results = map_videos(cut_unless_finished, left, workers, program)
-        return report(results, len(jobs) - len(left), out, command(next_script, options.data_dir))
+        return report([cut_step(step, options) for step in planned], command(next_script, options.data_dir))
 
     return exit_status(program, run, stopped="stopped; finished videos are kept, run it again to go on")

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -36,6 +36,15 @@ class VideoResult:
     name: str
     failure: str | None = None
     note: str | None = None
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The results of all videos of one kind."""
+
+    out: Path
+    results: list[VideoResult]
+    finished_before: int  # videos that needed no work
 
 
 @dataclass(frozen=True)
@@ -139,16 +148,18 @@ def _failed(name: str, error: Exception) -> VideoResult:
     return VideoResult(name, failure=f"{type(error).__name__}: {error}")
 
 
-def report(results: list[VideoResult], finished_before: int, where: Path, next_step: str) -> int:
+def report(cuts: Sequence[Cut], next_step: str) -> int:
     """Print the counts, the notes, every failure with its reason, and the next command; return the exit status."""
-    failures = [result for result in results if result.failure]
-    for result in results:
-        if result.note:
-            print(f"note: {result.name}: {result.note}")
-    print(f"{len(results) - len(failures)} cut, {finished_before} there already, {len(failures)} failed.")
-    if failures:
-        print(f"{len(failures)} failed:", file=sys.stderr)
-        for result in failures:
-            print(f"  {result.name}: {result.failure}", file=sys.stderr)
-    print(f"They are in {where}. Next: {next_step}")
-    return 1 if failures else 0
+    for cut in cuts:
+        failures = [result for result in cut.results if result.failure]
+        for result in cut.results:
+            if result.note:
+                print(f"note: {result.name}: {result.note}")
+        counts = f"{len(cut.results) - len(failures)} cut, {cut.finished_before} there already, {len(failures)} failed"
+        print(f"{counts}. They are in {cut.out}.", flush=True)
+        if failures:
+            print(f"{len(failures)} failed:", file=sys.stderr)
+            for result in failures:
+                print(f"  {result.name}: {result.failure}", file=sys.stderr, flush=True)
+    print(f"Next: {next_step}")
+    return int(any(result.failure for cut in cuts for result in cut.results))

@@ -1,14 +1,57 @@
 """Writes the spectrograms of a video's audio, ``013.npy`` for second 13, and those of noise and silence."""
 
+import argparse
 from pathlib import Path
 
 import numpy as np
 
 from common.atomic import atomic_file, atomic_folder
 from common.errors import MediaError
-from data.layout import noise_file, silence_file, spectrogram_file
+from data.layout import (
+    audio_by_name,
+    audio_frames_dir,
+    noise_file,
+    silence_file,
+    spectrogram_file,
+    videos_by_name,
+)
 from data.media.audio import audio_of_name, whole_seconds
-from data.media.spectrogram import SAMPLE_RATE, log_mel
+from data.media.spectrogram import SAMPLE_RATE, log_mel, settings
+from data.preprocess.program import Step
+from data.preprocess.settings import N_FFT
+
+MOST_N_FFT = 4096  # a quarter of a second
+
+
+def window_length(text: str) -> int:
+    """Check an option's value that is the window of a spectrogram: even, 160 to 4096."""
+    value = int(text)
+    if value % 2 or not N_FFT <= value <= MOST_N_FFT:
+        raise argparse.ArgumentTypeError(f"{value} is not an even number from {N_FFT} to {MOST_N_FFT}")
+    return value
+
+
+def add_spectrogram_options(parser: argparse.ArgumentParser) -> None:
+    """Add the option of `spectrograms_step`."""
+    parser.add_argument(
+        "--n_fft",
+        type=window_length,
+        default=N_FFT,
+        help="samples of the window at 16 kHz; a longer one such as 512 leaves no mel filter empty and separates low "
+        "notes, but blurs their onsets (default: %(default)s, as published, which leaves some filters empty)",
+    )
+
+
+def spectrograms_step(options: argparse.Namespace) -> Step:
+    """Return the step that cuts the audio of a data set, of its videos and its separate audio tracks."""
+    out = audio_frames_dir(options.data_dir)
+    videos, audio = videos_by_name(options.data_dir), audio_by_name(options.data_dir)
+    names = sorted(videos.keys() | audio.keys())
+    jobs = {name: (videos.get(name, []), audio.get(name), out / name, options.n_fft) for name in names}
+    return Step(
+        "spectrograms", cut_audio, jobs, out, settings(options.n_fft),
+        beside=lambda: write_negatives(options.data_dir, options.n_fft),
+    )  # fmt: skip
 
 
 def cut_audio(videos: list[Path], audio_file: Path | None, folder: Path, n_fft: int) -> None:

@@ -97,7 +97,7 @@ def test_it_runs_by_path_from_any_folder_with_the_start_method_of_macos(tmp_path
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1].endswith("python3 data/split.py --data_dir 'my set'")
+    assert done.stdout.splitlines()[-1].endswith("python3 data/prepare.py --data_dir 'my set'")
     assert len(list((tmp_path / "my set" / "video").iterdir())) == 2
 
 

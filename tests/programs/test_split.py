@@ -11,6 +11,7 @@ import pytest
 from common.errors import UserError
 from data import split
 from data.lists import read_list
+from data.sets import splitting
 from tests.fixtures.sample_set import add_labels
 
 
@@ -48,7 +49,7 @@ def test_lists_are_disjoint_complete_and_as_large_as_asked_for(tmp_path):
 def test_only_the_same_seed_gives_the_same_lists_even_if_a_class_is_as_small_as_the_list():
     names = [f"v{i:02d}" for i in range(10)]
     labels = {name: "ab"[number // 5] for number, name in enumerate(names)}
-    draws = [split.split(names, labels, 0.2, 0.1, seed) for seed in (*range(40), 0)]
+    draws = [splitting.split(names, labels, 0.2, 0.1, seed) for seed in (*range(40), 0)]
     assert draws[-1] == draws[0] and len({tuple(draw["test"]) for draw in draws}) >= 8
 
 
@@ -87,7 +88,7 @@ def test_lists_of_the_data_set_are_kept_unless_forced(tmp_path, capsys):
     assert run(tmp_path) == 0
     assert {name: (tmp_path / f"{name}.txt").read_text() for name in own} == own
     out = capsys.readouterr().out
-    assert "are kept" in out and "2 videos, 1 of them not in" in out
+    assert "are kept" in out and "2 videos, 1 of them not in" in out and "5 videos are in none of them, as v0" in out
     assert run(tmp_path, "--force") == 0
     assert (tmp_path / "train.txt").read_text() != own["train"]
 
@@ -117,7 +118,7 @@ def test_few_videos_give_usable_lists_or_a_note(tmp_path, capsys):
 
 def test_fractions_that_leave_nothing_for_training_are_an_error():
     with pytest.raises(UserError, match="leave none of 10"):
-        split.sizes(10, 0.6, 0.4)
+        splitting.sizes(10, 0.6, 0.4)
 
 
 def test_a_name_that_a_list_cannot_hold_is_an_error_before_anything_is_written(tmp_path, capsys):
