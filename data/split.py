@@ -17,8 +17,8 @@ import numpy as np
 from common.cli import command, new_parser, whole_number
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.layout import LIST_NAMES, labels_file, list_path, video_dir, videos_by_name
-from data.lists import identity_of, label_of, parse_list_line, read_labels, read_list, write_list
+from data.layout import LIST_NAMES, labels_file, left_out, list_path, video_dir, videos_by_name
+from data.lists import ENTRY_FORM, can_hold, identity_of, label_of, read_labels, read_list, write_list
 
 PAIRABLE = 2  # videos that a list for training or validation needs: a negative pair takes a frame of another video
 
@@ -99,8 +99,9 @@ def check_own_lists(data_dir: Path, existing: dict[str, Path]) -> None:
     videos = videos_by_name(data_dir).keys()
     print(f"{data_dir} has its own lists, which are kept (--force replaces them):")
     for list_name, names in lists.items():
-        gone = sum(name not in videos for name in names)
-        note = f", {gone} of them not in {video_dir(data_dir)}" if gone else ""
+        gone = [name for name in names if name not in videos]
+        example = f", as {gone[0]!r:.100}: {ENTRY_FORM}" if gone else ""
+        note = f", {len(gone)} of them not in {video_dir(data_dir)}{example}" if gone else ""
         print(f"  {list_name}.txt  {len(names)} videos{note}")
 
 
@@ -110,8 +111,11 @@ def write_lists(options: argparse.Namespace) -> None:
     if not names:
         remedy = f"put some there, or make the demo set with {command('data/make_demo.py', options.data_dir)}"
         raise UserError(f"no videos in {video_dir(options.data_dir)}: {remedy}")
-    if unlistable := [name for name in names if parse_list_line(name) != name or len(name.splitlines()) > 1]:
-        raise UserError(f"a list cannot hold the name {unlistable[0]!r}: rename the video; nothing was written")
+    if unlistable := [name for name in names if not can_hold(name)]:
+        raise UserError(
+            f"a list has one NAME a line, in UTF-8, and cannot hold {unlistable[0]!r}: rename the video; nothing was "
+            "written"
+        )
     labels_path = options.labels or labels_file(options.data_dir)
     labels = read_labels(labels_path) if options.labels or labels_path.exists() else {}
     lists = split(names, labels, options.val, options.test, options.seed)
@@ -133,6 +137,8 @@ def write_lists(options: argparse.Namespace) -> None:
 
 def keep_or_write(options: argparse.Namespace) -> None:
     """Keep the data set's own lists, or write new ones if there are none or with ``--force``."""
+    for line in left_out(options.data_dir):
+        print(line)
     existing = {name: path for name in LIST_NAMES if (path := list_path(options.data_dir, name)).exists()}
     if existing and not options.force:
         check_own_lists(options.data_dir, existing)

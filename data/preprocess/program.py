@@ -13,7 +13,7 @@ from common.atomic import clear_partial
 from common.cli import available_cores, command, new_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.layout import video_dir
+from data.layout import left_out, video_dir
 from data.preprocess.runner import Jobs, Work, Workers, local_workers, map_videos, report
 from data.preprocess.settings import record_settings
 
@@ -113,6 +113,8 @@ def cut_videos(
     """
 
     def run() -> int:
+        for line in left_out(options.data_dir):
+            print(line)
         if not jobs:
             raise UserError(
                 f"no videos in {video_dir(options.data_dir)}. Put some there, or make the demo set with "

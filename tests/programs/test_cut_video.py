@@ -22,6 +22,7 @@ REASONS = {
     "separate": (None, "separate.wav: FFmpeg cannot read it"),
     "only_audio": ("no video stream", None),
     "empty": ("0 bytes", "0 bytes"),
+    "dangling": ("no such file", "no such file"),
     "text": ("FFmpeg cannot read it", "FFmpeg cannot read it"),
     "half": ("FFmpeg cannot read it", "FFmpeg cannot read it"),
     "half_with_head": ("cut short", "cut short"),
@@ -57,6 +58,8 @@ def damaged_set(tmp_path_factory) -> Path:
     write_media(video / "only_audio.mp4", sound=noise(2))
     write_media(video / "short.mp4", frames=10, sound=noise(0.4))
     (video / "empty.mp4").touch()
+    (video / "dangling.mp4").symlink_to("nowhere.mp4")
+    (video / "small.LRV").touch()
     (video / "text.mp4").write_text("no video, but a text\n" * 100)
     (video / "../audio").mkdir()
     (video / "../audio/separate.wav").write_text("no audio")
@@ -69,7 +72,9 @@ def damaged_set(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(("program", "column"), [(cut_video, 0), (cut_audio, 1)], ids=["video", "audio"])
 def test_each_bad_file_is_named_with_its_reason_and_the_good_ones_are_cut(damaged_set, capsys, program, column):
     assert program.main(["--data_dir", str(damaged_set), "--num_threads", "1"]) == 1
-    lines = capsys.readouterr().err.splitlines()
+    out, err = capsys.readouterr()
+    assert "endings are not known: 'small.LRV'\n" in out
+    lines = err.splitlines()
     for name, reasons in REASONS.items():
         found = [line for line in lines if line.startswith(f"  {name}: ")]
         assert len(found) == (reasons[column] is not None) and all(reasons[column] in line for line in found), lines
