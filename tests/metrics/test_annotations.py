@@ -137,6 +137,11 @@ def test_boxes_that_no_frame_can_have_are_left_out_with_a_note_and_the_others_st
         assert re.search("1 of [34] boxes lie outside the frame or have no area, as one of 'a.*: left out\n", note), box
 
 
+def test_any_number_of_boxes_may_have_no_area(tmp_path, capsys):
+    found = music(tmp_path, {KEY: entry([0, 0, 0, 0], [0, 0, 0, 0], [0.5, 0.5, 0.5, 0.5], [0.5, 0, 0, 1])})
+    assert len(found.frames[parse_frame(KEY)].corners) == 1 and "3 of 4 boxes" in capsys.readouterr().out
+
+
 def test_pascal_voc_boxes_are_in_pixels_of_the_stated_size(tmp_path):
     box = "<bndbox><xmin>64</xmin><ymin>0</ymin><xmax>320</xmax><ymax>240</ymax></bndbox>"
     part = "<part><bndbox><xmin>0</xmin><ymin>0</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></part>"
