@@ -42,6 +42,7 @@ FLICKR_EDGES = ("xmin", "ymin", "xmax", "ymax")
 FRACTIONS = "fractions of the frame, from 0 to 1"
 UNITS = {"flickr": "pixels of a frame of 256 x 256, or of the size in the file"}  # of a format without fractions
 OVERSHOOT = 0.25  # part of a frame by which a box may reach over the edge
+OTHER_UNIT = 0.9  # part of the boxes. If more do not fit into the frame, all are in another unit, such as pixels
 LARGEST_NUMBER = 1e300  # infinite numbers count as this one, so that sums stay numbers
 NO_CLASS = "no class"
 T = TypeVar("T")
@@ -226,7 +227,7 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
     """Cut boxes off at the edge of the frame, and leave out those that no frame can have.
 
     Raises:
-        UserError: most boxes do not fit: their unit is another one.
+        UserError: hardly any box fits: their unit is another one.
     """
     field_name = "clips" if annotations.of_clips else "frames"
     kept, count, misfits, left_out = {}, 0, 0, []
@@ -247,7 +248,7 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
             f"{annotations.path}: {len(left_out)} of {count} boxes lie outside the frame or have no area, as one of "
             f"{key!r:.100}, with corners at {shown}"
         )
-        if 2 * misfits > count:  # boxes without area may be many: 0, 0, 0, 0 also says that there is none
+        if misfits > OTHER_UNIT * count:  # boxes without area may be many: 0, 0, 0, 0 also says that there is none
             raise UserError(f"{text}. Expected {UNITS.get(annotations.format, FRACTIONS)}")
         print(f"{text}: left out")
     return replace(annotations, **{field_name: kept})

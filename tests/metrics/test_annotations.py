@@ -142,6 +142,16 @@ def test_any_number_of_boxes_may_have_no_area(tmp_path, capsys):
     assert len(found.frames[parse_frame(KEY)].corners) == 1 and "3 of 4 boxes" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("bad", "refused"), [(9, False), (10, True)])
+def test_a_file_in_another_unit_is_refused_although_a_box_fits(tmp_path, bad, refused):
+    content = {KEY: entry(*[[10, 20, 100, 50]] * bad, [0, 0, 1, 1])}
+    if refused:
+        with pytest.raises(UserError, match=r"10 of 11 boxes .* Expected fractions of the frame"):
+            music(tmp_path, content)
+    else:
+        assert len(music(tmp_path, content).frames[parse_frame(KEY)].corners) == 1
+
+
 def test_pascal_voc_boxes_are_in_pixels_of_the_stated_size(tmp_path):
     box = "<bndbox><xmin>64</xmin><ymin>0</ymin><xmax>320</xmax><ymax>240</ymax></bndbox>"
     part = "<part><bndbox><xmin>0</xmin><ymin>0</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></part>"
