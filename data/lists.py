@@ -17,6 +17,7 @@ _MEDIA_SUFFIX = "|".join(re.escape(suffix) for suffix in sorted({*AUDIO_SUFFIXES
 # A NAME may hold spaces: the first one ends where an equal second one follows.
 _PUBLISHED_LINE = re.compile(rf"(?P<name>.+)(?:{_MEDIA_SUFFIX})\s+(?P=name)(?:{_MEDIA_SUFFIX})", re.IGNORECASE)
 _FILE_NAME = re.compile(rf"(?P<name>.+)(?:{_MEDIA_SUFFIX})", re.IGNORECASE)
+EXCERPT = re.compile(r"(?P<id>.{11})_(?P<start>[0-9]+)_[0-9]+")  # ID_0_1000, of the video ID
 
 
 def parse_list_line(line: str) -> str:
@@ -97,5 +98,5 @@ def label_of(name: str, labels: dict[str, str]) -> str:
 
 def identity_of(name: str) -> str:
     """Return the YouTube ID (11 characters) of a name such as ``ID_0_1000``; any other name as it is."""
-    parts = name[11:].split("_")
-    return name[:11] if len(parts) == 3 and not parts[0] and parts[1].isdigit() and parts[2].isdigit() else name
+    match = EXCERPT.fullmatch(name)
+    return match["id"] if match else name

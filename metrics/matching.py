@@ -14,17 +14,15 @@ video, ``ID``: the 11 characters of YouTube.
 VGG-SS and Flickr-SoundNet annotate the middle frame of a clip. It belongs to the middle frame of the maps of the clip.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from common.errors import UserError
+from data.lists import EXCERPT
 from metrics.annotations import KEY_FORM, Annotations, Boxes, Frame, parse_frame
 
 FRAMES_PER_SECOND = 4  # extracted, and annotated in the published files
-# Only of such an excerpt are the frames and seconds those of the video.
-FROM_START = re.compile(r"(?P<id>.{11})_0_[0-9]+")
 
 Found = tuple[dict[Frame, Boxes], dict[str, int]]  # boxes by the frame of the map; the other fields of `Counts`
 
@@ -124,8 +122,9 @@ def _names_in_run(annotated: Collection[str], mapped: Collection[str]) -> dict[s
 def _group_by_id(names: Iterable[str]) -> dict[str, list[str]]:
     grouped = defaultdict(list)
     for name in names:
-        match = FROM_START.fullmatch(name)
-        grouped[match["id"] if match else name].append(name)
+        match = EXCERPT.fullmatch(name)
+        from_start = match and int(match["start"]) == 0  # else its frames are numbered from another moment
+        grouped[match["id"] if from_start else name].append(name)
     return grouped
 
 
