@@ -102,13 +102,23 @@ def test_another_setting_does_not_mix_with_finished_videos(data_dir, capsys):
 def test_a_finished_video_is_skipped_and_new_ones_of_any_name_or_with_an_empty_folder_are_cut(data_dir, capsys):
     assert run(data_dir) == 0
     before = {path: path.stat().st_mtime_ns for path in data_dir.rglob("*.jpg")}
-    names = ["b", "-_-TDDxoaAc_0_1000", "два слова ü", "a:b 100%", "v1.2"]
+    names = [
+        "b",
+        "-_-TDDxoaAc_0_1000",
+        "два слова ü",
+        "a:b 100%",
+        "v1.2",
+        "concat:a|b",
+        "%03d",
+        "'\"`$(x)*?",
+        "caf\udce9",
+    ]
     for name in names:
         write_media(data_dir / "video" / f"{name}.mp4", frames=25)
     (data_dir / "video_frames/b").mkdir()
     assert run(data_dir) == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert "5 cut, 1 there already, 0 failed" in capsys.readouterr().out
+    assert f"{len(names)} cut, 1 there already, 0 failed" in capsys.readouterr().out
     assert count_frames(data_dir) == dict.fromkeys(["a", *names], 4)
 
 
