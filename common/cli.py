@@ -1,10 +1,14 @@
 """The common part of all command lines: option types, parsers, and the commands that messages recommend."""
 
 import argparse
+import math
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T", int, float)
 
 DEFAULT_DATA_DIR = Path("datasets/demo")
 INSTALL = "python3 -m pip install -r requirements.txt brings it"  # remedy for a missing package
@@ -15,36 +19,23 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def whole_number(text: str) -> int:
-    """Parse an integer of at least 0."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{value} is less than 0")
-    return value
+def number(kind: Callable[[str], T], fits: Callable[[T], bool], problem: str) -> Callable[[str], T]:
+    """Make the type of an option: a number of a kind that fits; `problem` says what another one is."""
+
+    def parse(text: str) -> T:
+        value = kind(text)
+        if not fits(value):
+            raise argparse.ArgumentTypeError(f"{text} is {problem}")
+        return value
+
+    parse.__name__ = kind.__name__  # argparse says: invalid int value
+    return parse
 
 
-def seed_number(text: str) -> int:
-    """Parse a seed that numpy and PyTorch accept."""
-    value = whole_number(text)
-    if value >= 2**63:
-        raise argparse.ArgumentTypeError(f"{value} is too large for a seed")
-    return value
-
-
-def positive_int(text: str) -> int:
-    """Parse an integer of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is less than 1")
-    return value
-
-
-def positive_float(text: str) -> float:
-    """Parse a finite number above 0."""
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
+whole_number = number(int, lambda value: value >= 0, "less than 0")
+seed_number = number(int, lambda value: 0 <= value < 2**63, "not from 0 to 2^63 - 1")  # as numpy and PyTorch accept
+positive_int = number(int, lambda value: value >= 1, "less than 1")
+positive_float = number(float, lambda value: 0 < value < math.inf, "not above 0 and finite")
 
 
 def plain_parser(description: str) -> argparse.ArgumentParser:

@@ -1,5 +1,6 @@
 """Ends a program: an error that the user can fix becomes a sentence and an exit status instead of a traceback."""
 
+import io
 import sys
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ def exit_status(program: str, work: Callable[[], int | None], stopped: str = "st
 
     Messages begin with the name of the program; `stopped` is the one after Ctrl-C.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be of any encoding
     try:
         return work() or 0
     except (UserError, FloatingPointError) as error:  # the latter: weights that give no finite numbers

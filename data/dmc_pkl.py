@@ -70,7 +70,7 @@ def read_dmc(path: Path) -> dict[str, np.ndarray]:
 def read_distances(path: Path) -> dict[str, np.ndarray]:
     """Read a ``dmc.csv``: key -> float64 [a_cluster]."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             lines = list(csv.reader(file))
     except OSError as error:
         raise UserError(f"the distances {path} cannot be read ({error.strerror})") from error

@@ -8,7 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import SampleError
-from data.layout import audio_frames_dir, parse_spectrogram_file, second_folder, spectrogram_file, video_frames_dir
+from data.layout import (
+    audio_frames_dir,
+    parse_spectrogram_file,
+    second_folder,
+    spectrogram_file,
+    video_frames_dir,
+    videos_by_name,
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,17 @@ def index_seconds(data_dir: Path, names: Sequence[str]) -> SecondIndex:
     )
 
 
+def unknown_videos(data_dir: Path, names: Sequence[str]) -> set[str]:
+    """Return the names that no video of the data set has, also none that was cut before it was removed."""
+    if not names:  # the common case: no folder is listed
+        return set()
+    known = {*videos_by_name(data_dir), *_entries(video_frames_dir(data_dir)), *_entries(audio_frames_dir(data_dir))}
+    return {*names} - known
+
+
 def _seconds_of(data_dir: Path, name: str) -> list[int]:
+    if "/" in name:  # a path such as ./NAME, which would be another video than NAME
+        return []
     folders = set(_entries(video_frames_dir(data_dir) / name))
     with_audio = map(parse_spectrogram_file, _entries(audio_frames_dir(data_dir) / name))
     return sorted(second for second in with_audio if second is not None and second_folder(second) in folders)

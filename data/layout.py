@@ -13,15 +13,16 @@ A data set is one folder, ``--data_dir``::
     masks/NAME/013.png                     optional ground truth of AVSBench, for second 13
 """
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
 LIST_NAMES = ("train", "val", "test")
 
-# A folder of downloads also holds subtitles, thumbnails and incomplete files.
+# A folder of downloads also holds subtitles, thumbnails and incomplete files, that of a camera small copies (.LRV).
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .flv .f4v .wmv .asf .mpg .mpeg .mpe .m1v .m2v .mp2v .mts .m2ts .ts .vob "
-    ".3gp .3g2 .ogv .ogm .mxf .rm .rmvb .dv .divx .nut .y4m .gif".split()
+    ".mp4 .m4v .mov .qt .insv .mkv .mk3d .webm .avi .flv .f4v .wmv .asf .mpg .mpeg .mpe .m1v .m2v .m2p .mp2v .mod .tod "
+    ".mts .m2ts .m2t .ts .tp .trp .vob .3gp .3gpp .3g2 .ogv .ogm .mxf .rm .rmvb .dv .divx .nut .y4m .gif".split()
 )
 # In order of preference if a name has several.
 AUDIO_SUFFIXES = (".flac", ".wav", ".m4a", ".aac", ".opus", ".ogg", ".oga", ".mp3")
@@ -106,13 +107,33 @@ def parse_spectrogram_file(name: str) -> int | None:
 def files_by_name(folder: Path, suffixes: Collection[str]) -> dict[str, list[Path]]:
     """Return the media files of a folder by NAME, the file name without its suffix; several files may share a NAME.
 
-    Hidden files are left out. An absent folder counts as empty.
+    Hidden files are left out. A dangling link counts: whoever reads it reports it. An absent folder counts as empty.
     """
     found: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
+    for path in _visible(folder):
+        if path.suffix.lower() in suffixes and not os.path.isdir(path):
             found.setdefault(path.stem, []).append(path)
     return found
+
+
+def _visible(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.name[0] != "."] if folder.is_dir() else []
+
+
+def left_out(data_dir: Path) -> list[str]:
+    """Return a line for each folder of media that also holds other things: it names one of each ending, and folders."""
+    lines = []
+    for folder, suffixes in ((video_dir(data_dir), VIDEO_SUFFIXES), (audio_dir(data_dir), AUDIO_SUFFIXES)):
+        others: dict[str, list[str]] = {}
+        for path in _visible(folder):
+            if os.path.isdir(path):
+                others.setdefault("/", []).append(f"{path.name}/")
+            elif path.suffix.lower() not in suffixes:
+                others.setdefault(path.suffix, []).append(path.name)
+        shown = [f"{names[0]!r}" + (f" and {len(names) - 1} more" if names[1:] else "") for names in others.values()]
+        if shown:
+            lines.append(f"left out of {folder}, as their endings are not known: {', '.join(shown)}")
+    return lines
 
 
 def videos_by_name(data_dir: Path) -> dict[str, list[Path]]:

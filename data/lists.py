@@ -12,10 +12,12 @@ from common.atomic import atomic_file
 from common.errors import UserError
 from data.layout import AUDIO_SUFFIXES, VIDEO_SUFFIXES, labels_file
 
+ENTRY_FORM = "an entry is the NAME of video/NAME.mp4, without folder, quotes or other columns"
 _MEDIA_SUFFIX = "|".join(re.escape(suffix) for suffix in sorted({*AUDIO_SUFFIXES, *VIDEO_SUFFIXES}))
 # A NAME may hold spaces: the first one ends where an equal second one follows.
 _PUBLISHED_LINE = re.compile(rf"(?P<name>.+)(?:{_MEDIA_SUFFIX})\s+(?P=name)(?:{_MEDIA_SUFFIX})", re.IGNORECASE)
 _FILE_NAME = re.compile(rf"(?P<name>.+)(?:{_MEDIA_SUFFIX})", re.IGNORECASE)
+EXCERPT = re.compile(r"(?P<id>.{11})_(?P<start>[0-9]+)_[0-9]+")  # ID_0_1000, of the video ID
 
 
 def parse_list_line(line: str) -> str:
@@ -23,6 +25,15 @@ def parse_list_line(line: str) -> str:
     line = line.strip()
     match = _PUBLISHED_LINE.fullmatch(line) or _FILE_NAME.fullmatch(line)
     return match["name"] if match else line
+
+
+def can_hold(name: str) -> bool:
+    """Return whether a list can hold a NAME: a file of UTF-8 lines, read by `parse_list_line`."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # its bytes on the disk are of another encoding
+        return False
+    return name.splitlines() == [name] == [parse_list_line(name.lstrip("\ufeff"))]
 
 
 def read_list(path: Path) -> list[str]:
@@ -57,15 +68,17 @@ def read_labels(path: Path) -> dict[str, str]:
         UserError: the file cannot be read or has another format.
     """
     try:
-        videos = json.loads(Path(path).read_text(encoding="utf-8"))["videos"]
+        videos = json.loads(Path(path).read_text(encoding="utf-8-sig"))["videos"]
         classes: dict[str, list[str]] = {}
         for label, identities in videos.items():
+            if not isinstance(identities, list) or not all(isinstance(identity, str) for identity in identities):
+                raise TypeError(f"{label!r:.100} has no list of texts")
             for identity in dict.fromkeys(identities):
                 classes.setdefault(identity, []).append(label)
         return {identity: " ".join(labels) for identity, labels in classes.items()}
     except OSError as error:
         raise UserError(f"the labels {path} cannot be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         expected = '{"videos": {"flute": ["ID", ...]}}'
         raise UserError(
             f"the labels {path} are not of the form {expected} ({type(error).__name__}: {error})"
@@ -85,5 +98,5 @@ def label_of(name: str, labels: dict[str, str]) -> str:
 
 def identity_of(name: str) -> str:
     """Return the YouTube ID (11 characters) of a name such as ``ID_0_1000``; any other name as it is."""
-    parts = name[11:].split("_")
-    return name[:11] if len(parts) == 3 and not parts[0] and parts[1].isdigit() and parts[2].isdigit() else name
+    match = EXCERPT.fullmatch(name)
+    return match["id"] if match else name

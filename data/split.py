@@ -13,6 +13,7 @@ if not __package__:  # run by path: imports start at the repository root
 
 from common.cli import command, new_parser
 from common.exit_status import exit_status
+from data.layout import left_out
 from data.sets.splitting import add_split_options, keep_or_write_lists
 
 
@@ -23,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
 
     def work() -> None:
+        for line in left_out(options.data_dir):
+            print(line)
         keep_or_write_lists(options)
         print(f"Next: {command('data/cut_video.py', options.data_dir)}")
 

@@ -8,22 +8,29 @@ music     ``boxes.json``          ``{"NAME/frame_013/00411.jpg": {"bbox": [{"nor
 vggss     ``vggss.json``          ``[{"file": NAME, "class": "flute", "bbox": [[x1, y1, x2, y2]]}]``, corners as
                                   fractions of the middle frame of the clip
 flickr    folder of ``NAME.xml``  elements ``bbox``, one for each annotator. Their last four children are xmin, ymin,
-                                  xmax, ymax in pixels of the middle frame of the clip, at 256 x 256
+                                  xmax, ymax in pixels of the middle frame of the clip, at 256 x 256. Or elements
+                                  ``bndbox`` of Pascal VOC, in pixels of the ``size`` that the file states
 ========  ======================  ===============================================================================
 
-A box may reach a little over the edge of the frame. It is cut off there, as in the published evaluations.
+A box may reach a little over the edge of the frame. It is cut off there, as in the published evaluations. A box that
+cannot be one is left out with a note: the published ``vggss.json`` has 12 with an edge of -2.9e16.
 """
 
 import json
+import math
 import re
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
+from types import NoneType
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from common.errors import UserError
+from data.layout import frame_file
 
 FORMATS = {  # name -> how it is scored, for people
     "music": "MUSIC: IoU with the union of a frame's boxes",
@@ -32,8 +39,11 @@ FORMATS = {  # name -> how it is scored, for people
 }
 FLICKR_SIZE = 256  # pixels
 FLICKR_EDGES = ("xmin", "ymin", "xmax", "ymax")
-OVERSHOOT = 0.25  # part of a frame. A box beyond it is probably in pixels, not in fractions
-LARGEST_NUMBER = 1e9
+FRACTIONS = "fractions of the frame, from 0 to 1"
+UNITS = {"flickr": "pixels of a frame of 256 x 256, or of the size in the file"}  # of a format without fractions
+OVERSHOOT = 0.25  # part of a frame by which a box may reach over the edge
+OTHER_UNIT = 0.9  # part of the boxes. If more do not fit into the frame, all are in another unit, such as pixels
+LARGEST_NUMBER = 1e300  # infinite numbers count as this one, so that sums stay numbers
 NO_CLASS = "no class"
 T = TypeVar("T")
 
@@ -94,8 +104,14 @@ class Annotations:
 
 
 def read_annotations(path: Path, format_name: str | None = None) -> Annotations:
-    """Read a file or folder. Without a format, a folder is ``flickr``, a JSON list ``vggss``, other JSON ``music``."""
-    path = Path(path)
+    """Read a file or folder. Without a format, a folder is ``flickr``, a JSON list ``vggss``, other JSON ``music``.
+
+    Prints a note on boxes that are left out.
+    """
+    return _leave_out_impossible(_read(Path(path), format_name))
+
+
+def _read(path: Path, format_name: str | None) -> Annotations:
     if format_name == "flickr" or (format_name is None and path.is_dir()):
         return Annotations("flickr", path, clips=_read_flickr(path))
     try:
@@ -120,7 +136,7 @@ def _parse_music(content: object, path: Path) -> dict[Frame, Boxes]:
         for number, box in enumerate(_field(entry, "bbox", list, "a list", where)):
             here = f"{where}, box {number}"
             x, y, width, height = _four_numbers(_field(box, "normbox", list, "a list", here), here)
-            corners.append(_inside([x, y, x + width, y + height], here))
+            corners.append([x, y, x + width, y + height])
             category = _field(box, "category_id", int | str | None, "a whole number or a name", here)
             classes.append("" if category is None else str(category))
         frames[frame] = _boxes(corners, classes)
@@ -136,7 +152,7 @@ def _parse_vggss(content: object, path: Path) -> dict[str, Boxes]:
             raise UserError(f"{where}: its clip occurs twice")
         label = _field(entry, "class", str | None, "a text", where) or ""
         corners = [
-            _inside(_four_numbers(box, f"{where}, box {i}"), f"{where}, box {i}")
+            _four_numbers(box, f"{where}, box {i}")
             for i, box in enumerate(_field(entry, "bbox", list, "a list", where))
         ]
         clips[name] = _boxes(corners, [label] * len(corners))
@@ -162,8 +178,8 @@ def _parse_flickr(text: str, path: Path) -> Boxes:
     except (ElementTree.ParseError, ValueError) as error:
         raise UserError(f"{path} is not XML ({error})") from error
     corners = []
-    for number, element in enumerate(root.iter("bbox")):
-        where = f"{path}: bbox {number}"
+    for number, (element, size) in enumerate(_flickr_elements(root, str(path))):
+        where = f"{path}: {element.tag} {number}"
         edges = list(element)[-4:]
         if {edge.tag for edge in edges} == set(FLICKR_EDGES):  # in any order; other names count by position
             edges.sort(key=lambda edge: FLICKR_EDGES.index(edge.tag))
@@ -171,8 +187,22 @@ def _parse_flickr(text: str, path: Path) -> Boxes:
             pixels = _four_numbers([float(edge.text or "") for edge in edges], where)
         except ValueError as error:
             raise UserError(f"{where}: an edge is not a number ({error})") from error
-        corners.append(_inside([value / FLICKR_SIZE for value in pixels], where, "pixels of a frame of 256 x 256"))
+        corners.append([value / side for value, side in zip(pixels, size * 2, strict=True)])
     return _boxes(corners, [""] * len(corners))
+
+
+def _flickr_elements(
+    root: ElementTree.Element, where: str
+) -> Iterator[tuple[ElementTree.Element, tuple[float, float]]]:
+    """The elements of boxes, each with the width and height of the frame that its edges are given for."""
+    yield from ((element, (FLICKR_SIZE, FLICKR_SIZE)) for element in root.iter("bbox"))
+    if voc := root.findall("object/bndbox"):
+        try:
+            sides = [float(root.findtext(f"size/{side}", FLICKR_SIZE)) for side in ("width", "height")]
+        except ValueError as error:
+            raise UserError(f"{where}: its size is not a number ({error})") from error
+        width, height = (side or math.nan for side in sides)  # 0: not filled in
+        yield from ((element, (width, height)) for element in voc)
 
 
 def _expect(value: object, kind: type[T], expected: str, where: str) -> T:
@@ -187,23 +217,44 @@ def _field(entry: object, key: str, kind: type[T], expected: str, where: str) ->
 
 
 def _four_numbers(box: object, where: str) -> list[float]:
-    are_numbers = isinstance(box, list) and all(type(value) in (int, float) for value in box)
-    if not are_numbers or len(box) != 4 or not all(abs(value) < LARGEST_NUMBER for value in box):  # NaN is not less
-        raise UserError(f"{where}: expected a box of 4 finite numbers, found {box!r:.100}")
-    return box
+    """The numbers of a box, perhaps NaN: ``null`` is what JSON of browsers has in its place."""
+    if not isinstance(box, list) or len(box) != 4 or not all(type(value) in (int, float, NoneType) for value in box):
+        raise UserError(f"{where}: expected a box of 4 numbers, found {box!r:.100}")
+    return [float(max(min(value, LARGEST_NUMBER), -LARGEST_NUMBER)) if value is not None else math.nan for value in box]
 
 
-def _inside(corners: list[float], where: str, unit: str = "fractions of the frame, from 0 to 1") -> list[float]:
-    x1, y1, x2, y2 = corners
-    shown = ", ".join(f"{value:g}" for value in corners)
-    if x2 < x1 or y2 < y1:
-        raise UserError(f"{where}: the box has a negative size. Its corners are {shown} of the frame")
-    if min(corners) < -OVERSHOOT or max(corners) > 1 + OVERSHOOT:
-        raise UserError(f"{where}: the box lies outside the frame, with corners at {shown}. Expected {unit}")
-    return [min(max(value, 0.0), 1.0) for value in corners]
+def _leave_out_impossible(annotations: Annotations) -> Annotations:
+    """Cut boxes off at the edge of the frame, and leave out those that no frame can have.
+
+    Raises:
+        UserError: hardly any box fits: their unit is another one.
+    """
+    field_name = "clips" if annotations.of_clips else "frames"
+    kept, count, misfits, left_out = {}, 0, 0, []
+    for name, boxes in getattr(annotations, field_name).items():
+        inside = boxes.corners.clip(0, 1)
+        fits = (abs(boxes.corners - inside) <= OVERSHOOT).all(1)  # NaN does not
+        fits &= (boxes.corners[:, :2] <= boxes.corners[:, 2:]).all(1)
+        possible = fits & (inside[:, :2] < inside[:, 2:]).all(1)
+        kept[name] = _boxes(inside[possible], [*compress(boxes.classes, possible)])
+        count += len(possible)
+        misfits += np.count_nonzero(~fits)
+        left_out += [(name, corners) for corners in boxes.corners[~possible]]
+    if left_out:
+        name, corners = left_out[0]
+        key = name if isinstance(name, str) else f"{name.video}/{frame_file(name.second, name.index)}"
+        shown = ", ".join(f"{value:g}" for value in corners)
+        text = (
+            f"{annotations.path}: {len(left_out)} of {count} boxes lie outside the frame or have no area, as one of "
+            f"{key!r:.100}, with corners at {shown}"
+        )
+        if misfits > OTHER_UNIT * count:  # boxes without area may be many: 0, 0, 0, 0 also says that there is none
+            raise UserError(f"{text}. Expected {UNITS.get(annotations.format, FRACTIONS)}")
+        print(f"{text}: left out")
+    return replace(annotations, **{field_name: kept})
 
 
-def _boxes(corners: list[list[float]], classes: list[str]) -> Boxes:
+def _boxes(corners: list[list[float]] | np.ndarray, classes: list[str]) -> Boxes:
     return Boxes(np.array(corners, np.float64).reshape(-1, 4), tuple(classes))
 
 

@@ -8,18 +8,21 @@ sparse second: one with no more annotated frames than are extracted. No map is u
 In such a copy some indices exist by coincidence, seconds away from the annotated moment. So if less than half of the
 possible matches by index exist in a video, an index counts only where the rank agrees.
 
+The published boxes of MUSIC are of excerpts from the start of a video, ``ID_0_1000``. They also count for its whole
+video, ``ID``: the 11 characters of YouTube.
+
 VGG-SS and Flickr-SoundNet annotate the middle frame of a clip. It belongs to the middle frame of the maps of the clip.
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from common.errors import UserError
+from data.lists import EXCERPT
 from metrics.annotations import KEY_FORM, Annotations, Boxes, Frame, parse_frame
 
 FRAMES_PER_SECOND = 4  # extracted, and annotated in the published files
-
 
 Found = tuple[dict[Frame, Boxes], dict[str, int]]  # boxes by the frame of the map; the other fields of `Counts`
 
@@ -79,14 +82,19 @@ def _match_clips(maps_of: dict[str, list[Frame]], annotations: Annotations) -> F
 
 
 def _match_music(maps_of: dict[str, list[Frame]], annotations: Annotations) -> Found:
-    annotated = {frame: len(boxes.corners) > 0 for frame, boxes in annotations.frames.items()}  # has it a box?
+    name_in_run = _names_in_run({frame.video for frame in annotations.frames}, maps_of)
+    boxes_of = {
+        frame._replace(video=name_in_run.get(frame.video, frame.video)): boxes
+        for frame, boxes in annotations.frames.items()
+    }
+    annotated = {frame: len(boxes.corners) > 0 for frame, boxes in boxes_of.items()}  # has it a box?
     truths_of = _group(annotated, "video")
     found: dict[Frame, Boxes] = {}
     by_rank = missing = between = 0
     for video, maps in maps_of.items():
         truths = truths_of.get(video, [])
         matched, ranked, sparse = match_video(maps, truths)
-        found |= {frame: annotations.frames[truth] for truth, frame in matched.items()}
+        found |= {frame: boxes_of[truth] for truth, frame in matched.items()}
         by_rank += sum(annotated[truth] for truth in ranked)
         lost = [truth.second for truth in truths if truth not in matched and annotated[truth]]
         missing += sum(second in sparse for second in lost)
@@ -98,6 +106,26 @@ def _match_music(maps_of: dict[str, list[Frame]], annotations: Annotations) -> F
         "annotations_between_frames": between,
         "videos_without_map": len(truths_of.keys() - maps_of.keys()),
     }
+
+
+def _names_in_run(annotated: Collection[str], mapped: Collection[str]) -> dict[str, str]:
+    """Annotated video -> the same video of the run: of the same name, else the only one of the same ID."""
+    annotated_of, mapped_of = _group_by_id(annotated), _group_by_id(mapped)
+    same_id = {
+        names[0]: mapped_of[identity][0]
+        for identity, names in annotated_of.items()
+        if len(names) == len(mapped_of.get(identity, ())) == 1
+    }
+    return same_id | {name: name for name in annotated if name in mapped}
+
+
+def _group_by_id(names: Iterable[str]) -> dict[str, list[str]]:
+    grouped = defaultdict(list)
+    for name in names:
+        match = EXCERPT.fullmatch(name)
+        from_start = match and int(match["start"]) == 0  # else its frames are numbered from another moment
+        grouped[match["id"] if from_start else name].append(name)
+    return grouped
 
 
 def match_video(maps: Collection[Frame], truths: Collection[Frame]) -> tuple[dict[Frame, Frame], set[Frame], set[int]]:

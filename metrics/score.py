@@ -37,7 +37,7 @@ from pathlib import Path
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from common.cli import new_parser, seed_number
+from common.cli import new_parser, number, seed_number
 from common.errors import UserError
 from common.exit_status import exit_status
 from data.layout import boxes_file
@@ -46,14 +46,6 @@ from metrics.evaluate import THRESHOLD, has_objects, per_class, per_video, score
 from metrics.protocol import frames_text, protocol
 from metrics.runs import Run, negatives, read_run, roc_auc
 from metrics.table import figures_table, write_json
-
-
-def part_of_maximum(text: str) -> float:
-    """The value of an option in (0, 1]."""
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
-    return value
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -70,6 +62,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--boxes", type=Path, help="file or folder of annotations (default: DATA_DIR/boxes.json)")
     parser.add_argument("--format", choices=FORMATS, help="of the annotations (default: detected)")
     help_text = f"part of its maximum from which a map predicts a pixel (default: {THRESHOLD})"
+    part_of_maximum = number(float, lambda value: 0 < value <= 1, "not above 0 and at most 1")
     parser.add_argument("--threshold", type=part_of_maximum, default=THRESHOLD, help=help_text)
     parser.add_argument("--per_video", action="store_true", help="print a table of each run's videos")
     parser.add_argument("--per_class", action="store_true", help="print a table of each run's classes (category_id)")

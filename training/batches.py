@@ -9,8 +9,8 @@ from common.cli import command
 from common.errors import UserError
 from data.dataset import PairDataset, SecondDataset
 from data.frame_cache import FrameCache, frame_cache, memory_to_spend
-from data.index import SecondIndex, index_seconds
-from data.lists import read_list
+from data.index import SecondIndex, index_seconds, unknown_videos
+from data.lists import ENTRY_FORM, read_list
 from data.loaders import pair_loader, second_loader
 from data.negative_audio import choose_audio
 from data.preprocess.settings import audio_command, n_fft_of
@@ -35,10 +35,15 @@ def index_list(options: Namespace, list_name: str) -> SecondIndex:
         raise UserError(f"the list {path} is empty: draw it with {command('data/split.py', data_dir)} --force")
     seconds = index_seconds(data_dir, names)
     cutting = f"{command('data/cut_video.py', data_dir)} and {audio_command(data_dir)}"
+    notes = []
+    if unknown := unknown_videos(data_dir, seconds.without):
+        notes.append(f"{len(unknown)} entries are no videos of {data_dir}, as {min(unknown)!r:.100}: {ENTRY_FORM}")
+    if uncut := {*seconds.without} - unknown:
+        notes.append(f"{len(uncut)} videos lack frames or audio, as {min(uncut)}: run {cutting}")
     if not len(seconds):
-        raise UserError(f"no video of {path} has frames and spectrograms in {data_dir}: run {cutting}")
-    if seconds.without:
-        print(f"{path}: {len(seconds.without)} videos lack frames or audio, as {seconds.without[0]}: run {cutting}")
+        raise UserError(f"no entry of {path} has frames and spectrograms in {data_dir}: {'; '.join(notes)}")
+    for note in notes:
+        print(f"{path}: {note}")
     print(f"{list_name}: {len(seconds.names)} videos, {len(seconds)} seconds")
     return seconds
 

@@ -2,10 +2,12 @@
 
 Ours is a dict with ``model`` (state dict) and ``args`` (the options of its training). To resume, it also has
 ``optimizer``, ``epoch``, ``history`` and ``random_states``. It is read with ``weights_only=True``, so that a file
-cannot run code.
+cannot run code. Of other files, the state dict may be an entry such as ``net`` or ``state_dict``, of a model in
+DataParallel or ``torch.compile``.
 """
 
 import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,9 @@ from torch import nn
 
 from common.atomic import atomic_file
 from common.errors import UserError, first_line
+
+# What PyTorch and its wrappers put before or into the name of a weight.
+_WRAPPERS = re.compile(r"(?<![^.])(module|_orig_mod|model|net)\.")
 
 # Unused weights of the published networks: each has the first convolution of the other one, and a classifier.
 _PUBLISHED_UNUSED = re.compile(
@@ -56,14 +61,14 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not path.exists():
         raise UserError(f"there is no checkpoint {path}: train one first, or name one with --ckpt_file")
     content = _read(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is no checkpoint of DMC: it holds a {type(content).__name__}")
-    if _is_state_dict(content.get("model")) and isinstance(content.get("args"), dict):
-        return Checkpoint(path, content["model"], content["args"], content)
-    weights = content.get("state_dict", content)
-    if not _is_state_dict(weights):
-        raise UserError(f"{path} is no checkpoint of DMC: neither ours nor a state dict of the published code")
-    return _from_published(path, weights)
+    weights = _find_weights(content)
+    if not weights:
+        holds = f"the entries {[*content]!r:.100}" if isinstance(content, dict) else f"a {type(content).__name__}"
+        raise UserError(f"{path} is no checkpoint of DMC: it holds {holds}, without a state dict")
+    args = content.get("args")
+    checkpoint = Checkpoint(path, {}, args, content) if isinstance(args, dict) else Checkpoint(path, {})
+    _add_with_our_names(checkpoint, weights)
+    return checkpoint
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -74,40 +79,51 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     """
     if not Path(path).exists():
         raise UserError(f"there is no file of weights {path}")
-    content = _read(Path(path))
-    if not _is_state_dict(content):
-        raise UserError(f"{path} is no state dict: names and tensors, nothing else")
-    return content
+    weights = _find_weights(_read(Path(path)))
+    if not weights:
+        raise UserError(f"{path} holds no state dict: names and tensors")
+    return weights
 
 
 def _read(path: Path) -> object:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they advise to file issues about a stranger's file
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or hostile file can raise anything
-        reason = "it is damaged, or holds more than weights, which could run code"
-        raise UserError(f"{path} was not loaded: {reason} ({first_line(error)})") from error
+        raise UserError(f"{path} was not loaded: {_reason(error)}") from error
 
 
-def _is_state_dict(content: object) -> bool:
-    return isinstance(content, dict) and all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in content.items()
-    )
+def _reason(error: Exception) -> str:
+    """Why PyTorch refused a file, without its advice to read it in a way in which it could run code."""
+    if asked := re.search(r"GLOBAL (\S+)", str(error)):
+        return f"it asks for {asked[1]}, which could run code; save plain weights, torch.save(model.state_dict(), ...)"
+    quoted = "" if "weights_only" in str(error) else f" ({first_line(error)})"
+    return f"it is damaged, or no file of torch.save(){quoted}"
 
 
-def _from_published(path: Path, weights: dict[str, torch.Tensor]) -> Checkpoint:
-    """A flat state dict, perhaps of a DataParallel model, with our names."""
-    checkpoint = Checkpoint(path, {})
-    names = [name.removeprefix("module.") for name in weights]
+def _find_weights(content: object, depth: int = 3) -> dict[str, torch.Tensor] | None:
+    """The state dict that a file is or holds: as the entry ``model``, else the one with most weights."""
+    is_named = isinstance(content, dict) and all(isinstance(key, str) for key in content)  # an optimizer's state is not
+    if not is_named or not depth:  # a stranger's file may hold itself
+        return None
+    if content and all(isinstance(value, torch.Tensor) for value in content.values()):
+        return {_WRAPPERS.sub("", name): value for name, value in content.items()}
+    found = {key: weights for key, value in content.items() if (weights := _find_weights(value, depth - 1))}
+    return found.get(max(found, key=lambda key: (key == "model", len(found[key])), default=None))
+
+
+def _add_with_our_names(checkpoint: Checkpoint, weights: dict[str, torch.Tensor]) -> None:
+    """Add the weights of a checkpoint, ours or of the published code."""
     # Otherwise audio_net.conv1 is not a leftover but in use.
-    has_unused = any(name.startswith("audio_net.conv1_a.") for name in names)
-    for name, weight in zip(names, weights.values(), strict=True):
+    has_unused = any(name.startswith("audio_net.conv1_a.") for name in weights)
+    for name, weight in weights.items():
         if has_unused and _PUBLISHED_UNUSED.fullmatch(name):
             checkpoint.ignored.append(name)
             continue
         for pattern, replacement in _PUBLISHED_NAMES:
             name = pattern.sub(replacement, name)
         checkpoint.model[name] = weight
-    return checkpoint
 
 
 def load_weights(model: nn.Module, checkpoint: Checkpoint) -> str | None:

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 import torch
 
 from common.atomic import atomic_file
-from common.cli import available_cores, plain_parser, positive_int, whole_number
+from common.cli import available_cores, number, plain_parser, positive_int, whole_number
 from common.errors import UserError
 from common.exit_status import exit_status
 from data.media.notes import collected_notes
@@ -60,14 +60,14 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--silence",
-        type=decibels,
+        type=number(float, math.isfinite, "not finite"),
         default=SILENCE,
         metavar="DECIBELS",
         help=f"of full scale: audio up to this level shows no heat, audio 6 above it full heat (default: {SILENCE:g})",
     )
     parser.add_argument(
         "--maps_per_second",
-        type=maps_per_second,
+        type=number(int, lambda value: value >= MIN_MAPS_PER_SECOND, f"less than {MIN_MAPS_PER_SECOND}"),
         default=MAPS_PER_SECOND,
         help="maps of the network, at least 4; heat is interpolated between them (default: %(default)s)",
     )
@@ -82,22 +82,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "--overwrite", type=int, choices=(0, 1), default=0, help="1 replaces existing files (default: 0)"
     )
     return parser.parse_args(argv)
-
-
-def maps_per_second(text: str) -> int:
-    """An option's value of 4 or more."""
-    value = int(text)
-    if value < MIN_MAPS_PER_SECOND:
-        raise argparse.ArgumentTypeError(f"{value} is less than {MIN_MAPS_PER_SECOND}")
-    return value
-
-
-def decibels(text: str) -> float:
-    """An option's value that is a finite number."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text} is not finite")
-    return value
 
 
 def require_outputs(video: Path, outputs: dict[str, Path | None], overwrite: bool) -> None:

@@ -33,7 +33,7 @@ def read_log(path: Path) -> Curves:
         UserError: the file cannot be read, has no epoch, or has a value that is not a finite number.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}). The folder of a training has a log.csv") from error

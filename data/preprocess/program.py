@@ -14,7 +14,7 @@ from common.atomic import clear_partial
 from common.cli import available_cores, command, new_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.layout import names_of_set, video_dir
+from data.layout import left_out, names_of_set, video_dir
 from data.preprocess.runner import Cut, Jobs, Work, Workers, local_workers, map_videos, report
 from data.preprocess.settings import record_settings
 
@@ -132,6 +132,8 @@ def run_steps(
 
     def run() -> int:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends it as Ctrl-C does
+        for line in left_out(options.data_dir):
+            print(line)
         first(options)
         planned = [step(options) for step in steps]
         if not any(step.jobs for step in planned) and not names_of_set(options.data_dir):

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from common.atomic import atomic_file, atomic_folder
+from common.cli import number
 from common.errors import MediaError
 from data.layout import (
     audio_by_name,
@@ -23,19 +24,15 @@ from data.preprocess.settings import N_FFT
 MOST_N_FFT = 4096  # a quarter of a second
 
 
-def window_length(text: str) -> int:
-    """Check an option's value that is the window of a spectrogram: even, 160 to 4096."""
-    value = int(text)
-    if value % 2 or not N_FFT <= value <= MOST_N_FFT:
-        raise argparse.ArgumentTypeError(f"{value} is not an even number from {N_FFT} to {MOST_N_FFT}")
-    return value
-
-
 def add_spectrogram_options(parser: argparse.ArgumentParser) -> None:
     """Add the option of `spectrograms_step`."""
     parser.add_argument(
         "--n_fft",
-        type=window_length,
+        type=number(
+            int,
+            lambda value: value % 2 == 0 and N_FFT <= value <= MOST_N_FFT,
+            f"not an even number from {N_FFT} to {MOST_N_FFT}",
+        ),
         default=N_FFT,
         help="samples of the window at 16 kHz; a longer one such as 512 leaves no mel filter empty and separates low "
         "notes, but blurs their onsets (default: %(default)s, as published, which leaves some filters empty)",

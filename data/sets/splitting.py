@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import command, whole_number
+from common.cli import command, number, whole_number
 from common.errors import UserError
 from data.layout import LIST_NAMES, labels_file, list_path, names_of_set, video_dir
-from data.lists import identity_of, label_of, parse_list_line, read_labels, read_list, write_list
+from data.lists import ENTRY_FORM, can_hold, identity_of, label_of, read_labels, read_list, write_list
 
 VAL, TEST, SEED = 0.12, 0.17, 10  # fractions of the videos, and the seed of the draw
+fraction = number(float, lambda value: 0 <= value < 1, "no fraction from 0 to 1")
 PAIRABLE = 2  # videos that a list for training or validation needs: a negative pair takes a frame of another video
 
 
@@ -52,19 +53,16 @@ def split(names: Iterable[str], labels: dict[str, str], val: float, test: float,
     return {"train": sorted(left), **lists}
 
 
-def fraction(text: str) -> float:
-    """Parse a number in [0, 1)."""
-    value = float(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is no fraction from 0 to 1")
-    return value
-
-
 def add_split_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `keep_or_write_lists`."""
     for option, default, purpose in (("--val", VAL, "validation"), ("--test", TEST, "the test")):
         help_text = f"fraction of the videos for {purpose} (default: {default})"
-        parser.add_argument(option, type=fraction, default=default, help=help_text)
+        parser.add_argument(
+            option,
+            type=number(float, lambda value: 0 <= value < 1, "no fraction from 0 to 1"),
+            default=default,
+            help=help_text,
+        )
     parser.add_argument(
         "--labels",
         type=Path,
@@ -89,8 +87,9 @@ def check_own_lists(data_dir: Path, existing: dict[str, Path]) -> None:
     videos = names_of_set(data_dir)
     print(f"{data_dir} has its own lists, which are kept (--force replaces them):")
     for list_name, names in lists.items():
-        gone = sum(name not in videos for name in names)
-        note = f", {gone} of them not in {video_dir(data_dir)}" if gone else ""
+        gone = [name for name in names if name not in videos]
+        example = f", as {gone[0]!r:.100}: {ENTRY_FORM}" if gone else ""
+        note = f", {len(gone)} of them not in {video_dir(data_dir)}{example}" if gone else ""
         print(f"  {list_name}.txt  {len(names)} videos{note}")
     if unlisted := [name for name in videos if name not in seen]:
         print(f"  {len(unlisted)} videos are in none of them, as {unlisted[0]}")
@@ -102,8 +101,11 @@ def write_lists(options: argparse.Namespace) -> None:
     if not names:
         remedy = f"put some there, or make the demo set with {command('data/make_demo.py', options.data_dir)}"
         raise UserError(f"no videos in {video_dir(options.data_dir)}: {remedy}")
-    if unlistable := [name for name in names if parse_list_line(name) != name or len(name.splitlines()) > 1]:
-        raise UserError(f"a list cannot hold the name {unlistable[0]!r}: rename the video; nothing was written")
+    if unlistable := [name for name in names if not can_hold(name)]:
+        raise UserError(
+            f"a list has one NAME a line, in UTF-8, and cannot hold {unlistable[0]!r}: rename the video; nothing was "
+            "written"
+        )
     labels_path = options.labels or labels_file(options.data_dir)
     labels = read_labels(labels_path) if options.labels or labels_path.exists() else {}
     lists = split(names, labels, options.val, options.test, options.seed)

@@ -25,6 +25,11 @@ def test_an_error_becomes_a_sentence_and_a_status(error, status, message, capsys
     assert capsys.readouterr().err == message
 
 
+def test_a_name_that_is_not_utf_8_can_be_printed(capsys):
+    assert exit_status("name", lambda: print("caf\udce9")) == 0
+    assert capsys.readouterr().out == "caf\\udce9\n"
+
+
 def test_the_status_of_the_work_is_kept_and_programming_errors_are_raised():
     assert [exit_status("name", lambda status=status: status) for status in (None, 0, 3)] == [0, 0, 3]
     with pytest.raises(ZeroDivisionError):

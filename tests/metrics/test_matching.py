@@ -1,5 +1,6 @@
 """The annotation of each map."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,13 @@ def test_the_same_index_is_matched_also_from_a_neighboring_second():
     assert list(found) == keys and counts == Counts(frames_scored=3)
 
 
+@pytest.mark.parametrize("rate", [12, 15, 20, 24, 25, 29.97, 30, 48, 50, 59.94, 60])
+def test_each_annotation_meets_the_frame_of_its_rank_in_a_copy_of_any_frame_rate(rate):
+    maps = [Frame("v", s, math.ceil(s * rate) + rank * int(rate / 4)) for s in range(200) for rank in range(4)]
+    truths = sampled(30, range(200), AT_30)
+    assert match_video(maps, truths)[0] == dict(zip(truths, maps, strict=True))
+
+
 def test_a_copy_of_another_frame_rate_is_matched_by_rank_within_the_second():
     maps, truths = sampled(25, range(60), AT_25), sampled(30, range(60), AT_30)
     matched, by_rank, _ = match_video(maps, truths)
@@ -61,6 +69,32 @@ def test_the_same_frame_rate_is_matched_by_index_even_if_frames_are_missing(extr
     maps, truths = sampled(30, range(10), extracted), sampled(30, range(10), annotated)
     matched, by_rank, _ = match_video(maps, truths)
     assert matched == {frame: frame for frame in set(maps) & set(truths)} and not by_rank
+
+
+ID = "-_-TDDxoaAc"
+
+
+@pytest.mark.parametrize(
+    ("mapped", "annotated", "matches"),
+    [
+        ([ID], [f"{ID}_0_1000"], {ID: f"{ID}_0_1000"}),
+        ([f"{ID}_0_1000"], [ID], {f"{ID}_0_1000": ID}),
+        ([f"{ID}_0_10"], [f"{ID}_0_1000"], {f"{ID}_0_10": f"{ID}_0_1000"}),
+        ([ID, f"{ID}_0_1000"], [f"{ID}_0_1000", ID], {f"{ID}_0_1000": f"{ID}_0_1000", ID: ID}),
+        ([ID, f"{ID}_0_10"], [f"{ID}_0_10", f"{ID}_0_1000"], {f"{ID}_0_10": f"{ID}_0_10"}),
+        ([ID], [f"{ID}_0_10", f"{ID}_0_1000"], {}),  # which one?
+        ([ID], [f"{ID}_10_1000"], {}),  # its frames are counted from another moment
+        ([ID], [f"x{ID}_0_1000"], {}),
+        (["short"], ["short_0_1000"], {}),
+    ],
+)
+def test_a_whole_video_has_the_annotations_of_its_excerpt_from_the_start(mapped, annotated, matches):
+    frames = {Frame(name, 1, 37): Boxes(SOME.corners, (name,)) for name in [*annotated, "other"]}
+    keys = [f"{name}/frame_001/00037" for name in [*mapped, "other"]]
+    found, counts = match_frames(keys, Annotations("music", Path("boxes.json"), frames=frames))
+    assert {key.split("/")[0]: boxes.classes[0] for key, boxes in found.items()} == matches | {"other": "other"}
+    assert counts.maps_without_annotation == len(mapped) - len(matches)
+    assert counts.videos_without_map == len(annotated) - len(matches)
 
 
 def test_a_rank_that_only_one_side_has_is_not_matched():

@@ -29,6 +29,11 @@ def test_malformed_distances_are_reported_with_the_line(tmp_path, content, messa
         read_distances(tmp_path / "dmc.csv")
 
 
+def test_distances_that_a_spreadsheet_saved_again_are_read(tmp_path):
+    (tmp_path / "dmc.csv").write_bytes("key,distance_0\r\nü/frame_000/00000,0.5\r\n".encode("utf-8-sig"))
+    assert read_distances(tmp_path / "dmc.csv") == {"ü/frame_000/00000": 0.5}
+
+
 def test_roc_auc_uses_all_audio_clusters_of_the_frames_in_both_runs():
     own = {"a": np.array([3.0, 4.0]), "b": np.array([1.0, 0.0]), "only own": np.array([100.0, 0.0])}
     other = {"b": np.array([0.0, 5.0]), "a": np.array([0.0, 6.0]), "only other": np.array([0.0, 0.0])}

@@ -22,6 +22,7 @@ REASONS = {
     "separate": (None, "separate.wav: FFmpeg cannot read it"),
     "only_audio": ("no video stream", None),
     "empty": ("0 bytes", "0 bytes"),
+    "dangling": ("no such file", "no such file"),
     "text": ("FFmpeg cannot read it", "FFmpeg cannot read it"),
     "half": ("FFmpeg cannot read it", "FFmpeg cannot read it"),
     "half_with_head": ("cut short", "cut short"),
@@ -57,6 +58,8 @@ def damaged_set(tmp_path_factory) -> Path:
     write_media(video / "only_audio.mp4", sound=noise(2))
     write_media(video / "short.mp4", frames=10, sound=noise(0.4))
     (video / "empty.mp4").touch()
+    (video / "dangling.mp4").symlink_to("nowhere.mp4")
+    (video / "small.LRV").touch()
     (video / "text.mp4").write_text("no video, but a text\n" * 100)
     (video / "../audio").mkdir()
     (video / "../audio/separate.wav").write_text("no audio")
@@ -69,7 +72,9 @@ def damaged_set(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(("program", "column"), [(cut_video, 0), (cut_audio, 1)], ids=["video", "audio"])
 def test_each_bad_file_is_named_with_its_reason_and_the_good_ones_are_cut(damaged_set, capsys, program, column):
     assert program.main(["--data_dir", str(damaged_set), "--num_threads", "1"]) == 1
-    lines = capsys.readouterr().err.splitlines()
+    out, err = capsys.readouterr()
+    assert "endings are not known: 'small.LRV'\n" in out
+    lines = err.splitlines()
     for name, reasons in REASONS.items():
         found = [line for line in lines if line.startswith(f"  {name}: ")]
         assert len(found) == (reasons[column] is not None) and all(reasons[column] in line for line in found), lines
@@ -97,13 +102,23 @@ def test_another_setting_does_not_mix_with_finished_videos(data_dir, capsys):
 def test_a_finished_video_is_skipped_and_new_ones_of_any_name_or_with_an_empty_folder_are_cut(data_dir, capsys):
     assert run(data_dir) == 0
     before = {path: path.stat().st_mtime_ns for path in data_dir.rglob("*.jpg")}
-    names = ["b", "-_-TDDxoaAc_0_1000", "два слова ü", "a:b 100%", "v1.2"]
+    names = [
+        "b",
+        "-_-TDDxoaAc_0_1000",
+        "два слова ü",
+        "a:b 100%",
+        "v1.2",
+        "concat:a|b",
+        "%03d",
+        "'\"`$(x)*?",
+        "caf\udce9",
+    ]
     for name in names:
         write_media(data_dir / "video" / f"{name}.mp4", frames=25)
     (data_dir / "video_frames/b").mkdir()
     assert run(data_dir) == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert "5 cut, 1 there already, 0 failed" in capsys.readouterr().out
+    assert f"{len(names)} cut, 1 there already, 0 failed" in capsys.readouterr().out
     assert count_frames(data_dir) == dict.fromkeys(["a", *names], 4)
 
 

@@ -1,6 +1,7 @@
 """The batches of a training, from its options."""
 
 import json
+import re
 import shutil
 from argparse import Namespace
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 
 from common.errors import UserError
 from data.layout import audio_frames_dir
+from data.lists import parse_list_line
 from training import batches
 from training.batches import set_window, test_loader, train_and_val_loaders
 from training.options import merge_options
@@ -78,6 +80,24 @@ def test_bad_data_is_a_sentence_with_the_remedy(training_set, tmp_path, train_li
         (tmp_path / "set/train.txt").write_text(train_list)
     with pytest.raises(UserError, match=message):
         train_and_val_loaders(build_options(tmp_path / "set"), CPU)
+
+
+@pytest.mark.parametrize(
+    "form", ["video/{}.mp4", "{}.jpg", '"{}"', "{},0,10,flute", "{} flute", "/home/me/{}", "./{}", "{}/frame_000"]
+)
+def test_entries_of_another_form_are_shown_with_the_form_of_entries(training_set, tmp_path, capsys, form):
+    shutil.copytree(training_set, tmp_path / "set")
+    entries = [form.format(f"train{number}") for number in range(4)]
+    (tmp_path / "set/train.txt").write_text("\n".join(entries))
+    expected = (
+        rf"4 entries are no videos of .*set, as '{re.escape(parse_list_line(entries[0]))}': an entry is the NAME of"
+    )
+    with pytest.raises(UserError, match=expected) as error:
+        train_and_val_loaders(build_options(tmp_path / "set"), CPU)
+    assert "cut_video" not in str(error.value)
+    (tmp_path / "set/train.txt").write_text("\n".join([*entries, "train0", "train1"]))
+    train_and_val_loaders(build_options(tmp_path / "set"), CPU)  # the others are used
+    assert re.search(expected, capsys.readouterr().out)
 
 
 def test_a_video_without_audio_is_counted_and_the_others_are_used(training_set, tmp_path, capsys):

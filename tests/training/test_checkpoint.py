@@ -1,10 +1,17 @@
 """Checkpoints: ours, the published code's, and files that are neither."""
 
+import io
 import os
 import pickle
+import re
+from argparse import Namespace
+from collections import OrderedDict
+from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 from torchvision.models import resnet18
 
 from common.errors import UserError
@@ -43,12 +50,38 @@ def copied_by_hand(weights: dict[str, torch.Tensor]) -> DMC:
     return model
 
 
-@pytest.mark.parametrize("prefix", ["", "module."], ids=["plain", "DataParallel"])
-def test_a_published_state_dict_gives_the_network_of_weights_copied_by_hand(tmp_path, prefix):
+def prefixed(prefix: str) -> Callable[[dict], dict]:
+    return lambda weights: {prefix + name: value for name, value in weights.items()}
+
+
+OPTIMIZER = {"state": {0: {"step": torch.tensor(1.0), "exp_avg": torch.zeros(3)}}, "param_groups": [{"params": [0]}]}
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        prefixed(""),
+        prefixed("module."),  # DataParallel
+        prefixed("_orig_mod."),  # torch.compile
+        prefixed("module._orig_mod."),
+        prefixed("model."),  # Lightning
+        lambda weights: {name.replace("_net.", "_net._orig_mod."): value for name, value in weights.items()},
+        lambda weights: {"model": weights},
+        lambda weights: {"pixels": {"mean": torch.zeros(3)}, "net": weights, "epoch": 2},
+        lambda weights: {"optimizer": OPTIMIZER, "state_dict": prefixed("module.")(weights)},
+        lambda weights: {"model_state_dict": weights, "args": None},
+        lambda weights: {"ema": {name: value + 1 for name, value in weights.items()}, "model": weights},
+        lambda weights: {"checkpoint": {"network": OrderedDict(weights)}},
+        lambda weights: {name: nn.Parameter(value, value.is_floating_point()) for name, value in weights.items()},
+    ],
+)
+def test_a_published_state_dict_gives_the_network_of_weights_copied_by_hand(tmp_path, wrap):
     weights = published_state_dict()
-    torch.save({prefix + name: value for name, value in weights.items()}, tmp_path / "published.pth")
+    torch.save(wrap(weights), tmp_path / "published.pth")
     model = DMC(ORIGINAL)
-    note = load_weights(model, read_checkpoint(tmp_path / "published.pth"))
+    checkpoint = read_checkpoint(tmp_path / "published.pth")
+    note = load_weights(model, checkpoint)
+    assert checkpoint.state == checkpoint.args == {}
     assert same_weights(model.state_dict(), copied_by_hand(weights).state_dict())
     assert "\n" not in note
     for unused in ("visual_net.conv1_a", "audio_net.conv1", "visual_net.fc", "fc_v_2", "fc_a_2", "fc_av"):
@@ -110,19 +143,43 @@ class Payload:
 def test_a_checkpoint_cannot_run_code(tmp_path, monkeypatch, zipped):
     monkeypatch.chdir(tmp_path)
     torch.save({"model": Payload(), "args": {}}, "bad.pth", _use_new_zipfile_serialization=zipped)
-    with pytest.raises(UserError, match=r"bad.pth was not loaded"):
+    with pytest.raises(UserError, match=r"bad\.pth was not loaded: it asks for \w+\.system, which could run code"):
         read_checkpoint("bad.pth")
     assert not (tmp_path / "payload_ran").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint", pickle.dumps({"a": 1}, protocol=2), None])
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ({"args": Namespace(lr=1)}, "argparse.Namespace"),
+        ({"best": np.float64(3)}, r"numpy\._?core\.multiarray\.scalar"),
+        (nn.Linear(2, 2), "torch.nn.modules.linear.Linear"),
+    ],
+    ids=["Namespace", "numpy", "module"],
+)
+def test_what_a_refused_file_asks_for_is_named_without_the_advice_to_run_its_code(tmp_path, content, named):
+    torch.save(content, tmp_path / "bad.pth")
+    with pytest.raises(UserError, match=rf"bad\.pth was not loaded: it asks for {named}, .*state_dict") as error:
+        read_checkpoint(tmp_path / "bad.pth")
+    assert not re.search(r"weights_only|likely succeed|\x1b|\n", str(error.value))
+
+
+def script() -> bytes:
+    torch.jit.save(torch.jit.script(nn.Linear(2, 2)), file := io.BytesIO())
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no checkpoint", pickle.dumps({"a": 1}, protocol=2), pickle.dumps({"a": 1}), None, script()]
+)
 def test_damaged_and_truncated_files_are_named(tmp_path, content):
     if content is None:
         save_checkpoint(tmp_path / "bad.pth", {"model": {"w": torch.randn(1000)}, "args": {}})
         content = (tmp_path / "bad.pth").read_bytes()[:2000]
     (tmp_path / "bad.pth").write_bytes(content)
-    with pytest.raises(UserError, match=r"bad\.pth was not loaded"):
+    with pytest.raises(UserError, match=r"bad\.pth was not loaded: it is damaged, or no file of torch\.save") as error:
         read_checkpoint(tmp_path / "bad.pth")
+    assert not re.search(r"weights_only|likely succeed|\x1b|\n", str(error.value))
 
 
 def test_a_missing_checkpoint_names_the_remedy(tmp_path):
@@ -130,12 +187,26 @@ def test_a_missing_checkpoint_names_the_remedy(tmp_path):
         read_checkpoint(tmp_path / "none.pth")
 
 
+HOLDS_ITSELF: dict = {}
+HOLDS_ITSELF["self"] = HOLDS_ITSELF
+
+
 @pytest.mark.parametrize(
-    "content", [torch.zeros(3), {"epoch": 3}, {1: torch.zeros(1)}, {"model": {"a": "x"}, "args": {}}]
+    ("content", "holds"),
+    [
+        (torch.zeros(3), "a Tensor"),
+        ([{"model": {}}], "a list"),
+        ({}, r"the entries \[\]"),
+        ({"epoch": 3}, r"the entries \['epoch'\]"),
+        ({1: torch.zeros(1)}, r"the entries \[1\]"),
+        ({"model": {"a": "x"}, "args": {}}, "the entries"),
+        ({"optimizer": OPTIMIZER}, "the entries"),
+        (HOLDS_ITSELF, "the entries"),
+    ],
 )
-def test_a_file_without_a_dict_of_weights_is_refused(tmp_path, content):
+def test_a_file_without_a_dict_of_weights_is_refused(tmp_path, content, holds):
     torch.save(content, tmp_path / "other.pth")
-    with pytest.raises(UserError, match=r"other\.pth is no checkpoint of DMC"):
+    with pytest.raises(UserError, match=rf"other\.pth is no checkpoint of DMC: it holds {holds}"):
         read_checkpoint(tmp_path / "other.pth")
 
 

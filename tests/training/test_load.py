@@ -29,10 +29,19 @@ def has_weights(model: DMC, weights: dict[str, torch.Tensor]) -> bool:
     return same_weights(model.visual_net.state_dict(), wanted)
 
 
-@pytest.mark.parametrize("headless", [False, True])
-def test_torchvisions_weights_become_the_visual_backbone_and_nothing_else_changes(tmp_path, headless):
+@pytest.mark.parametrize(
+    ("headless", "wrap"),
+    [
+        (False, lambda weights: weights),
+        (True, lambda weights: weights),
+        (False, lambda weights: {"model": weights, "epoch": 3}),  # of torchvision's references
+        (False, lambda weights: {"state_dict": {f"module.{name}": value for name, value in weights.items()}}),
+    ],
+    ids=["plain", "headless", "model", "DataParallel"],
+)
+def test_torchvisions_weights_become_the_visual_backbone_and_nothing_else_changes(tmp_path, headless, wrap):
     weights = {name: value for name, value in classifier().items() if not (headless and name.startswith("fc."))}
-    torch.save(weights, tmp_path / "resnet18.pth")
+    torch.save(wrap(weights), tmp_path / "resnet18.pth")
     model = DMC(ORIGINAL)
     before = copy.deepcopy(model.state_dict())
     assert "resnet18.pth" in load_visual_weights(model, str(tmp_path / "resnet18.pth"))
@@ -75,10 +84,9 @@ def test_weights_from_before_batchnorm_counted_batches_are_accepted(tmp_path):
         (lambda: resnet34(weights=None).state_dict(), "holds more than that"),
         (lambda: {"features.0.weight": torch.zeros(3)}, "conv1.weight is missing"),
         (lambda: {**classifier(), "conv1.weight": torch.zeros(64, 1, 7, 7)}, "conv1.weight is missing or of another"),
-        (lambda: {"model": classifier()}, "is no state dict"),
-        (lambda: torch.zeros(3), "is no state dict"),
+        (lambda: torch.zeros(3), "holds no state dict"),
     ],
-    ids=["ResNet-34", "VGG", "one channel", "nested", "tensor"],
+    ids=["ResNet-34", "VGG", "one channel", "tensor"],
 )
 def test_weights_of_another_network_are_refused_and_change_nothing(tmp_path, weights, problem):
     torch.save(weights(), tmp_path / "other.pth")

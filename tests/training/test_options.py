@@ -119,7 +119,7 @@ def test_the_options_in_a_checkpoint_give_the_same_options_again(recipe):
         (("--mode", "train"), "--evaluate 1"),
         (("--json_file", "x.json"), "--data_dir"),
         (("--gpu_ids=0,1",), "CUDA_VISIBLE_DEVICES"),
-        (("--seed", "9" * 20), "too large"),
+        (("--seed", "9" * 20), "is not from 0 to 2^63 - 1"),
         (("--v_clus", "3"), "unrecognized"),  # no abbreviations
     ],
 )

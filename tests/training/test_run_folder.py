@@ -76,9 +76,9 @@ def test_only_a_restart_by_the_same_torchrun_resumes_without_being_asked(tmp_pat
     last = tmp_path / "last.pth"
     monkeypatch.setattr(run_folder, "launch_id", lambda: "this launch")
     assert resume_after_restart({}, last) == {}  # nothing to resume
-    save_checkpoint(last, {"model": {}, "args": {}, "launch": "an earlier one"})
+    save_checkpoint(last, {"model": {"w": torch.zeros(1)}, "args": {}, "launch": "an earlier one"})
     assert resume_after_restart({}, last) == {}
-    save_checkpoint(last, {"model": {}, "args": {}, "launch": "this launch"})
+    save_checkpoint(last, {"model": {"w": torch.zeros(1)}, "args": {}, "launch": "this launch"})
     assert resume_after_restart({}, last) == {"resume": 1}
     assert "Restarted by torchrun" in capsys.readouterr().out
     assert resume_after_restart({"evaluate": 1}, last) == {"evaluate": 1}

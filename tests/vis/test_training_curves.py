@@ -71,6 +71,11 @@ def test_svg_panels_hold_the_curves_in_the_text_color_of_the_page_and_no_address
         assert len(re.findall("stroke: #1f77b4; stroke-width: 1.5", svg)) >= 2
 
 
+def test_a_log_that_a_spreadsheet_saved_again_is_read(tmp_path):
+    (tmp_path / "log.csv").write_bytes(f"{HEAD}1,3,0.5,3,0.5\n".encode("utf-8-sig"))
+    assert read_log(tmp_path / "log.csv")["epoch"] == [1]
+
+
 LOGS = {
     "no_file": (None, "cannot be read"),
     "empty": ("", "has no epoch"),

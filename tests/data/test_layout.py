@@ -1,0 +1,30 @@
+"""Which files of a data set's folders are its videos and audio, and what is left out."""
+
+from data.layout import audio_by_name, left_out, videos_by_name
+
+CAMERAS = ["a.MTS", "b.m2t", "c.qt", "d.insv", "e.MOD", "f.3gpp"]
+
+
+def test_endings_of_cameras_and_dangling_links_are_videos_and_the_rest_is_named_by_ending(tmp_path):
+    (tmp_path / "video/flute").mkdir(parents=True)
+    (tmp_path / "audio").mkdir()
+    for name in (*CAMERAS, "a.LRV", "noending", "g.vtt", "h.vtt", "i.mp4.part", ".hidden", "caf\udce9.jpg"):
+        (tmp_path / "video" / name).touch()
+    (tmp_path / "video/dangling.mp4").symlink_to("nowhere.mp4")
+    (tmp_path / "audio/a.wma").touch()
+    (tmp_path / "audio/a.WAV").touch()
+    assert sorted(videos_by_name(tmp_path)) == ["a", "b", "c", "d", "dangling", "e", "f"]
+    assert [*audio_by_name(tmp_path)] == ["a"]
+    text = "left out of {}, as their endings are not known: {}"
+    of_video = "'a.LRV', 'caf\\udce9.jpg', 'flute/', 'g.vtt' and 1 more, 'i.mp4.part', 'noending'"
+    assert left_out(tmp_path) == [
+        text.format(tmp_path / "video", of_video),
+        text.format(tmp_path / "audio", "'a.wma'"),
+    ]
+
+
+def test_nothing_is_left_out_of_absent_folders_and_of_folders_with_media_only(tmp_path):
+    assert left_out(tmp_path) == [] and videos_by_name(tmp_path) == {}
+    (tmp_path / "video").mkdir()
+    (tmp_path / "video/a.mp4").touch()
+    assert left_out(tmp_path) == []
