@@ -47,6 +47,7 @@ from training.load import load_visual_weights
 from training.optim import scheduled_rate, split_into_steps
 from training.option_checks import check_options, without_effect
 from training.options import checkpoint_args, inherited_words, merge_options, parse_options
+from training.published import export_published
 from training.reference_distances import add_reference, read_reference
 from training.run_folder import BEST, LAST, open_run_folder, resume_after_restart
 from training.steps import AverageMeter, Stepper, build_stepper, pair_distances
@@ -69,9 +70,10 @@ def read_start(given: dict[str, Any]) -> tuple[dict[str, Any], Checkpoint | None
             return given, read_checkpoint(last)
         start = f"from {path}" if options.use_pretrain else "fresh"
         print(f"--resume 1: there is no {last}, so the training starts {start}")
+    needed = options.evaluate or options.use_pretrain or options.export_published
     if options.evaluate and not options.use_pretrain:
         print(f"--evaluate 1 without --use_pretrain 1: using {path}")
-    return given, read_checkpoint(path) if options.evaluate or options.use_pretrain else None
+    return given, read_checkpoint(path) if needed else None
 
 
 def read_options(argv: Sequence[str] | None) -> tuple[Namespace, Checkpoint | None]:
@@ -97,7 +99,7 @@ def read_options(argv: Sequence[str] | None) -> tuple[Namespace, Checkpoint | No
 def build_model(options: Namespace, checkpoint: Checkpoint | None, device: torch.device) -> DMC:
     """The network with its first weights: random, of the recipe's visual_weights, or of the checkpoint."""
     seed_everything(options.seed)
-    precision = choose_precision(options.precision, device)
+    precision = choose_precision(options.precision, device, options.recipe_name)
     model = DMC(options.recipe, options.v_cluster, options.a_cluster, precision).to(device)
     print(
         f"DMC, recipe {options.recipe_name}, {options.v_cluster} visual and {options.a_cluster} audio clusters, "
@@ -180,6 +182,8 @@ def train(options: Namespace, model: DMC, checkpoint: Checkpoint | None, device:
                 "train_accuracy": trained.accuracy,
                 "val_loss": validated.loss,
                 "val_accuracy": validated.accuracy,
+                "positive_distance": trained.distances[0],
+                "negative_distance": trained.distances[1],
                 "learning_rate": stepper.optimizer.param_groups[0]["lr"],
                 "seconds": time.perf_counter() - start,
                 "samples_per_second": trained.count / seconds,
@@ -228,6 +232,9 @@ def localize(localizer: Localizer, loader: DeviceLoader, path: Path) -> list[flo
 def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     """Train, unless --evaluate 1 is given, and localize with the best weights."""
     device = choose_device(options.device)
+    if options.export_published:
+        print(export_published(build_model(options, checkpoint, device), options.export_published))
+        return
     require_packages(options.log)
     dmc_pkl = path_for_audio(options.dmc_pkl, options.audio)
     require_writable(dmc_pkl)

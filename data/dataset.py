@@ -16,7 +16,15 @@ from torch.utils.data import Dataset
 from data.frame_cache import FrameCache
 from data.index import SecondIndex
 from data.negative_audio import AudioSource, own_audio
-from data.transforms import JITTER_SUFFIX, apply_color_jitter, load_frame, random_crop_flip, resize, sample_color_jitter
+from data.transforms import (
+    JITTER_SUFFIX,
+    apply_color_jitter,
+    load_frame,
+    random_crop,
+    random_flip,
+    resize,
+    sample_color_jitter,
+)
 
 
 class Pair(TypedDict, total=False):
@@ -24,7 +32,7 @@ class Pair(TypedDict, total=False):
 
     spectrogram: torch.Tensor  # float32 [1, 201, 64]
     frame: torch.Tensor  # uint8 [3, size, size]
-    video: int  # number of their video
+    video: int  # number of the video that they come from
     negative_frame: torch.Tensor  # uint8 [3, size, size], of another video; only with `with_negative`
     frame_jitter: torch.Tensor  # color factors that are still to be applied; only with `jitter_later`
     negative_frame_jitter: torch.Tensor
@@ -43,12 +51,13 @@ class PairDataset(Dataset):
     image_size: int  # side of the square frames in pixels
     seed: int  # of all random choices
     augmentation: str | None = None  # one of `data.transforms.AUGMENTATIONS`; None for validation
+    crop_only: bool = False  # as published without augmentation: no flips, no color jitter
     with_negative: bool = True  # adds a random frame of another video
     jitter_later: bool = False  # a sample has color factors, which `apply_color_jitter_to_batch` applies
     cache: FrameCache | None = None  # keeps frames in memory
 
     def __post_init__(self) -> None:
-        if len(self.seconds.names) < 2:
+        if self.seconds.num_origins < 2:
             raise ValueError("a negative pair needs a second video")
 
     def __len__(self) -> int:
@@ -60,7 +69,7 @@ class PairDataset(Dataset):
         pair: Pair = {
             "spectrogram": own_audio(self.seconds, index),
             **self._random_frame("frame", index, rng),
-            "video": int(self.seconds.video[index]),
+            "video": self.seconds.origin_of(index),
         }
         if self.with_negative:
             pair |= self._random_frame("negative_frame", self.seconds.of_other_video(index, rng), rng)
@@ -73,7 +82,10 @@ class PairDataset(Dataset):
         frame = self._resized_frame(index, position, paths[position])
         if self.augmentation is None:
             return {key: frame}
-        frame = random_crop_flip(frame, self.image_size, rng, self.augmentation)
+        frame = random_crop(frame, self.image_size, rng, self.augmentation)
+        if self.crop_only:
+            return {key: frame.contiguous()}
+        frame = random_flip(frame, rng)
         factors = sample_color_jitter(rng, self.augmentation)
         if self.jitter_later:
             return {key: frame.contiguous(), key + JITTER_SUFFIX: factors}

@@ -2,6 +2,8 @@
 
 ``dmc.pkl`` is a pickled dict: ``NAME/frame_013/00411`` -> float32 [v_cluster, h, w], assignments that sum to 1 over the
 first axis. Row j < a_cluster is the map matched to audio cluster j, the others follow by distance.
+The published program's files are read too: whole paths -> flat maps [v_cluster, h w] with h = w. Its maps are in the
+order of the clusters, not matched.
 ``dmc.csv`` has a line ``key,distance_0,...`` for each frame: the distance of each audio cluster to its visual cluster.
 """
 
@@ -59,12 +61,26 @@ def read_dmc(path: Path) -> dict[str, np.ndarray]:
         ) from error
     if not isinstance(maps, dict):
         raise UserError(f"{path} is no file of maps: it holds a {type(maps).__name__}, not a dict")
+    maps = {_frame_key(key): _square(value) for key, value in maps.items()}
     for key, value in maps.items():
         is_map = isinstance(value, np.ndarray) and value.ndim == 3 and np.issubdtype(value.dtype, np.floating)
         if not isinstance(key, str) or not is_map:
             shown = repr(key[:80]) if isinstance(key, str) else f"whose key is a {type(key).__name__}"
             raise UserError(f"{path}: the entry {shown} is no float array [v_cluster, h, w]")
     return {key: value.astype(np.float32, copy=False) for key, value in maps.items()}
+
+
+def _frame_key(key: object) -> object:
+    """NAME/frame_013/00411 of a key that is the whole path of the frame; other keys as they are."""
+    return "/".join(key.split("/")[-3:]).removesuffix(".jpg") if isinstance(key, str) else key
+
+
+def _square(value: object) -> object:
+    """Flat square maps [v_cluster, side * side] as [v_cluster, side, side]; others as they are."""
+    if not isinstance(value, np.ndarray) or value.ndim != 2:
+        return value
+    side = math.isqrt(value.shape[1])
+    return value.reshape(len(value), side, side) if side * side == value.shape[1] else value
 
 
 def read_distances(path: Path) -> dict[str, np.ndarray]:

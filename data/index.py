@@ -16,11 +16,12 @@ from data.layout import (
     video_frames_dir,
     videos_by_name,
 )
+from data.lists import identity_of
 
 
 @dataclass(frozen=True)
 class SecondIndex:
-    """All seconds of some videos, in the order of the list, ascending within a video.
+    """All seconds of some videos, in the order of the list, ascending within a video; excerpts of one video together.
 
     A second's frames are listed on access: a large set starts in seconds, and workers share the listing.
     """
@@ -30,6 +31,7 @@ class SecondIndex:
     video: np.ndarray  # int32 [n], each second's video as an index into `names`
     second: np.ndarray  # int32 [n], number of the second within its video
     first: np.ndarray  # int64 [len(names) + 1], video v has the seconds first[v] to first[v + 1]
+    origin: np.ndarray  # int32 [len(names)], ascending: the excerpts ID_0_1000 and ID_1000_2000 have the same number
     without: list[str]  # videos of the list without a second that has both frames and a spectrogram
 
     def __len__(self) -> int:
@@ -55,9 +57,18 @@ class SecondIndex:
             raise SampleError(f"{folder} holds no frames: delete {folder.parent}, run data/cut_video.py on this set")
         return sorted(paths, key=lambda path: int(path.stem))
 
+    def origin_of(self, index: int) -> int:
+        """Return the number of the video that a second comes from, the same for all its excerpts."""
+        return int(self.origin[self.video[index]])
+
+    @property
+    def num_origins(self) -> int:
+        """Number of videos; excerpts of one video count once."""
+        return int(self.origin[-1]) + 1 if len(self.names) else 0
+
     def of_other_video(self, index: int, rng: np.random.Generator) -> int:
-        """Draw a second of another video; all are equally likely."""
-        first, after = self.first[self.video[index]], self.first[self.video[index] + 1]
+        """Draw a second of another video; all are equally likely. Excerpts of one video are no other videos."""
+        first, after = self.first[np.searchsorted(self.origin, [self.origin_of(index), self.origin_of(index) + 1])]
         drawn = int(rng.integers(len(self) - (after - first)))
         return drawn if drawn < first else drawn + int(after - first)
 
@@ -65,7 +76,11 @@ class SecondIndex:
 def index_seconds(data_dir: Path, names: Sequence[str]) -> SecondIndex:
     """Index the seconds of the videos `names`; lists two folders for each video."""
     found = {name: _seconds_of(data_dir, name) for name in names}
-    usable = [name for name, seconds in found.items() if seconds]
+    by_origin: dict[str, list[str]] = {}
+    for name in names:
+        if found[name]:
+            by_origin.setdefault(identity_of(name), []).append(name)
+    usable = [name for excerpts in by_origin.values() for name in excerpts]
     counts = [len(found[name]) for name in usable]
     return SecondIndex(
         data_dir=Path(data_dir),
@@ -73,6 +88,7 @@ def index_seconds(data_dir: Path, names: Sequence[str]) -> SecondIndex:
         video=np.repeat(np.arange(len(usable), dtype=np.int32), counts),
         second=np.array([second for name in usable for second in found[name]], dtype=np.int32),
         first=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64),
+        origin=np.repeat(np.arange(len(by_origin), dtype=np.int32), [len(names) for names in by_origin.values()]),
         without=[name for name in found if not found[name]],
     )
 

@@ -17,7 +17,7 @@ _MEDIA_SUFFIX = "|".join(re.escape(suffix) for suffix in sorted({*AUDIO_SUFFIXES
 # A NAME may hold spaces: the first one ends where an equal second one follows.
 _PUBLISHED_LINE = re.compile(rf"(?P<name>.+)(?:{_MEDIA_SUFFIX})\s+(?P=name)(?:{_MEDIA_SUFFIX})", re.IGNORECASE)
 _FILE_NAME = re.compile(rf"(?P<name>.+)(?:{_MEDIA_SUFFIX})", re.IGNORECASE)
-EXCERPT = re.compile(r"(?P<id>.{11})_(?P<start>[0-9]+)_[0-9]+")  # ID_0_1000, of the video ID
+EXCERPT = re.compile(r"(?P<id>.{11})_(?P<start>[0-9]+)(_[0-9]+)?")  # ID_0_1000 or ID_000030, of the video ID
 
 
 def parse_list_line(line: str) -> str:
@@ -97,6 +97,6 @@ def label_of(name: str, labels: dict[str, str]) -> str:
 
 
 def identity_of(name: str) -> str:
-    """Return the YouTube ID (11 characters) of a name such as ``ID_0_1000``; any other name as it is."""
+    """Return the YouTube ID (11 characters) of ``ID_0_1000`` or ``ID_000030``; any other name as it is."""
     match = EXCERPT.fullmatch(name)
     return match["id"] if match else name

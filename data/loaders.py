@@ -20,13 +20,14 @@ def pair_loader(
 ) -> DataLoader:
     """Load batches of pairs; the `sampler` of the loader is a `RankSampler`.
 
-    A shuffled epoch has its own order, and leaves an incomplete last batch out unless it is the only one.
+    A shuffled epoch has its own order. It leaves an incomplete last batch out if the other frames of a batch are its
+    negatives, unless it is the only one.
 
     `batch_size` is of all processes together, a multiple of `accumulate` times their number: a batch is loaded in
     `accumulate` parts, one after the other, and each process loads its share of each part.
     """
     length = len(dataset)
-    if shuffle and length >= batch_size:
+    if shuffle and not dataset.with_negative and length >= batch_size:
         length -= length % batch_size
     part_size = batch_size // accumulate
     return DataLoader(

@@ -39,7 +39,7 @@ class ShuffledAudio:
         self.seconds = seconds
         self.contents = [frozenset(label_of(name, labels).split()) for name in seconds.names]
         self.seed = seed
-        if len(self.contents) < 2:
+        if seconds.num_origins < 2:
             raise UserError("--audio shuffled takes the audio of other videos, but the list has one usable video")
         kinds = set(self.contents)
         alone = kinds - {own for own, other in product(kinds, kinds) if own.isdisjoint(other)}

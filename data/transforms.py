@@ -114,10 +114,13 @@ def resize(frame: torch.Tensor, size: int, augmentation: str | None = None) -> t
     return functional.resize(frame, [side, side]) if side else frame
 
 
-def random_crop_flip(frame: torch.Tensor, size: int, rng: np.random.Generator, augmentation: str) -> torch.Tensor:
-    """Crop and flip a frame of `resize` at random, uint8 [3, h, w] -> [3, size, size]."""
-    crop = _published_crop if augmentation == "published" else _strong_crop
-    frame = crop(frame, size, rng)
+def random_crop(frame: torch.Tensor, size: int, rng: np.random.Generator, augmentation: str) -> torch.Tensor:
+    """Crop a frame of `resize` at random, uint8 [3, h, w] -> [3, size, size]."""
+    return (_published_crop if augmentation == "published" else _strong_crop)(frame, size, rng)
+
+
+def random_flip(frame: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Flip half of the frames from left to right."""
     return frame.flip(-1) if rng.random() < 0.5 else frame
 
 

@@ -95,9 +95,7 @@ class Localizer:
             matched = (audio_centers - centers[:, : audio_centers.shape[1]]).norm(dim=-1)  # [F, A]
             return Localization(maps.unflatten(2, features.shape[1:3]).cpu().numpy(), matched.cpu().numpy())
         centers, maps = self.model.cluster(features, self.model.v_cluster)
-        distances = squared_distances(audio_centers, centers).cpu()  # [F, A, V]
-        orders = match_all(distances)  # [F, V]
-        matched = distances.gather(2, orders[:, : distances.shape[1], None])[..., 0]  # [F, A]
+        orders, matched = match_all(squared_distances(audio_centers, centers))  # [F, V], [F, A]
         return Localization(maps.cpu()[torch.arange(len(orders))[:, None], orders].numpy(), matched.sqrt().numpy())
 
 

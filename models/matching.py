@@ -70,26 +70,26 @@ def _permutations(count: int, total: int, device: torch.device) -> torch.Tensor:
     return torch.tensor(list(itertools.permutations(range(total), count)), device=device)
 
 
-def match_clusters(distances: torch.Tensor) -> torch.Tensor:
+def match_clusters(distances: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Order of the visual clusters: first the one matched to each audio cluster, then the others, nearest first.
 
     The matching is one to one and has the smallest sum of distances (Hungarian method).
 
     Args:
-        distances: squared, [A, V] of one frame, A at most V.
+        distances: squared, [A, V] of one frame. If A is larger than V, the audio clusters that fit worst stay alone.
 
     Returns:
-        int64 [V], a permutation; entry j < A is matched to audio cluster j.
+        int64 [V], a permutation; entry j < min(A, V) is matched to the j-th audio cluster that has a match. And the
+        squared distances of the matched ones, [min(A, V)].
     """
-    num_audio = distances.shape[0]
-    _, matched = linear_sum_assignment(distances.cpu().numpy())
-    matched = torch.from_numpy(matched)
+    rows, matched = map(torch.from_numpy, linear_sum_assignment(distances.cpu().numpy()))
     others = distances.cpu().amin(0)
     others[matched] = torch.inf
-    by_distance = others.argsort(stable=True)[: distances.shape[1] - num_audio]
-    return torch.cat([matched, by_distance])
+    by_distance = others.argsort(stable=True)[: distances.shape[1] - len(matched)]
+    return torch.cat([matched, by_distance]), distances.cpu()[rows, matched]
 
 
-def match_all(distances: torch.Tensor) -> torch.Tensor:
-    """`match_clusters` of each frame, [B, A, V] -> int64 [B, V], on the CPU."""
-    return torch.stack([match_clusters(of_frame) for of_frame in distances.cpu()])
+def match_all(distances: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """`match_clusters` of each frame, [B, A, V] -> int64 [B, V] and [B, min(A, V)], on the CPU."""
+    orders, matched = zip(*map(match_clusters, distances.cpu()), strict=True)
+    return torch.stack(orders), torch.stack(matched)

@@ -16,6 +16,7 @@ LOSSES = ("contrastive", "cross_entropy")
 AUGMENTATIONS = ("published", "strong")
 SPECTROGRAM_SCALINGS = ("none", "second")
 SCHEDULES = ("constant", "cosine")
+RESULTS = ("last", "best")
 READOUTS = ("clusters", "audio_guided")
 NO_WEIGHTS, IMAGENET = "none", "imagenet"
 LARGER_IN_TESTING = 1.5  # audio_guided: finer maps
@@ -59,6 +60,8 @@ class Recipe:
     schedule: str = _setting("constant", "of the learning rate; cosine rises, then falls to 0", SCHEDULES)
     epoch: int = _setting(100, "epochs to train", least=0)
 
+    result: str = _setting("last", "best.pth is of the last epoch, or of the best one by validation", RESULTS)
+
     # --- the maps, see models/localization.py
     readout: str = _setting("clusters", "clusters: those of training; audio_guided: drawn to the audio", READOUTS)
 
@@ -91,6 +94,7 @@ IMPROVED = replace(
     learning_rate=5e-4,
     schedule="cosine",
     epoch=24,
+    result="best",
     readout="audio_guided",
 )
 PRETRAINED = replace(IMPROVED, visual_net="mobilenet_v2", visual_weights=IMAGENET, image_size=128, epoch=8)

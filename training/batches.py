@@ -75,19 +75,20 @@ def train_and_val_loaders(options: Namespace, device: torch.device) -> tuple[Dev
 
 def _pair_loader(options: Namespace, list_name: str, device: torch.device, promised: int = 0) -> DeviceLoader:
     seconds = broadcast_from_rank0(index_list, options, list_name)
-    if len(seconds.names) < 2:
+    if seconds.num_origins < 2:
         raise UserError(
             f"the {list_name} list has one usable video, but a negative pair takes a second one: add videos, then run "
             f"{command('data/split.py', options.data_dir)} --force"
         )
     training, recipe = list_name == "train", options.recipe
-    augmentation = recipe.augmentation if training and options.enable_img_augmentation else None
+    augmentation = recipe.augmentation if training else None
     dataset = PairDataset(
         seconds,
         recipe.image_size,
         options.seed,
         augmentation,
-        not recipe.in_batch,
+        crop_only=not options.enable_img_augmentation,
+        with_negative=not recipe.in_batch,
         jitter_later=device.type != "cpu",
         cache=_build_cache(options, seconds, augmentation, list_name, promised),
     )

@@ -25,11 +25,11 @@ _WRAPPERS = re.compile(r"(?<![^.])(module|_orig_mod|model|net)\.")
 _PUBLISHED_UNUSED = re.compile(
     r"visual_net\.conv1_a\..*|audio_net\.conv1\..*|(visual|audio)_net\.fc\..*|fc_[va]_2\..*|fc_av\..*"
 )
-_PUBLISHED_NAMES = (
-    (re.compile(r"^audio_net\.conv1_a\."), "audio_net.conv1."),
-    (re.compile(r"^fc_v_1\."), "visual_projection."),
-    (re.compile(r"^fc_a_1\."), "audio_projection."),
-)
+PUBLISHED_NAMES = {  # how names begin there -> here
+    "audio_net.conv1_a.": "audio_net.conv1.",
+    "fc_v_1.": "visual_projection.",
+    "fc_a_1.": "audio_projection.",
+}
 _PROJECTIONS = ("visual_projection.", "audio_projection.")
 
 
@@ -121,9 +121,8 @@ def _add_with_our_names(checkpoint: Checkpoint, weights: dict[str, torch.Tensor]
         if has_unused and _PUBLISHED_UNUSED.fullmatch(name):
             checkpoint.ignored.append(name)
             continue
-        for pattern, replacement in _PUBLISHED_NAMES:
-            name = pattern.sub(replacement, name)
-        checkpoint.model[name] = weight
+        theirs = next((theirs for theirs in PUBLISHED_NAMES if name.startswith(theirs)), "")
+        checkpoint.model[PUBLISHED_NAMES.get(theirs, "") + name.removeprefix(theirs)] = weight
 
 
 def load_weights(model: nn.Module, checkpoint: Checkpoint) -> str | None:

@@ -50,13 +50,16 @@ def _device_of_process(name: str) -> torch.device:
     return torch.device(name, number)
 
 
-def choose_precision(name: str, device: torch.device) -> torch.dtype:
-    """The type that ``--precision`` names; ``auto`` is bfloat16 where the hardware computes in it, else float32.
+def choose_precision(name: str, device: torch.device, recipe_name: str) -> torch.dtype:
+    """The type that ``--precision`` names.
+
+    ``auto`` is float32, as published, for the original recipe. For others it is bfloat16 where the hardware computes in
+    it, else float32.
 
     Only the backbones compute in it. Clustering, distances and losses always have float32.
     """
     if name == "auto":
-        return torch.bfloat16 if _computes_bfloat16(device) else torch.float32
+        return torch.bfloat16 if recipe_name != "original" and _computes_bfloat16(device) else torch.float32
     return DTYPES[name]
 
 

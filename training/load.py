@@ -49,7 +49,7 @@ def load_trained(ckpt_file: Path, device: str = "auto") -> TrainedNetwork:
     if problem := check_options(options):
         raise UserError(f"the options in {ckpt_file} do not fit together: {problem}")
     chosen = choose_device(device)
-    precision = choose_precision(options.precision, chosen)
+    precision = choose_precision(options.precision, chosen, options.recipe_name)
     model = DMC(options.recipe, options.v_cluster, options.a_cluster, precision).to(chosen)
     note = load_weights(model, checkpoint)
     localizer = Localizer(model.eval(), options.recipe)

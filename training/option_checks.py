@@ -24,8 +24,12 @@ def check_options(options: argparse.Namespace) -> str | None:
 
 
 def _task_problem(options: argparse.Namespace) -> str | None:
-    if options.ckpt_file and not (options.evaluate or options.use_pretrain or options.resume):
+    if options.ckpt_file and not (
+        options.evaluate or options.use_pretrain or options.resume or options.export_published
+    ):
         return "--ckpt_file goes with --use_pretrain 1 (train on from it) or --evaluate 1 (evaluate it)"
+    if options.export_published and options.recipe.visual_net != "resnet18":
+        return f"--export_published: the published program has no visual_net={options.recipe.visual_net}"
     if options.audio != "own" and not options.evaluate:
         return f"--audio {options.audio} goes with --evaluate 1: training takes each frame's own audio"
     if options.log != "csv" and options.evaluate:
@@ -37,8 +41,11 @@ def _task_problem(options: argparse.Namespace) -> str | None:
 
 def _network_problem(options: argparse.Namespace) -> str | None:
     recipe = options.recipe
-    if options.a_cluster > options.v_cluster:
-        return "--a_cluster is larger than --v_cluster: each audio cluster needs a visual cluster"
+    if options.a_cluster > options.v_cluster and (recipe.matching, recipe.readout) != ("nearest", "clusters"):
+        return (
+            "--a_cluster is larger than --v_cluster, but each audio cluster needs a visual cluster, unless matching is "
+            "nearest and readout is clusters"
+        )
     size = recipe.image_size
     if options.v_cluster > most_clusters(size, size):
         return f"--set image_size={size} gives too few features for --v_cluster {options.v_cluster}"
@@ -67,7 +74,6 @@ def without_effect(options: argparse.Namespace, given: dict[str, Any]) -> list[s
     loss = options.recipe.loss
     reasons = {
         "margin": "it goes with loss=contrastive" if loss != "contrastive" else None,
-        "augmentation": None if options.enable_img_augmentation else "--enable_img_augmentation 0 switches it off",
     }
     settings = given_settings(given)
     return [

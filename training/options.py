@@ -30,6 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "train_list": "train.txt",
     "val_list": "val.txt",
     "test_list": "test.txt",
+    "export_published": None,
     "data_dir": str(DEFAULT_DATA_DIR),
     "out": "runs/dmc",
     "dmc_pkl": "dmc.pkl",
@@ -48,7 +49,7 @@ DEFAULTS: dict[str, Any] = {
 }
 # About this run, whatever the run of the checkpoint was.
 NOT_FROM_CHECKPOINT = frozenset(
-    "evaluate audio use_pretrain ckpt_file resume overwrite out dmc_pkl".split()
+    "evaluate export_published audio use_pretrain ckpt_file resume overwrite out dmc_pkl".split()
     + "log device num_threads cache compile".split()
 )
 # They belong together: with another --data_dir, the checkpoint's lists are those of other videos.
@@ -64,6 +65,7 @@ SWITCH = {"type": int, "choices": (0, 1)}
 
 NO_OPTIONS = {
     "mode": "it is an option of the published code; this program trains, and with --evaluate 1 it evaluates",
+    "enable_audio_augmentation": "it is an option of the published code, without any effect there",
     "json_file": "it is an option of the published code; the videos are those of --data_dir and the three lists",
     "gpu_ids": "it is an option of the published code; give --device cuda, and set CUDA_VISIBLE_DEVICES to the GPU",
     "skip_alike": "it did not help, docs/experiments.md has the figures",
@@ -132,7 +134,7 @@ def _add_published_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "learning_rate", f"lower it if the loss becomes NaN (default: {rates})", type=positive_float)
     _add(group, "seed", "of weights, order, crops and negative pairs", type=seed_number)
     _add(group, "num_threads", "processes that load data; 0 loads in the main process", type=whole_number)
-    _add(group, "enable_img_augmentation", "0 trains on frames without random crops and color jitter", **SWITCH)
+    _add(group, "enable_img_augmentation", "0 trains on frames that are only cropped at random", **SWITCH)
     _add(group, "use_pretrain", "1 starts from the weights of --ckpt_file", **SWITCH)
     _add(group, "ckpt_file", "a checkpoint of ours or of the published code (default: OUT/best.pth)", type=Path)
     _add(group, "evaluate", "1 writes the maps of the test list without training", **SWITCH)
@@ -145,6 +147,7 @@ def _add_file_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "data_dir", "the data set, with video_frames/ and audio_frames/", metavar="DIR")
     _add(group, "out", "folder of best.pth, last.pth, log.csv and args.json", type=Path, metavar="DIR")
     _add(group, "dmc_pkl", "file of the maps; the distances go to the .csv beside it", type=Path)
+    _add(group, "export_published", "only write the weights of --ckpt_file for the published program", type=Path)
     _add(group, "resume", "1 resumes from OUT/last.pth; without one the training starts fresh", **SWITCH)
     _add(group, "overwrite", "1 replaces the training that OUT holds", **SWITCH)
     _add(group, "save_every", "keep epoch_003.pth and so on every N epochs; 0 keeps none", type=whole_number)
@@ -163,7 +166,8 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
 
 def _add_machine_options(group: argparse._ArgumentGroup) -> None:
     _add(group, "device", "auto is a GPU where there is one", choices=("auto", "cpu", "cuda", "mps"))
-    _add(group, "precision", "of the backbones; auto is bf16 where the hardware has it, else fp32", choices=PRECISIONS)
+    text = "of the backbones; auto is fp32 for original, bf16 for others where the hardware has it"
+    _add(group, "precision", text, choices=PRECISIONS)
     _add(group, "accumulate", "micro-batches of a step, where a batch does not fit into memory", type=positive_int)
     _add(group, "cache", "1 keeps decoded frames in memory if they fit", **SWITCH)
     _add(group, "compile", "1 compiles the backbones for training on a CUDA GPU", **SWITCH)

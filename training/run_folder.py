@@ -16,7 +16,7 @@ from training.device import random_states, restore_random_states
 from training.distributed import broadcast_from_rank0, is_main_process, launch_id
 
 LAST = "last.pth"  # everything, to resume from
-BEST = "best.pth"  # weights and options of the epoch with the highest validation accuracy
+BEST = "best.pth"  # weights and options of the result of the training
 LOG = "log.csv"
 ARGS = "args.json"
 TAKEN_OFF = 0.75  # matching accuracy on the validation list, half of the way from chance to certainty
@@ -88,16 +88,18 @@ class RunFolder:
         row: dict[str, Any],
         save_every: int,
     ) -> None:
-        """Save an epoch: `row` to the log, the weights to ``last.pth``, and to ``best.pth`` if they are the best.
+        """Save an epoch: `row` to the log, the weights to ``last.pth``, and to ``best.pth`` if they are the result.
 
-        The best epoch has the highest validation accuracy, the lowest validation loss among equals.
+        The result is the last epoch, or, with result=best, the one with the highest validation accuracy, the lowest
+        validation loss among equals.
         """
         self.history.append(row)
         self.epoch = row["epoch"]
         if not self.writes:
             return
         weights = {"model": model.state_dict(), "args": args, "epoch": self.epoch}
-        if row is max(self.history, key=lambda row: (row["val_accuracy"], -row["val_loss"])):
+        best = max(self.history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+        if args["result"] == "last" or row is best:
             save_checkpoint(self.path / BEST, weights)
         if save_every and self.epoch % save_every == 0:
             save_checkpoint(self.path / f"epoch_{self.epoch:03d}.pth", weights)

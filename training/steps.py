@@ -97,8 +97,12 @@ class AverageMeter:
     def add(self, loss: torch.Tensor, pairs: PairDistances) -> None:
         """Add a batch: its loss and its distances."""
         self.count += len(pairs.positive)
-        compared = pairs.negative_frames.isfinite().any(1).sum()  # none in a batch of a single video
-        self._sums.append(torch.stack([loss.detach() * len(pairs.positive), pairs.accuracy() * compared, compared]))
+        compared = pairs.negative_frames.isfinite()
+        rows = compared.any(1).sum()  # none in a batch of a single video
+        distance, negative = pairs.positive.detach().sqrt(), pairs.negative_frames.detach().sqrt()
+        sums = [loss.detach() * len(distance), pairs.accuracy() * rows, rows]
+        sums += [distance.sum(), negative.where(compared, 0).sum(), compared.sum()]
+        self._sums.append(torch.stack(sums))
 
     def _sum(self) -> list[float]:
         return torch.stack(self._sums).cpu().double().sum(0).tolist()
@@ -111,5 +115,11 @@ class AverageMeter:
     @property
     def accuracy(self) -> float:
         """Mean share of negative frames that are farther than the own frame."""
-        _, farther, compared = self._sum()
-        return farther / max(1.0, compared)
+        _, farther, rows, *_ = self._sum()
+        return farther / max(1.0, rows)
+
+    @property
+    def distances(self) -> tuple[float, float]:
+        """Mean matched distance D of audio to its own frame, and to frames of other videos."""
+        *_, positive, negative, compared = self._sum()
+        return positive / self.count, negative / max(1.0, compared)

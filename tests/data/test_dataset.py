@@ -13,6 +13,8 @@ from data.sampler import Rank
 from data.transforms import AUGMENTATIONS, apply_color_jitter_to_batch, load_frame, resize
 from tests.fixtures.sample_set import index_odd_names
 
+CORNERS = [(y, x) for y in range(6) for x in range(6)]  # of crops of 32 in 37 pixels
+
 
 @pytest.fixture(scope="module")
 def seconds(tmp_path_factory: pytest.TempPathFactory) -> SecondIndex:
@@ -36,18 +38,31 @@ def same(found: list[torch.Tensor], expected: list[torch.Tensor]) -> bool:
 def test_pairs_depend_on_seed_and_epoch_but_not_on_the_number_of_workers_or_the_global_random_state(seconds):
     before = torch.get_rng_state()
     reference = batches(seconds)
-    assert len(reference) == 2 * 2 * 3  # two epochs of two complete batches of 4, of 9 samples
+    assert len(reference) == 2 * 3 * 3  # two epochs of three batches of 4, 4 and 1 of 9 samples
     assert same(batches(seconds, workers=2), reference)
     assert torch.equal(torch.get_rng_state(), before)
-    first, second = reference[:6], reference[6:]
+    first, second = reference[:9], reference[9:]
     assert same(batches(seconds, epochs=(2,)), second) and not torch.equal(first[0], second[0])
     assert not torch.equal(first[0], batches(seconds, seed=11)[0])
 
 
-@pytest.mark.parametrize(("shuffle", "batch_size", "samples"), [(True, 4, 8), (True, 10, 9), (False, 4, 9)])
-def test_training_leaves_out_an_incomplete_batch_unless_it_is_the_only_one(seconds, shuffle, batch_size, samples):
-    loader = pair_loader(PairDataset(seconds, 32, 10), batch_size, 0, shuffle)
+@pytest.mark.parametrize(
+    ("in_batch", "shuffle", "batch_size", "samples"),
+    [(True, True, 4, 8), (True, True, 10, 9), (True, False, 4, 9), (False, True, 4, 9)],
+)
+def test_training_with_negatives_of_the_batch_leaves_out_an_incomplete_batch_unless_it_is_the_only_one(
+    seconds, in_batch, shuffle, batch_size, samples
+):
+    loader = pair_loader(PairDataset(seconds, 32, 10, with_negative=not in_batch), batch_size, 0, shuffle)
     assert sum(len(batch["frame"]) for batch in loader) == samples
+
+
+def test_without_augmentation_frames_are_still_cropped_at_random_but_not_flipped_or_recolored(seconds):
+    dataset = PairDataset(seconds, 32, 0, "published", crop_only=True)
+    whole = [resize(load_frame(path), 32, "published") for path in seconds.frame_paths(5)]
+    crops = {tuple(frame[:, y : y + 32, x : x + 32].flatten().tolist()) for frame in whole for y, x in CORNERS}
+    found = {tuple(dataset[epoch, 5]["frame"].flatten().tolist()) for epoch in range(20)}
+    assert found <= crops and len(found) > 10
 
 
 def test_a_pair_has_its_seconds_spectrogram_and_one_of_its_frames(seconds):
@@ -60,7 +75,9 @@ def test_a_pair_has_its_seconds_spectrogram_and_one_of_its_frames(seconds):
 
 
 def test_negatives_from_the_batch_leave_out_the_negative_frame_and_change_nothing_else(seconds):
-    one, batch = (PairDataset(seconds, 32, 0, "published", with_negative) for with_negative in (True, False))
+    one, batch = (
+        PairDataset(seconds, 32, 0, "published", with_negative=with_negative) for with_negative in (True, False)
+    )
     for index in range(len(seconds)):
         with_negative, alone = one[2, index], batch[2, index]
         assert set(with_negative) - set(alone) == {"negative_frame"}
@@ -77,7 +94,16 @@ def test_one_video_has_no_negatives(seconds):
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
 def test_color_jitter_on_the_device_gives_the_same_batch_as_in_the_workers(seconds, augmentation, with_negative):
     here, later = (
-        next(iter(pair_loader(PairDataset(seconds, 32, 3, augmentation, with_negative, flag), 6, 0, True)))
+        next(
+            iter(
+                pair_loader(
+                    PairDataset(seconds, 32, 3, augmentation, with_negative=with_negative, jitter_later=flag),
+                    6,
+                    0,
+                    True,
+                )
+            )
+        )
         for flag in (False, True)
     )
     finished = apply_color_jitter_to_batch(later)

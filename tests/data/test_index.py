@@ -9,7 +9,7 @@ import pytest
 from common.errors import SampleError
 from data.index import SecondIndex, index_seconds
 from data.layout import audio_frames_dir, video_frames_dir
-from tests.fixtures.sample_set import add_negatives, index_odd_names
+from tests.fixtures.sample_set import add_negatives, add_video, index_odd_names
 
 
 @pytest.fixture
@@ -47,6 +47,18 @@ def test_indexing_lists_two_folders_for_each_video(seconds, monkeypatch):
     assert sorted(listed) == sorted(
         folder / name for name in names for folder in (video_frames_dir(data_dir), audio_frames_dir(data_dir))
     )
+
+
+def test_excerpts_of_one_video_are_no_negatives_of_each_other(tmp_path):
+    names = ["aaaaaaaaaaa_0_1000", "bbbbbbbbbbb_000030", "aaaaaaaaaaa_1000_2000", "other"]
+    for name in names:
+        add_video(tmp_path, name, seconds=2, frames=1)
+    seconds = index_seconds(tmp_path, names)
+    assert seconds.names == [names[0], names[2], names[1], names[3]] and seconds.num_origins == 3
+    for index in range(len(seconds)):
+        drawn = {seconds.of_other_video(index, np.random.default_rng(seed)) for seed in range(60)}
+        assert drawn == {i for i in range(len(seconds)) if seconds.origin_of(i) != seconds.origin_of(index)}
+    assert [seconds.origin_of(index) for index in range(len(seconds))] == [0, 0, 0, 0, 1, 1, 2, 2]
 
 
 def test_each_second_of_all_other_videos_is_drawn_equally_often_as_a_negative(seconds):

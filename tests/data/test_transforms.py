@@ -14,7 +14,8 @@ from data.transforms import (
     load_frame,
     load_spectrogram,
     load_spectrograms,
-    random_crop_flip,
+    random_crop,
+    random_flip,
     resize,
     sample_color_jitter,
 )
@@ -99,6 +100,10 @@ def ramps(width: int, height: int) -> torch.Tensor:
     frame[0] = torch.linspace(50, 200, width)
     frame[1] = torch.linspace(50, 200, height)[:, None]
     return frame.to(torch.uint8)
+
+
+def random_crop_flip(frame: torch.Tensor, size: int, rng: np.random.Generator, augmentation: str) -> torch.Tensor:
+    return random_flip(random_crop(frame, size, rng, augmentation), rng)
 
 
 def augmented(frame: torch.Tensor, size: int, seed: int, augmentation: str) -> torch.Tensor:

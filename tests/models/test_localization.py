@@ -89,7 +89,7 @@ def test_row_j_is_matched_to_audio_cluster_j(recipe):
         audio = model.encode_audio(spectrograms).centers[second]
         if recipe is ORIGINAL:  # the clusters of training
             visual = model.encode_frames(frames)
-            orders = match_all(squared_distances(audio, visual.centers))
+            orders, _ = match_all(squared_distances(audio, visual.centers))
             centers, maps = (tensor[torch.arange(3)[:, None], orders] for tensor in visual)
         else:
             features = Localizer(model, recipe).encode_frames(frames).flatten(1, 2)

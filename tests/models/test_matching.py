@@ -32,7 +32,14 @@ def test_one_to_one_is_scipys_linear_sum_assignment_and_the_others_follow_by_dis
         left = unmatched(between[i], "one_to_one")[j].nonzero().flatten().tolist()
         assert left == sorted(set(range(num_visual)) - set(columns.tolist()))
         others = sorted(left, key=lambda column: between[i, j, :, column].min())
-        assert match_clusters(between[i, j]).tolist() == [*columns, *others]  # the maps agree with training
+        order, matched = match_clusters(between[i, j])
+        assert order.tolist() == [*columns, *others]  # the maps agree with training
+        assert matched.tolist() == between[i, j][rows, columns].tolist()
+
+
+def test_with_more_audio_than_visual_clusters_the_worst_ones_stay_alone():
+    order, matched = match_clusters(torch.tensor([[0.2, 0.9], [5.0, 4.0], [0.6, 0.1]]))
+    assert order.tolist() == [0, 1] and matched.tolist() == pytest.approx([0.2, 0.1])
 
 
 def test_two_equal_audio_clusters_share_a_visual_cluster_unless_matched_one_to_one():

@@ -13,7 +13,7 @@ def test_the_original_recipe_is_the_published_method():
         "matching": "nearest", "visual_net": "resnet18", "visual_weights": "none", "beta": 30.0,
         "cluster_start": "strided", "normalize": False, "spectrogram_scaling": "none", "audio_pooling": 1,
         "image_size": 224, "augmentation": "published", "learning_rate": 1e-4, "schedule": "constant", "epoch": 100,
-        "readout": "clusters",
+        "result": "last", "readout": "clusters",
     }  # fmt: skip
 
 

@@ -257,7 +257,7 @@ def test_the_maps_of_negative_audio_lie_beside_those_of_the_own_audio():
 
 def test_options_that_do_not_fit_together_end_with_status_2(capsys):
     with pytest.raises(SystemExit) as stopped:
-        location_dmc.main(["--v_cluster", "1", "--a_cluster", "2"])
+        location_dmc.main(["--v_cluster", "1", "--a_cluster", "2", "--recipe", "improved"])
     assert stopped.value.code == 2
     assert "larger than --v_cluster" in capsys.readouterr().err.splitlines()[-1]
 

@@ -51,9 +51,9 @@ def test_recipes_set_the_size_of_frames(training_set):
 def test_memory_for_training_frames_is_not_free_for_validation_frames(
     training_set, monkeypatch, capsys, spare, val_is_cached
 ):
-    # Without augmentation a frame takes 3 * 32 * 32 bytes in both lists.
-    options = build_options(training_set, cache=1, enable_img_augmentation=0)
-    monkeypatch.setattr(batches, "memory_to_spend", lambda: (4 + 2) * 2 * 4 * 3 * 32 * 32 + spare)
+    # A frame takes 3 * 37 * 37 bytes for training, before it is cropped, and 3 * 32 * 32 for validation.
+    options = build_options(training_set, cache=1)
+    monkeypatch.setattr(batches, "memory_to_spend", lambda: 2 * 4 * 3 * (4 * 37**2 + 2 * 32**2) + spare)
     train, val = (loader.loader.dataset.cache for loader in train_and_val_loaders(options, CPU))
     assert train is not None and (val is not None) == val_is_cached
     assert capsys.readouterr().out.count("do not fit") == (not val_is_cached)

@@ -35,35 +35,40 @@ def test_only_a_cpu_takes_denormal_numbers_for_0(gpu_machine, name):
 
 
 def test_a_named_precision_is_taken():
-    found = [choose_precision(name, CPU) for name in ("fp32", "bf16", "fp16")]
+    found = [choose_precision(name, CPU, "original") for name in ("fp32", "bf16", "fp16")]
     assert found == [torch.float32, torch.bfloat16, torch.float16]
 
 
 @pytest.mark.parametrize(("computes", "expected"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_auto_is_bf16_exactly_where_the_hardware_computes_in_it(monkeypatch, computes, expected):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": computes}, raising=False)
-    assert choose_precision("auto", CPU) == expected
+    assert choose_precision("auto", CPU, "improved") == expected
+    assert choose_precision("auto", CPU, "original") == torch.float32  # as published
     monkeypatch.delattr(torch.cpu, "get_capabilities")  # as in older versions
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: computes, raising=False)
-    assert choose_precision("auto", CPU) == expected
+    assert choose_precision("auto", CPU, "improved") == expected
     asked = []
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **given: asked.append(given) or computes)
-    assert choose_precision("auto", GPU) == expected
+    assert choose_precision("auto", GPU, "improved") == expected
     assert asked == [{"including_emulation": False}]
 
 
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="Linux lists the instructions there")
 def test_auto_knows_this_processor():
     expected = torch.bfloat16 if "avx512_bf16" in Path("/proc/cpuinfo").read_text().split() else torch.float32
-    assert choose_precision("auto", CPU) == expected
+    assert choose_precision("auto", CPU, "improved") == expected
 
 
 def test_auto_is_fp32_on_an_unknown_processor(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"architecture": "riscv64"}, raising=False)
-    assert choose_precision("auto", CPU) == torch.float32
+    assert choose_precision("auto", CPU, "improved") == torch.float32
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
-    assert choose_precision("auto", CPU) == choose_precision("auto", torch.device("meta")) == torch.float32
+    assert (
+        choose_precision("auto", CPU, "improved")
+        == choose_precision("auto", torch.device("meta"), "improved")
+        == torch.float32
+    )
 
 
 def test_only_float16_on_a_cpu_has_a_warning():

@@ -15,7 +15,7 @@ from tests.fixtures.training_run import same_weights
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-STEPS = {"batch": 20, "one": 20, "uneven": 5, "odd": 1, "accumulate": 2}
+STEPS = {"batch": 20, "one": 24, "uneven": 6, "odd": 1, "accumulate": 2}
 STATISTICS = ("running_mean", "running_var")
 EARLIER = b"of an earlier training"  # which left these files
 REPLACED = ["run/last.pth", "run/best.pth", "run/log.csv", "run/args.json", "dmc.pkl", "dmc.csv"]

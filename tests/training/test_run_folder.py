@@ -15,12 +15,14 @@ OPTIMIZER = torch.optim.Adam(MODEL.parameters())
 EPOCHS = [(0.5, 1.0), (0.7, 3.0), (0.6, 0.1), (0.7, 2.0), (0.7, 2.5)]  # validation accuracy and loss
 
 
-def save_epochs(folder: RunFolder, epochs: list[tuple[float, float]], save_every: int = 0) -> list[int]:
-    """Save epochs; returns the best one after each."""
+def save_epochs(
+    folder: RunFolder, epochs: list[tuple[float, float]], save_every: int = 0, result: str = "best"
+) -> list[int]:
+    """Save epochs; returns the one of best.pth after each."""
     best = []
     for epoch, (accuracy, loss) in enumerate(epochs, folder.epoch + 1):
         row = {"epoch": epoch, "val_accuracy": accuracy, "val_loss": loss}
-        folder.save_epoch(MODEL, OPTIMIZER, {}, row, save_every)
+        folder.save_epoch(MODEL, OPTIMIZER, {"result": result}, row, save_every)
         best.append(read_checkpoint(folder.path / "best.pth").state["epoch"])
     return best
 
@@ -45,6 +47,10 @@ def test_the_best_epoch_has_the_highest_accuracy_and_among_equals_the_lowest_los
     assert save_epochs(folder, EPOCHS, save_every=2) == [1, 2, 2, 4, 4]
     assert read_checkpoint(folder.path / "last.pth").state["epoch"] == 5
     assert sorted(path.name for path in folder.path.glob("epoch_*")) == ["epoch_002.pth", "epoch_004.pth"]
+
+
+def test_the_result_can_be_the_last_epoch(folder):
+    assert save_epochs(folder, EPOCHS, result="last") == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("lost", ["log.csv", "best.pth", "args.json"])

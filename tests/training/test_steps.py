@@ -31,7 +31,7 @@ def start(
     given = {"recipe": recipe, "precision": "fp32", "batch_size": 6, "num_threads": 0, "cache": 0, **others}
     options = merge_options({"data_dir": str(data_dir), "set": ["image_size=32", *settings], **given}, {})
     seed_everything(1)
-    precision = choose_precision(options.precision, device)
+    precision = choose_precision(options.precision, device, options.recipe_name)
     model = DMC(options.recipe, options.v_cluster, options.a_cluster, precision).to(device).train()
     noise = NoiseNegatives(data_dir, options.recipe.noise_negatives)
     loader, _ = train_and_val_loaders(options, device)
@@ -147,3 +147,4 @@ def test_a_batch_without_negative_pairs_does_not_count_in_the_accuracy():
     average.add(torch.tensor(0.5), PairDistances(positive, torch.tensor([[2.0, 3.0]]), inf, inf))
     average.add(torch.tensor(0.5), PairDistances(positive, inf, inf, inf))  # a last batch of one video
     assert (average.loss, average.accuracy) == (0.5, 1.0)
+    assert average.distances == pytest.approx((1, (2**0.5 + 3**0.5) / 2))  # of finite pairs only
