@@ -7,9 +7,12 @@ from pathlib import Path
 from PIL import Image
 
 from common.atomic import atomic_folder
+from common.errors import MediaError
 from data.layout import frame_file
 from data.media.container import packet_pts, single_file
 from data.media.video import TimesDiffer, decoded_pts, sample_frames
+
+JPEG_SIDE = 65_535  # pixels
 
 
 def cut_video(videos: list[Path], folder: Path, fps: int, short_side: int, threads: int) -> None:
@@ -30,6 +33,9 @@ def cut_video(videos: list[Path], folder: Path, fps: int, short_side: int, threa
 
 def _write(frames: Iterable[tuple[int, int, Image.Image]], folder: Path) -> None:
     for second, index, frame in frames:
+        if max(frame.size) > JPEG_SIDE:
+            shape = " x ".join(map(str, frame.size))
+            raise MediaError(f"its frames are so narrow that they become {shape} pixels; JPEG holds {JPEG_SIDE} a side")
         path = folder / frame_file(second, index)
         path.parent.mkdir(exist_ok=True)
         frame.save(path, quality=95)

@@ -95,14 +95,16 @@ def _write(
         stream = open_video(source, threads)
         if not source.streams.audio:
             raise MediaError("it has no audio stream, and without audio there is nothing to localize")
-        start = Fraction(max(0, source.start_time or 0), av.time_base)
+        start = Fraction(source.start_time or 0, av.time_base)
+        if -1 < start < 0:  # what an encoder puts before the first sample. Less is a wrap of the time stamps.
+            start = Fraction(0)
         frames = stream_frames(source, stream)
         first = next(frames)
         painter = HeatPainter(first.frame, style.clusters, style.draw_box, style.side_by_side)
         writer = VideoWriter(target, stream, first.frame, painter.size, start, threads)
         summary = Summary(peaks=[] if with_peaks else None)
         with contextlib.closing(AudioTrack(video, target, kind, start)) as track:
-            localized = _localized(video, first, frames, Locator(trained), style)
+            localized = _localized(video, first, frames, Locator(trained, stream.sample_aspect_ratio), style)
             for one, maps in tqdm(localized, desc=video.name, total=count, unit="frame"):
                 strength = opacity(one.level, style.silence)
                 heats = {
