@@ -91,8 +91,7 @@ def packets(
     """Yield the packets of a stream, by default of all, in time of a Timeline; the last of each stream is empty."""
     timeline = timeline or new_timeline(container)
     try:
-        for packet in container.demux():
-            timeline.shift(packet)
+        for packet in timeline.shift(container.demux()):
             if stream is None or packet.stream is stream:  # the index of the last, empty ones is 0
                 yield packet
     except (av.EOFError, IndexError):  # IndexError: a stream began later than any that PyAV knows
@@ -101,9 +100,14 @@ def packets(
         raise MediaError(f"reading it stopped midway ({error.strerror}); fetch it again") from error
 
 
+def is_broadcast(container: InputContainer) -> bool:
+    """Whether time stamps of its format may leap and wrap, as those of MPEG-TS."""
+    return bool(container.format.flags & Flags.ts_discont.value)
+
+
 def new_timeline(container: InputContainer) -> Timeline:
     """Return the timeline of a file, before its first packet is read."""
-    return Timeline(bool(container.format.flags & Flags.ts_discont.value))
+    return Timeline(is_broadcast(container))
 
 
 def decoded_frames(

@@ -10,7 +10,7 @@ import av
 from av.container import OutputContainer
 
 from data.media.audio import Audio, stream_channels
-from data.media.container import audio_stream_of, open_media, packets
+from data.media.container import audio_stream_of, new_timeline, open_media, packets
 from data.media.notes import note
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
@@ -57,10 +57,11 @@ def _can_copy(source: Path, kind: str) -> bool:
     try:
         with open_media(source) as container, open(os.devnull, "wb") as nowhere:
             stream = audio_stream_of(container)
+            timeline = new_timeline(container)
             with av.open(nowhere, "w", format=kind) as trial:
                 copy = trial.add_stream_from_template(stream)
                 begun = False
-                for packet in packets(container, stream):
+                for packet in packets(container, stream, timeline):
                     if packet.size:
                         if packet.dts is None or (packet.is_discard and begun):  # an edit list hides it
                             return False
@@ -69,7 +70,7 @@ def _can_copy(source: Path, kind: str) -> bool:
                         trial.mux(packet)
     except (av.FFmpegError, ValueError):  # the packets do not fit, are damaged, or their time goes back
         return False
-    return True
+    return not timeline.joins  # there the packets overlap, or leave a gap
 
 
 def _copied(source: Path, target: OutputContainer, start: Fraction) -> Iterator[av.Packet | None]:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from common.errors import MediaError, UserError
 from data.media.audio import AudioWindow, stream_audio
-from data.media.container import open_media
+from data.media.container import is_broadcast, open_media
 from data.media.spectrogram import SAMPLE_RATE
 from data.media.video import open_video
 from data.media.video_stream import StreamFrame, count_frames, stream_frames
@@ -96,8 +96,8 @@ def _write(
         if not source.streams.audio:
             raise MediaError("it has no audio stream, and without audio there is nothing to localize")
         start = Fraction(source.start_time or 0, av.time_base)
-        if -1 < start < 0:  # what an encoder puts before the first sample. Less is a wrap of the time stamps.
-            start = Fraction(0)
+        if not is_broadcast(source):  # there it is below 0 where time stamps wrap, else by what encoders put before 0
+            start = max(Fraction(0), start)
         frames = stream_frames(source, stream)
         first = next(frames)
         painter = HeatPainter(first.frame, style.clusters, style.draw_box, style.side_by_side)
