@@ -217,6 +217,9 @@ KINDS: dict[str, tuple[str, int, Callable[[Path], Path]]] = {  # name of the fil
     "cover as plain stream": ("a.mp4", 3, lambda path: beside_thumbnail(path, 1, default=0)),
     "cover in MKV": ("a.mkv", 3, lambda path: beside_thumbnail(path, 1, default=None)),
     "two programmes": ("a.ts", 3, two_programmes),
+    "fragmented": ("a.mp4", 3, lambda path: write(path, options={"movflags": "frag_keyframe+delay_moov"})),
+    "late audio": ("a.mp4", 3, lambda path: write(path, sound=bursts(3)[14_400:], sound_start=0.3)),
+    "late video": ("a.mkv", 2, lambda path: write(path, 2, video_start=1, sound=bursts(3))),
     "two edits": ("a.mp4", 3, two_edits),
     "not a number": ("a.mkv", 3, not_a_number),
 }  # fmt: skip
@@ -229,7 +232,7 @@ def shown_and_heard(path: Path) -> tuple[list[float], list[float]]:
     shown = [time - frames[0][0] for (_, before), (time, bright) in pairwise(frames) if bright and not before]
     audio = audio_of_video(path)
     loud = np.flatnonzero(np.abs(audio.samples) > 0.05) / audio.rate + audio.start
-    return shown, loud[np.diff(loud, prepend=-1) > 0.5].tolist()
+    return shown, [time for time in loud[np.diff(loud, prepend=-1) > 0.5] if time > 0]
 
 
 @pytest.mark.parametrize(("name", "seconds", "make"), KINDS.values(), ids=KINDS)
