@@ -1,6 +1,7 @@
 """Opens video and audio files with PyAV and reads their packets."""
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -80,9 +81,17 @@ def _player_choice(container: InputContainer, kind: str, related: Stream | None 
     known = [stream for stream in streams if stream.codec_context is not None]
     if not known:
         raise MediaError(f"FFmpeg does not know the codec of its {kind}; re-encode it")
-    moving = [stream for stream in known if stream.frames != 1] or known  # a cover may be a plain stream
+    if kind == "video" and len(known) > 1:  # a cover may be a plain stream
+        known = [stream for stream in known if _has_motion(container, stream)] or known
     best = container.streams.best(kind, related)
-    return best if best in moving else moving[0]
+    return best if best in known else known[0]
+
+
+def _has_motion(container: InputContainer, stream: Stream) -> bool:
+    """Whether a stream has more than one packet; leaves the container where it is."""
+    with open_media(Path(container.name)) as again:
+        filled = (packet for packet in packets(again, again.streams[stream.index]) if packet.size)
+        return len(list(itertools.islice(filled, 2))) == 2
 
 
 def packets(

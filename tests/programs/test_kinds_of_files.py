@@ -86,7 +86,7 @@ def many_channels(path: Path, layout: str, codec: str = "pcm_s16le", order: int 
     return path
 
 
-def remuxed(path: Path, *sources: Path, default: int | None = None, **dispositions: object) -> Path:
+def remuxed(path: Path, *sources: Path, default: int) -> Path:
     """The streams of several files; `default` is the index of the one that is flagged."""
     with av.open(str(path), "w") as target:
         inputs = [av.open(str(source)) for source in sources]
@@ -94,7 +94,7 @@ def remuxed(path: Path, *sources: Path, default: int | None = None, **dispositio
         for number, source in enumerate(inputs):
             for stream in source.streams:
                 streams[number, stream.index] = copy = target.add_stream_from_template(stream)
-                copy.disposition = av.stream.Disposition(0 if default is not None and copy.index != default else 1)
+                copy.disposition = av.stream.Disposition(copy.index == default)
         for number, source in enumerate(inputs):
             for packet in source.demux():
                 if packet.size:
@@ -109,7 +109,7 @@ def beside_silence(path: Path) -> Path:
     return remuxed(path, silent, write(path.with_stem("whole")), default=2)
 
 
-def beside_thumbnail(path: Path, frames: int, default: int | None) -> Path:
+def beside_thumbnail(path: Path, frames: int, default: int) -> Path:
     grey = {"picture": lambda _: np.full((16, 16, 3), 99, np.uint8)}
     small = write_media(path.with_stem("small"), frames=frames, rate=RATE, **grey)
     return remuxed(path, small, write(path.with_stem("whole")), default=default)
@@ -215,7 +215,7 @@ KINDS: dict[str, tuple[str, int, Callable[[Path], Path]]] = {  # name of the fil
     "silent commentary first": ("a.mkv", 3, beside_silence),
     "thumbnails first": ("a.mp4", 3, lambda path: beside_thumbnail(path, 60, default=1)),
     "cover as plain stream": ("a.mp4", 3, lambda path: beside_thumbnail(path, 1, default=0)),
-    "cover in MKV": ("a.mkv", 3, lambda path: beside_thumbnail(path, 1, default=None)),
+    "cover in MKV": ("a.mkv", 3, lambda path: beside_thumbnail(path, 1, default=0)),
     "two programmes": ("a.ts", 3, two_programmes),
     "fragmented": ("a.mp4", 3, lambda path: write(path, options={"movflags": "frag_keyframe+delay_moov"})),
     "late audio": ("a.mp4", 3, lambda path: write(path, sound=bursts(3)[14_400:], sound_start=0.3)),
