@@ -69,7 +69,7 @@ def audio_stream_of(container: InputContainer) -> Stream:
     layout = stream.codec_context.layout
     name, count = layout.name, layout.nb_channels
     del layout  # it frees the list
-    if " " in name:  # not one of FFmpeg's named layouts
+    if count and " " in name:  # not one of FFmpeg's named layouts
         stream.codec_context.layout = f"{count} channels"
     return stream
 

@@ -35,7 +35,10 @@ def _write(frames: Iterable[tuple[int, int, Image.Image]], folder: Path) -> None
     for second, index, frame in frames:
         if max(frame.size) > JPEG_SIDE:
             shape = " x ".join(map(str, frame.size))
-            raise MediaError(f"its frames are so narrow that they become {shape} pixels; JPEG holds {JPEG_SIDE} a side")
+            raise MediaError(
+                f"its frames are so narrow that they become {shape} pixels, and JPEG holds {JPEG_SIDE} a side: "
+                "leave it out, or use a smaller --short_side"
+            )
         path = folder / frame_file(second, index)
         path.parent.mkdir(exist_ok=True)
         frame.save(path, quality=95)

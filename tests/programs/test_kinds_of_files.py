@@ -27,6 +27,7 @@ from vis import localize
 
 RATE, SOUND_RATE = 20, 48_000
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:Empty filters detected"),  # the published front end has them
     pytest.mark.filterwarnings("ignore::common.errors.MediaWarning"),
 ]
