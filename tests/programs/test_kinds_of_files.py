@@ -56,10 +56,6 @@ def write(path: Path, seconds: float = 3, **options: object) -> Path:
     return write_media(path, frames=round(seconds * RATE), rate=RATE, **{"picture": flash, **sound, **options})
 
 
-def ffmpeg(*arguments: object) -> None:
-    subprocess.run(["ffmpeg", "-v", "error", "-nostdin", "-y", *map(str, arguments)], check=True)
-
-
 def joined(path: Path, *parts: dict) -> Path:
     """Recordings of 2 seconds, joined as by ``cat``."""
     files = [write(path.with_stem(f"part{number}"), 2, **options) for number, options in enumerate(parts)]
@@ -121,9 +117,9 @@ def two_programmes(path: Path) -> Path:
     radio = write_media(
         path.with_name("radio.mka"), sound=noise(3, SOUND_RATE), sound_rate=SOUND_RATE, audio_codec="flac"
     )
-    copy = ("-map", "0:a", "-map", "1", "-c", "copy", "-c:a:0", "aac", "-b:a:0", "256k")
-    programs = ("-program", "st=0", "-program", "st=1:st=2")
-    ffmpeg("-i", radio, "-i", write(path.with_suffix(".mp4")), *copy, *programs, path)
+    streams = "-map 0:a -map 1 -c copy -c:a:0 aac -b:a:0 256k -program st=0 -program st=1:st=2".split()
+    inputs = ["-i", radio, "-i", write(path.with_suffix(".mp4"))]
+    subprocess.run(["ffmpeg", "-v", "error", *inputs, *streams, path], check=True)
     return path
 
 
