@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -15,6 +15,7 @@ from data.media.container import (
     LONGEST_GAP_SECONDS,
     audio_stream_of,
     decoded_frames,
+    new_timeline,
     open_media,
     packet_pts,
     single_file,
@@ -24,6 +25,7 @@ from data.media.notes import note
 
 GAP_SECONDS = 0.05  # time stamps stray less by rounding; beyond, audio is really missing or doubled
 LEVEL_SECONDS = 0.25  # a level is taken over this time; over less, a rest between two notes would be silence
+LOUDEST = 1e4  # of full scale; floating-point audio may exceed 1, but not by 80 decibels
 FLOOR_DECIBELS = -120.0  # the level of digital silence
 
 
@@ -57,7 +59,7 @@ def audio_of_video(path: Path) -> Audio:
 
 
 def decode_audio(path: Path, video_start: float | None = None) -> Audio:
-    """Decode a file's first audio stream to mono, the mean of its channels.
+    """Decode the audio stream that a player plays to mono, the mean of its channels.
 
     A gap in the time stamps becomes silence. Where time stamps overlap, the later audio is dropped. `video_start` is
     the time stamp of the first frame in seconds; None aligns the first sample to the first frame.
@@ -68,40 +70,60 @@ def decode_audio(path: Path, video_start: float | None = None) -> Audio:
 
 def stream_audio(path: Path, video_start: float | None = None) -> Iterator[Audio]:
     """Yield the audio of `decode_audio` in consecutive pieces, for files that do not fit into memory."""
+    for piece in stream_channels(path, video_start):
+        yield replace(piece, samples=piece.samples.mean(1))
+
+
+def stream_channels(path: Path, video_start: float | None = None) -> Iterator[Audio]:
+    """Yield the audio of `stream_audio` with all its channels: samples are float32 [n, channels]."""
     with open_media(path) as container:
         stream = audio_stream_of(container)
-        to_float = av.AudioResampler(format="fltp")
-        rate = start = count = None
-        for frame in decoded_frames(container, stream):
+        timeline = new_timeline(container)
+        rate = start = count = layout = None
+        for frame in decoded_frames(container, stream, timeline):
             if rate is None:
                 rate, count = frame.sample_rate, 0
                 start = frame.time - video_start if None not in (video_start, frame.time) else 0.0
                 first_time = frame.time
-                layout = frame.layout.name
             if frame.sample_rate != rate:
                 raise MediaError(f"its sample rate changes from {rate} to {frame.sample_rate} Hz midway; re-encode it")
-            if frame.layout.name != layout:  # a broadcast that changes from stereo to 5.1
-                to_float, layout = av.AudioResampler(format="fltp"), frame.layout.name
+            if frame.layout.name != layout:  # also a broadcast that changes from stereo to 5.1
+                to_float, layout = av.AudioResampler(format="flt"), frame.layout.name
             missing = round((frame.time - first_time) * rate) - count if None not in (frame.time, first_time) else 0
-            for converted in to_float.resample(frame):
-                samples = _fill_or_trim(librosa.to_mono(converted.to_ndarray()), missing, rate)
-                yield Audio(samples, rate, start + count / rate)
-                count += len(samples)
+            tolerance = 0.0 if (stream.index, frame.pts) in timeline.joins else GAP_SECONDS
+            for converted in to_float.resample(frame):  # packed: PyAV reads past the end of 8 and more planes
+                samples = converted.to_ndarray().reshape(-1, frame.layout.nb_channels)
+                samples = _fill_or_trim(_finite(samples), missing, rate, tolerance)
+                if len(samples):
+                    yield Audio(samples, rate, start + count / rate)
+                    count += len(samples)
         if not count:
             raise MediaError("none of its audio can be decoded")
 
 
-def _fill_or_trim(samples: np.ndarray, missing: int, rate: int) -> np.ndarray:
-    """Put `missing` samples of silence before the samples; a negative number drops their first ones."""
+def _finite(samples: np.ndarray) -> np.ndarray:
+    """Replace samples that are not numbers, infinite or absurd, as a broken plug-in writes them, by silence."""
+    good = np.abs(samples) < LOUDEST
+    if good.all():
+        return samples
+    note("some samples of its audio are no numbers; taken as silence")
+    return np.where(good, samples, np.float32(0))
+
+
+def _fill_or_trim(samples: np.ndarray, missing: int, rate: int, tolerance: float) -> np.ndarray:
+    """Put `missing` samples of silence before the samples; a negative number drops their first ones.
+
+    Up to `tolerance`, in seconds, do nothing.
+    """
     if missing > LONGEST_GAP_SECONDS * rate:
         raise MediaError(f"the time stamps of its audio leap by {missing / rate:.0f} seconds; re-encode it")
     if missing > GAP_SECONDS * rate:
         note("its audio has gaps, which became silence")
-        return np.concatenate([np.zeros(missing, np.float32), samples])
     if missing < -GAP_SECONDS * rate:
         note("the time stamps of its audio overlap; the later audio was dropped")
-        return samples[-missing:]
-    return samples
+    if missing > tolerance * rate:
+        return np.concatenate([np.zeros((missing, samples.shape[1]), np.float32), samples])
+    return samples[-missing:] if missing < -tolerance * rate else samples
 
 
 def whole_seconds(audio: Audio, rate: int) -> tuple[int, np.ndarray]:

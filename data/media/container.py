@@ -1,21 +1,30 @@
 """Opens video and audio files with PyAV and reads their packets."""
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.format import Flags
 from av.stream import Disposition, Stream
 
 from common.errors import MediaError
 from data.media.notes import note
+from data.media.timeline import Timeline
 
 # Formats whose header states a reliable duration. For others FFmpeg guesses it from the bit rate.
 FORMATS_WITH_DURATION = frozenset({"mov", "mp4", "matroska", "webm", "flac"})
 LONGEST_GAP_SECONDS = 600.0  # time stamps that leap further come from a broken file
 CUT_SHORT_SECONDS = 0.5  # less may be missing at the end because of rounding
+OPTIONS = {
+    "protocol_whitelist": "file",  # a playlist from a stranger must not make us open addresses
+    "probesize": "50000000",  # bytes, and the next are microseconds: a stream may begin late
+    "analyzeduration": "60000000",
+}
+NO_VIDEO = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 
 
 def single_file(paths: Sequence[Path]) -> Path:
@@ -35,8 +44,7 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     if path.stat().st_size == 0:
         raise MediaError("the file is empty (0 bytes); fetch it again")
     try:
-        # Only local files: a playlist from a stranger must not make us open addresses.
-        container = av.open(str(path), metadata_errors="replace", options={"protocol_whitelist": "file"})
+        container = av.open(str(path), metadata_errors="replace", options=OPTIONS)
     except (av.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", error)
         raise MediaError(f"FFmpeg cannot read it ({reason}); it is damaged, incomplete or no video") from error
@@ -45,42 +53,81 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
 
 def video_stream_of(container: InputContainer) -> Stream:
-    """Return the first video stream; the cover of an audio file does not count."""
-    streams = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
-    return _first_decodable(streams, "video")
+    """Return the video stream that a player shows; the cover of an audio file does not count."""
+    return _player_choice(container, "video")
 
 
 def audio_stream_of(container: InputContainer) -> Stream:
-    """Return the first audio stream."""
-    return _first_decodable(container.streams.audio, "audio")
+    """Return the audio stream that a player plays, of the same programme as the video; set to a layout that PyAV frees.
+
+    PyAV 17 and 18 free the list of channels of an unusual layout twice. Decoders take the layout that is set here.
+    """
+    video = None
+    with contextlib.suppress(MediaError):
+        video = video_stream_of(container)
+    stream = _player_choice(container, "audio", video)
+    layout = stream.codec_context.layout
+    name, count = layout.name, layout.nb_channels
+    del layout  # it frees the list
+    if count and " " in name:  # not one of FFmpeg's named layouts
+        stream.codec_context.layout = f"{count} channels"
+    return stream
 
 
-def _first_decodable(streams: Sequence[Stream], kind: str) -> Stream:
+def _player_choice(container: InputContainer, kind: str, related: Stream | None = None) -> Stream:
+    streams = [stream for stream in container.streams if stream.type == kind and not stream.disposition & NO_VIDEO]
     if not streams:
         raise MediaError(f"it has no {kind} stream")
-    for stream in streams:
-        if stream.codec_context is not None:
-            return stream
-    raise MediaError(f"FFmpeg does not know the codec of its {kind}; re-encode it")
+    known = [stream for stream in streams if stream.codec_context is not None]
+    if not known:
+        raise MediaError(f"FFmpeg does not know the codec of its {kind}; re-encode it")
+    if kind == "video" and len(known) > 1:  # a cover may be a plain stream
+        known = [stream for stream in known if _has_motion(container, stream)] or known
+    best = container.streams.best(kind, related)
+    return best if best in known else known[0]
 
 
-def packets(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
-    """Yield the packets of some streams, by default of all; the last packet of each stream is empty."""
+def _has_motion(container: InputContainer, stream: Stream) -> bool:
+    """Whether a stream has more than one packet; leaves the container where it is."""
+    with open_media(Path(container.name)) as again:
+        filled = (packet for packet in packets(again, again.streams[stream.index]) if packet.size)
+        return len(list(itertools.islice(filled, 2))) == 2
+
+
+def packets(
+    container: InputContainer, stream: Stream | None = None, timeline: Timeline | None = None
+) -> Iterator[av.Packet]:
+    """Yield the packets of a stream, by default of all, in time of a Timeline; the last of each stream is empty."""
+    timeline = timeline or new_timeline(container)
     try:
-        yield from container.demux(*streams)
-    except av.EOFError:
+        for packet in timeline.shift(container.demux()):
+            if stream is None or packet.stream is stream:  # the index of the last, empty ones is 0
+                yield packet
+    except (av.EOFError, IndexError):  # IndexError: a stream began later than any that PyAV knows
         return
     except av.FFmpegError as error:
         raise MediaError(f"reading it stopped midway ({error.strerror}); fetch it again") from error
 
 
-def decoded_frames(container: InputContainer, stream: Stream) -> Iterator[av.VideoFrame | av.AudioFrame]:
+def is_broadcast(container: InputContainer) -> bool:
+    """Whether time stamps of its format may leap and wrap, as those of MPEG-TS."""
+    return bool(container.format.flags & Flags.ts_discont.value)
+
+
+def new_timeline(container: InputContainer) -> Timeline:
+    """Return the timeline of a file, before its first packet is read."""
+    return Timeline(is_broadcast(container))
+
+
+def decoded_frames(
+    container: InputContainer, stream: Stream, timeline: Timeline | None = None
+) -> Iterator[av.VideoFrame | av.AudioFrame]:
     """Yield the decoded frames of one stream in presentation order.
 
     Packets that cannot be decoded are skipped, as players do, and counted in a note.
     """
     damaged = 0
-    for packet in packets(container, stream):
+    for packet in packets(container, stream, timeline):
         try:
             frames = packet.decode()
         except av.FFmpegError:

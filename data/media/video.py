@@ -1,11 +1,15 @@
 """Decodes the frames of a video that become samples, upright and in the size that is kept."""
 
+import struct
 from collections.abc import Iterator
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 import av
+import numpy as np
 from av.container import InputContainer
+from av.sidedata.sidedata import Type
 from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
@@ -14,9 +18,8 @@ from PIL import Image
 from common.errors import MediaError
 from data.media.container import LONGEST_GAP_SECONDS, decoded_frames, open_media, video_stream_of
 from data.media.frame_selection import constant_rate, select_frames
-from data.media.notes import note
+from data.media.video_stream import stream_frames
 
-ROTATIONS = {1: Image.Transpose.ROTATE_90, 2: Image.Transpose.ROTATE_180, 3: Image.Transpose.ROTATE_270}
 SHORT_SIDE = 256  # default size of the shorter side of sample frames, in pixels
 
 
@@ -35,16 +38,7 @@ def open_video(container: InputContainer, threads: int) -> VideoStream:
 def decoded_pts(path: Path, threads: int = 0) -> list[int]:
     """Return the time stamps of a video's frames in ticks, ascending, by decoding all frames: slow but reliable."""
     with open_media(path) as container:
-        stream = open_video(container, threads)
-        pts = [frame.pts for frame in decoded_frames(container, stream)]
-        if None not in pts and all(earlier < later for earlier, later in pairwise(pts)):
-            return pts
-        # Frames without time stamps, as in AVI with B-frames, follow at the constant rate of the file.
-        rate = stream.average_rate or stream.guessed_rate
-        if not rate:
-            raise MediaError("its frames have no time stamps; re-encode it")
-        note(f"its time stamps do not ascend; taken as {float(rate):.2f} frames/s")
-        return [round(index / (rate * stream.time_base)) for index in range(len(pts))]
+        return [one.pts for one in stream_frames(container, open_video(container, threads))]
 
 
 def sample_frames(
@@ -64,7 +58,7 @@ def sample_frames(
                 raise TimesDiffer
             count += 1
             if index in seconds_of:
-                image = upright_frame(frame, short_side, reformatter)
+                image = upright_frame(frame, short_side, stream.sample_aspect_ratio, reformatter)
                 for second in seconds_of[index]:
                     yield second, index, image
         if count != len(pts):
@@ -93,14 +87,21 @@ def _seconds_by_frame(pts: list[int], stream: VideoStream, fps: int) -> dict[int
     return seconds_of
 
 
-def upright_frame(frame: av.VideoFrame, short_side: int, reformatter: VideoReformatter | None = None) -> Image.Image:
-    """Convert a decoded frame to an RGB image, turned as its display matrix says.
+def upright_frame(
+    frame: av.VideoFrame,
+    short_side: int,
+    pixel_shape: Fraction | None = None,
+    reformatter: VideoReformatter | None = None,
+) -> Image.Image:
+    """Convert a decoded frame to an RGB image as a player shows it: upright, with square pixels.
 
-    The shorter side gets `short_side` pixels, also if that enlarges the frame; 0 keeps the size. Pass the same
-    `reformatter` for all frames of a video: creating one takes longer than converting a frame.
+    The shorter side gets `short_side` pixels, also if that enlarges the frame; 0 keeps the height of the frame as
+    stored. `pixel_shape` is width by height of a pixel, the stream's `sample_aspect_ratio`. Pass the same `reformatter`
+    for all frames of a video: creating one takes longer than converting a frame.
     """
-    scale = short_side / min(frame.width, frame.height) if short_side else 1
-    width, height = round(frame.width * scale), round(frame.height * scale)
+    shown_width = frame.width * float(pixel_shape or 1)
+    scale = short_side / min(shown_width, frame.height) if short_side else 1
+    width, height = max(1, round(shown_width * scale)), round(frame.height * scale)
     # FFmpeg scales into planes more than twice as fast as into packed pixels. The values are equal at odd widths only,
     # such as the usual 455 and 341: at even widths it gives two packed pixels the same color.
     planar = width % 2 and (width, height) != (frame.width, frame.height)
@@ -113,14 +114,29 @@ def upright_frame(frame: av.VideoFrame, short_side: int, reformatter: VideoRefor
         image = Image.merge("RGB", (red, green, blue))
     else:
         image = _image("RGB", scaled.planes[0])
-    turns = quarter_turns(frame) % 4
-    return image.transpose(ROTATIONS[turns]) if turns else image
+    return Image.fromarray(turn_upright(np.asarray(image), frame)) if any(orientation(frame)) else image
 
 
 def _image(mode: str, plane: VideoPlane) -> Image.Image:
     return Image.frombuffer(mode, (plane.width, plane.height), plane, "raw", mode, plane.line_size, 1)
 
 
-def quarter_turns(frame: av.VideoFrame) -> int:
-    """Return how often a frame has to be turned by 90 degrees, counter-clockwise, to be upright."""
-    return round(frame.rotation / 90)
+def orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
+    """Return what makes a frame upright by its display matrix: whether to transpose it, then flip its rows, columns.
+
+    Other angles than those of a quarter turn become the nearest.
+    """
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return False, False, False
+    # Pixel (x, y) is shown at (a x + c y, b x + d y).
+    a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
+    return (False, d < 0, a < 0) if abs(a) + abs(d) >= abs(b) + abs(c) else (True, b < 0, c < 0)
+
+
+def turn_upright(pixels: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+    """Turn pixels [height, width, 3] of a frame as `orientation` says."""
+    transposed, rows, columns = orientation(frame)
+    if transposed:
+        pixels = pixels.swapaxes(0, 1)
+    return pixels[:: -1 if rows else 1, :: -1 if columns else 1]

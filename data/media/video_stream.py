@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -38,14 +39,17 @@ def stream_frames(container: InputContainer, stream: VideoStream) -> Iterator[St
     A frame without a time stamp, or with one that does not ascend, is shown one frame duration after the last.
     """
     rate = stream.average_rate or stream.guessed_rate or USUAL_RATE
-    duration = max(1, round(1 / (rate * stream.time_base)))
+    duration = 1 / (rate * stream.time_base)  # not rounded: many frames may follow one another
     first = last = None
-    repaired = 0
+    due, repaired = Fraction(0), 0
     for index, frame in enumerate(decoded_frames(container, stream)):
         pts = frame.pts
         if pts is None or (last is not None and pts <= last):
-            pts = 0 if last is None else last + duration
+            pts = round(due) if last is None else max(round(due), last + 1)
             repaired += 1
+        else:
+            due = Fraction(pts)
+        due += duration
         first, last = pts if first is None else first, pts
         yield StreamFrame(index, pts, float((pts - first) * stream.time_base), frame)
     if first is None:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from common.atomic import atomic_folder
 from common.cli import available_cores, positive_int, whole_number
+from common.errors import MediaError
 from data.layout import frame_file, video_frames_dir, videos_by_name
 from data.media.container import packet_pts, single_file
 from data.media.video import SHORT_SIDE, TimesDiffer, decoded_pts, sample_frames
@@ -36,6 +37,9 @@ def frames_step(options: argparse.Namespace) -> Step:
     return Step("frames", cut_video, jobs, out, {"fps": options.fps, "short_side": options.short_side})
 
 
+JPEG_SIDE = 65_535  # pixels
+
+
 def cut_video(videos: list[Path], folder: Path, fps: int, short_side: int, threads: int) -> None:
     """Write the sample frames of one NAME into `folder`, all or none; for the arguments see `sample_frames`."""
     video = single_file(videos)
@@ -54,6 +58,12 @@ def cut_video(videos: list[Path], folder: Path, fps: int, short_side: int, threa
 
 def _write(frames: Iterable[tuple[int, int, Image.Image]], folder: Path) -> None:
     for second, index, frame in frames:
+        if max(frame.size) > JPEG_SIDE:
+            shape = " x ".join(map(str, frame.size))
+            raise MediaError(
+                f"its frames are so narrow that they become {shape} pixels, and JPEG holds {JPEG_SIDE} a side: "
+                "leave it out, or use a smaller --short_side"
+            )
         path = folder / frame_file(second, index)
         path.parent.mkdir(exist_ok=True)
         frame.save(path, quality=95)

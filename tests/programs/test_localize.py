@@ -17,7 +17,7 @@ from data.dmc_pkl import read_dmc
 from data.lists import write_list
 from data.media.audio import audio_of_video, whole_seconds
 from data.media.spectrogram import SAMPLE_RATE
-from tests.fixtures.media import noise, set_rotation, write_media
+from tests.fixtures.media import ORIENTATIONS, noise, set_display_matrix, write_media
 from tests.fixtures.planted import plant_checkpoint
 from training.checkpoint import read_checkpoint, save_checkpoint
 from training.load import load_trained
@@ -100,11 +100,10 @@ def heat_of(video: Path) -> Path:
 
 
 def read_frames(path: Path) -> tuple[list[float], list[np.ndarray]]:
-    """Times and upright frames of a video, as a player shows them."""
+    """Times and frames of a video, as stored."""
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
-    upright = [np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90)) for frame in frames]
-    return [frame.time for frame in frames], upright
+    return [frame.time for frame in frames], [frame.to_ndarray(format="rgb24") for frame in frames]
 
 
 def audio_packets(path: Path) -> tuple[list[float], list[bytes]]:
@@ -178,14 +177,16 @@ def test_frames_times_and_audio_are_those_of_the_source(tmp_path, ckpt_file, sou
             ]
 
 
-@pytest.mark.parametrize("quarter_turns", [1, 2, 3])
-def test_a_rotated_video_becomes_upright(video, ckpt_file, quarter_turns):
-    set_rotation(video, quarter_turns)
-    assert run(video, ckpt_file, "--silence", 0) == 0
-    _, before = read_frames(video)
-    assert before[0].shape[:2] == ((160, 96) if quarter_turns % 2 else (96, 160))
+@pytest.mark.parametrize("matrix", ORIENTATIONS[1:], ids=str)
+def test_a_turned_or_mirrored_video_becomes_upright(video, ckpt_file, matrix):
+    _, stored = read_frames(video)
+    set_display_matrix(video, matrix)
+    found = json_frames(video, ckpt_file, "--silence", 0)
+    rows, columns = (1 if matrix[i] + matrix[j] > 0 else -1 for i, j in ((1, 3), (0, 2)))
+    before = [(one if matrix[0] else one.swapaxes(0, 1))[::rows, ::columns] for one in stored]
     for one, other in zip(before, read_frames(heat_of(video))[1], strict=True):
         assert difference(one, other) < 3
+    assert not any(one["maps"] for one in found)
     assert_peaks_on_red(json_frames(video, ckpt_file, "--overwrite", 1), before)
 
 
@@ -378,18 +379,6 @@ def test_an_interrupted_run_leaves_nothing_half_written(tmp_path, ckpt_file, mon
             run(video, ckpt_file, *options)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "a_heat.mp4"]
     assert heat_of(video).read_text() == "mine"
-
-
-def test_two_recordings_in_one_file_are_reported(tmp_path, ckpt_file, capsys):
-    """Where the second one starts, time stamps start again. No time is left for its audio."""
-    parts = [make_video(tmp_path / f"{seed}.ts", frames=50, rate=25, sound_rate=48_000) for seed in (0, 1)]
-    video = tmp_path / "a.ts"
-    video.write_bytes(b"".join(part.read_bytes() for part in parts))
-    assert run(video, ckpt_file) == 0
-    said = capsys.readouterr().out
-    assert f"{video}: " in said and "no time stamp of their own" in said and "audio packets" in said
-    times, _ = read_frames(heat_of(video))
-    assert len(times) == 100 and min(np.diff(times)) > 0.03
 
 
 # --- user errors ----------------------------------------------------------------------------------------------------

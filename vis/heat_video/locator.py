@@ -4,6 +4,7 @@ Frames and spectrograms are made as in `cut_video.py` and `cut_audio.py`, and ma
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 import av
@@ -33,14 +34,14 @@ class Locator:
     cluster j stays the same source from frame to frame.
     """
 
-    def __init__(self, trained: TrainedNetwork) -> None:
-        self._trained = trained
+    def __init__(self, trained: TrainedNetwork, pixel_shape: Fraction | None = None) -> None:
+        self._trained, self._pixel_shape = trained, pixel_shape
         self._centers: torch.Tensor | None = None  # of the last audio, [A, 512]
         self.distance = 0.0  # of audio and frames, the mean of the last maps
 
     def prepare(self, frame: av.VideoFrame, second: np.ndarray) -> NetworkInput:
         """The input of the network for a decoded frame and the audio around it, float32 [16000]."""
-        upright = functional.pil_to_tensor(upright_frame(frame, SHORT_SIDE))
+        upright = functional.pil_to_tensor(upright_frame(frame, SHORT_SIDE, self._pixel_shape))
         spectrogram = log_mel(second[None], self._trained.n_fft)
         return NetworkInput(resize(upright, self._trained.frame_size), torch.from_numpy(spectrogram))
 

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from common.errors import MediaError, UserError
 from data.media.audio import AudioWindow, stream_audio
-from data.media.container import open_media
+from data.media.container import is_broadcast, open_media
 from data.media.spectrogram import SAMPLE_RATE
 from data.media.video import open_video
 from data.media.video_stream import StreamFrame, count_frames, stream_frames
@@ -97,14 +97,16 @@ def _write(
         stream = open_video(source, threads)
         if not source.streams.audio:
             raise MediaError("it has no audio stream, and without audio there is nothing to localize")
-        start = Fraction(max(0, source.start_time or 0), av.time_base)
+        start = Fraction(source.start_time or 0, av.time_base)
+        if not is_broadcast(source):  # there it is below 0 where time stamps wrap, else by what encoders put before 0
+            start = max(Fraction(0), start)
         frames = stream_frames(source, stream)
         first = next(frames)
         painter = HeatPainter(first.frame, style.clusters, style.draw_box, style.side_by_side)
         writer = VideoWriter(target, stream, first.frame, painter.size, start, threads)
         summary = Summary(peaks=[] if with_peaks else None)
         with contextlib.closing(AudioTrack(video, target, kind, start)) as track:
-            locator = Locator(trained)
+            locator = Locator(trained, stream.sample_aspect_ratio)
             localized = _localized(video, first, frames, locator, style)
             for one, maps in tqdm(localized, desc=video.name, total=count, unit="frame"):
                 strength = opacity(one.level, style.silence)

@@ -11,6 +11,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from common.errors import UserError
+from data.media.video import orientation
 from data.media.video_stream import USUAL_RATE
 
 KINDS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}  # FFmpeg's names of the formats
@@ -68,7 +69,7 @@ class VideoWriter:
         context.flags |= Flags.frame_duration  # else the last frame gets the mean duration
         context.thread_count = threads
         if pixel_shape := stream.sample_aspect_ratio:
-            context.sample_aspect_ratio = 1 / pixel_shape if round(like.rotation / 90) % 2 else pixel_shape
+            context.sample_aspect_ratio = 1 / pixel_shape if orientation(like)[0] else pixel_shape
         self._colorspace = like.colorspace if like.colorspace in CONVERTIBLE_COLORSPACES else None
         self._color_range = like.color_range
         context.colorspace = self._colorspace or UNSPECIFIED

@@ -1,5 +1,7 @@
 """Decoded frames become upright RGB images of the wanted size, with the values of FFmpeg."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from av.video.reformatter import VideoReformatter
 
 from data.media.container import open_media
 from data.media.video import open_video, upright_frame
-from tests.fixtures.media import set_rotation, write_media
+from tests.fixtures.media import ORIENTATIONS, set_display_matrix, write_media
 
 PIXEL_FORMATS = (
     "yuv420p yuvj420p yuv422p yuv444p nv12 yuv420p10le yuv422p10le yuv444p12le p010le yuv411p yuv410p yuv440p yuyv422 "
@@ -24,25 +26,34 @@ def test_frames_equal_packed_rgb_of_ffmpeg_in_every_pixel_format_and_size(pixel_
     for width, height, short_side in SIZES:
         noise_frame = av.VideoFrame.from_ndarray(rng.integers(0, 256, (height, width, 3), np.uint8), "rgb24")
         frame = noise_frame.reformat(format=pixel_format)
-        image = np.array(upright_frame(frame, short_side, VideoReformatter()))
+        image = np.array(upright_frame(frame, short_side, reformatter=VideoReformatter()))
         size = {"width": image.shape[1], "height": image.shape[0]}
         assert min(size.values()) == (short_side or min(width, height))
         packed = VideoReformatter().reformat(frame, format="rgb24", interpolation="BICUBIC", **size)
         assert np.array_equal(image, packed.to_ndarray())
 
 
-@pytest.mark.parametrize("quarter_turns", [1, 2, -1])
-def test_display_rotation_is_applied(tmp_path, quarter_turns):
-    def red_corner(_: int) -> np.ndarray:
-        image = np.zeros((64, 96, 3), np.uint8)
-        image[:32, :48, 0] = 255  # top left
-        return image
-
-    path = write_media(tmp_path / "a.mp4", frames=1, picture=red_corner)
-    set_rotation(path, quarter_turns)
+@pytest.mark.parametrize("matrix", ORIENTATIONS)
+def test_all_eight_orientations_become_upright(tmp_path, matrix):
+    """Oracle: pixel (x, y) is shown at (a x + c y, b x + d y), counted from the other side where that is negative."""
+    stored = np.zeros((48, 64, 3), np.uint8)
+    stored[8:24, 8:24, 0] = 255  # left, top
+    stored[8:24, 40:56, 1] = 255  # right, top
+    a, b, c, d = matrix
+    path = write_media(tmp_path / "a.mp4", frames=1, picture=lambda _: stored)
+    set_display_matrix(path, matrix)
     with open_media(path) as container:
-        image = np.array(upright_frame(next(container.decode(open_video(container, 1))), 64))
-    assert image.shape == ((96, 64, 3) if quarter_turns % 2 else (64, 96, 3))
-    corners = {1: (-8, 8), 2: (-8, -8), -1: (8, -8)}  # the red corner after a counter-clockwise rotation
-    for row, column in corners.values():
-        assert (image[row, column, 0] > 200) == ((row, column) == corners[quarter_turns])
+        shown = np.array(upright_frame(next(container.decode(open_video(container, 1))), 0))
+    height, width = (48, 64) if a else (64, 48)
+    assert shown.shape == (height, width, 3)
+    for (x, y), channel in (((16, 16), 0), ((48, 16), 1)):
+        assert shown[(b * x + d * y) % height, (a * x + c * y) % width, channel] > 200
+
+
+@pytest.mark.parametrize(
+    ("pixel_shape", "short_side", "size"),
+    [((4, 3), 90, (160, 90)), ((1, 2), 90, (90, 135)), ((4, 3), 0, (107, 60)), ((1, 1), 0, (80, 60))],
+)
+def test_pixels_become_square(pixel_shape, short_side, size):
+    frame = av.VideoFrame.from_ndarray(np.zeros((60, 80, 3), np.uint8), "rgb24")
+    assert upright_frame(frame, short_side, Fraction(*pixel_shape)).size == size
