@@ -24,7 +24,6 @@ from tqdm import tqdm
 
 from common.atomic import require_writable
 from common.cli import command
-from common.errors import UserError
 from common.exit_status import exit_status
 from data.dmc_pkl import csv_path, path_for_audio, write_dmc
 from data.negative_audio import NoiseNegatives
@@ -45,52 +44,22 @@ from training.distributed import (
 from training.interrupts import explained_errors, ignore_dying_loaders, sigterm_as_ctrl_c
 from training.load import load_visual_weights
 from training.optim import scheduled_rate, split_into_steps
-from training.option_checks import check_options, without_effect
-from training.options import checkpoint_args, inherited_words, merge_options, parse_options
+from training.options import checkpoint_args
 from training.published import export_published
 from training.reference_distances import add_reference, read_reference
-from training.run_folder import BEST, LAST, open_run_folder, resume_after_restart
-from training.steps import AverageMeter, Stepper, build_stepper, pair_distances
+from training.run_folder import BEST, LAST, open_run_folder
+from training.start import read_options
+from training.steps import (
+    AverageMeter,
+    Stepper,
+    build_stepper,
+    epochs_with_one_audio_cluster,
+    pair_distances,
+    require_finite,
+)
 from vis.tensorboard import open_log, require_packages
 
 STEPS_BETWEEN_CHECKS = 20  # of the loss: to look at it, the program has to wait for the device
-
-
-# --- options and checkpoint -------------------------------------------------------------------------------------------
-
-
-def read_start(given: dict[str, Any]) -> tuple[dict[str, Any], Checkpoint | None]:
-    """The given options, with --resume 1 after a restart by torchrun, and the checkpoint to start from."""
-    options = merge_options(given, {})
-    out, last = Path(options.out), Path(options.out) / LAST
-    given = resume_after_restart(given, last)
-    path = Path(options.ckpt_file or out / BEST)
-    if given.get("resume") and not options.evaluate:
-        if last.exists():
-            return given, read_checkpoint(last)
-        start = f"from {path}" if options.use_pretrain else "fresh"
-        print(f"--resume 1: there is no {last}, so the training starts {start}")
-    needed = options.evaluate or options.use_pretrain or options.export_published
-    if options.evaluate and not options.use_pretrain:
-        print(f"--evaluate 1 without --use_pretrain 1: using {path}")
-    return given, read_checkpoint(path) if needed else None
-
-
-def read_options(argv: Sequence[str] | None) -> tuple[Namespace, Checkpoint | None]:
-    """All options and the checkpoint; prints what the checkpoint adds and what has no effect."""
-    parser, given = parse_options(__doc__, argv)
-    given, checkpoint = broadcast_from_rank0(read_start, given)
-    options = merge_options(given, checkpoint.args if checkpoint else {})
-    if problem := check_options(options):
-        parser.error(problem)
-    if checkpoint and (words := inherited_words(options, given)):
-        print(f"from {checkpoint.path}: {words}")
-    data_dir = checkpoint.args.get("data_dir", options.data_dir) if checkpoint else options.data_dir
-    if "data_dir" not in given and data_dir != options.data_dir:
-        print(f"{checkpoint.path} was trained on {data_dir}, which is not here: using {options.data_dir}")
-    for sentence in without_effect(options, given):
-        print(sentence)
-    return options, checkpoint
 
 
 # --- model ------------------------------------------------------------------------------------------------------------
@@ -141,13 +110,6 @@ def train_epoch(stepper: Stepper, loader: DeviceLoader, epoch: int, options: Nam
     return average
 
 
-def require_finite(loss: float) -> None:
-    """Raise UserError if a loss is NaN or infinite."""
-    if not math.isfinite(loss):
-        kept = f"{LAST} and {BEST} keep the last good weights"
-        raise UserError(f"the loss became {loss}: stopped, {kept}. Try a lower --learning_rate")
-
-
 @torch.no_grad()
 def validate(stepper: Stepper, loader: DeviceLoader) -> AverageMeter:
     """Loss and matching accuracy on the validation list, without any labels."""
@@ -170,14 +132,19 @@ def train(options: Namespace, model: DMC, checkpoint: Checkpoint | None, device:
     stepper = build_stepper(options, model, noise, device)
     epochs, args = options.recipe.epoch, checkpoint_args(options)
     folder = open_run_folder(options, model, stepper.optimizer, args, checkpoint)
+    alone = epochs_with_one_audio_cluster(options)
+    if alone:
+        print(f"Epochs 1 to {alone}: one audio cluster; then {options.a_cluster}")
     with open_log(options, folder, val_loader.loader.dataset.seconds, device) as log:
         for epoch in range(folder.epoch + 1, epochs + 1):
+            model.a_cluster = 1 if epoch <= alone else options.a_cluster
             start = time.perf_counter()
             trained = train_epoch(stepper, train_loader, epoch, options)
             seconds = time.perf_counter() - start
             validated = validate(stepper, val_loader)
             row = {
                 "epoch": epoch,
+                "a_cluster": model.a_cluster,
                 "loss": trained.loss,
                 "train_accuracy": trained.accuracy,
                 "val_loss": validated.loss,
@@ -261,7 +228,7 @@ def work(argv: Sequence[str] | None) -> int:
     evaluating = False
     try:
         with explained_errors(), process_group():
-            options, checkpoint = read_options(argv)
+            options, checkpoint = read_options(__doc__, argv)
             evaluating = bool(options.evaluate)
             run(options, checkpoint)
     except EndedByAnother:

@@ -42,7 +42,7 @@ class Recipe:
     margin: float = _setting(5.0, "contrastive: the distance beyond which a negative pair has no loss")
     background_negatives: bool = _setting(False, "the unmatched clusters of the own frame are negatives too")
     noise_negatives: int = _setting(0, "seconds of noise in each step, and one of silence; 0 leaves out both", least=0)
-    matching: str = _setting("nearest", "one_to_one gives each audio cluster a visual cluster of its own", MATCHINGS)
+    matching: str = _setting("nearest", "one_to_one: each audio cluster has a visual cluster of its own", MATCHINGS)
 
     # --- the network
     visual_net: str = _setting("resnet18", "visual backbone; resnet18_local is more local", tuple(VISUAL_NETS))

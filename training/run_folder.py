@@ -98,7 +98,8 @@ class RunFolder:
         if not self.writes:
             return
         weights = {"model": model.state_dict(), "args": args, "epoch": self.epoch}
-        best = max(self.history, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
+        # Epochs with one audio cluster compare other things than the later ones with several.
+        best = max(self.history, key=lambda row: (row.get("a_cluster", 0), row["val_accuracy"], -row["val_loss"]))
         if args["result"] == "last" or row is best:
             save_checkpoint(self.path / BEST, weights)
         if save_every and self.epoch % save_every == 0:
@@ -131,7 +132,7 @@ class RunFolder:
 
     def _write_log(self) -> None:
         with atomic_file(self.path / LOG) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(self.history[0]))
+            writer = csv.DictWriter(file, fieldnames=list(self.history[-1]))  # older programs logged less
             writer.writeheader()
             writer.writerows(self.history)
 

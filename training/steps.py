@@ -1,5 +1,6 @@
 """A training step: distances of positive and negative pairs, the loss, its gradients."""
 
+import math
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from common.errors import UserError
 from data.negative_audio import NoiseNegatives
 from models.dmc import DMC
 from models.losses import ContrastiveLoss, CrossEntropyLoss
@@ -15,6 +17,15 @@ from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
 from models.recipes import Recipe
 from training.distributed import all_gather_with_grad, parallelize, shard_rows
 from training.optim import MicroBatch, build_optimizer, build_scaler
+
+
+def epochs_with_one_audio_cluster(options: Namespace) -> int:
+    """How many epochs a network for several sources begins with one audio cluster.
+
+    It learns to find any of the sources before it learns to tell them apart (Hu et al., "Curriculum Audiovisual
+    Learning", 2020, begin with videos of one source).
+    """
+    return options.recipe.epoch // 2 if options.a_cluster > 1 and options.recipe.matching == "one_to_one" else 0
 
 
 def build_loss(recipe: Recipe) -> nn.Module:
@@ -82,6 +93,13 @@ def build_stepper(options: Namespace, model: DMC, noise: NoiseNegatives, device:
     elif options.compile:
         print(f"--compile 1 has no effect on {device}: it is for CUDA GPUs")
     return Stepper(options.recipe, model, parallel, build_loss(options.recipe), optimizer, scaler, noise)
+
+
+def require_finite(loss: float) -> None:
+    """Raise UserError if a loss is NaN or infinite."""
+    if not math.isfinite(loss):
+        kept = "last.pth and best.pth keep the last good weights"
+        raise UserError(f"the loss became {loss}: stopped, {kept}. Try a lower --learning_rate")
 
 
 class AverageMeter:

@@ -20,6 +20,7 @@ from models.recipes import ORIGINAL
 from tests.fixtures.sample_set import add_video
 from tests.fixtures.training_run import log_rows, logged_numbers, run, same_weights, weights_of
 from training.checkpoint import read_checkpoint, save_checkpoint
+from training.start import read_start
 
 pytestmark = pytest.mark.usefixtures("small")
 
@@ -57,6 +58,14 @@ def test_a_training_leaves_all_its_files(trained, training_set):
     rows = log_rows(trained)
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert all(0 <= float(row["val_accuracy"]) <= 1 and float(row["samples_per_second"]) > 0 for row in rows)
+
+
+def test_several_audio_clusters_come_after_half_of_the_epochs_and_only_then_counts_the_accuracy(training_set, tmp_path):
+    options = ["--v_cluster", "3", "--a_cluster", "2", "--recipe", "improved", "--epoch", "3"]
+    assert run(training_set, tmp_path, *options) == 0
+    assert [row["a_cluster"] for row in log_rows(tmp_path)] == ["1", "2", "2"]
+    assert read_checkpoint(tmp_path / "best.pth").state["epoch"] > 1
+    assert csv.reader((tmp_path / "dmc.csv").open()).__next__() == ["key", "distance_0", "distance_1"]
 
 
 def test_distances_of_the_validation_list_warn_of_another_kind_of_video(copy, training_set, tmp_path, capsys):
@@ -116,11 +125,11 @@ def test_float16_on_a_cpu_is_warned_of_before_the_first_epoch(training_set, tmp_
 
 def test_resume_without_a_checkpoint_says_what_the_training_starts_from(tmp_path, capsys):
     out, given = tmp_path / "run", tmp_path / "given.pth"
-    location_dmc.read_start({"resume": 1, "out": str(out)})
+    read_start({"resume": 1, "out": str(out)})
     assert capsys.readouterr().out.endswith(f"no {out}/last.pth, so the training starts fresh\n")
     for more, start in (({"ckpt_file": str(given)}, given), ({}, out / "best.pth")):
         with pytest.raises(UserError, match=f"there is no checkpoint {start}"):
-            location_dmc.read_start({"resume": 1, "out": str(out), "use_pretrain": 1, **more})
+            read_start({"resume": 1, "out": str(out), "use_pretrain": 1, **more})
         assert capsys.readouterr().out.endswith(f"no {out}/last.pth, so the training starts from {start}\n")
 
 

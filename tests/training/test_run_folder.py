@@ -21,7 +21,7 @@ def save_epochs(
     """Save epochs; returns the one of best.pth after each."""
     best = []
     for epoch, (accuracy, loss) in enumerate(epochs, folder.epoch + 1):
-        row = {"epoch": epoch, "val_accuracy": accuracy, "val_loss": loss}
+        row = {"epoch": epoch, "a_cluster": 1, "val_accuracy": accuracy, "val_loss": loss}
         folder.save_epoch(MODEL, OPTIMIZER, {"result": result}, row, save_every)
         best.append(read_checkpoint(folder.path / "best.pth").state["epoch"])
     return best

@@ -1,0 +1,46 @@
+"""What a run starts from: its options, and the checkpoint that it reads."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from training.checkpoint import Checkpoint, read_checkpoint
+from training.distributed import broadcast_from_rank0
+from training.option_checks import check_options, without_effect
+from training.options import inherited_words, merge_options, parse_options
+from training.run_folder import BEST, LAST, resume_after_restart
+
+
+def read_start(given: dict[str, Any]) -> tuple[dict[str, Any], Checkpoint | None]:
+    """The given options, with --resume 1 after a restart by torchrun, and the checkpoint to start from."""
+    options = merge_options(given, {})
+    out, last = Path(options.out), Path(options.out) / LAST
+    given = resume_after_restart(given, last)
+    path = Path(options.ckpt_file or out / BEST)
+    if given.get("resume") and not options.evaluate:
+        if last.exists():
+            return given, read_checkpoint(last)
+        start = f"from {path}" if options.use_pretrain else "fresh"
+        print(f"--resume 1: there is no {last}, so the training starts {start}")
+    needed = options.evaluate or options.use_pretrain or options.export_published
+    if options.evaluate and not options.use_pretrain:
+        print(f"--evaluate 1 without --use_pretrain 1: using {path}")
+    return given, read_checkpoint(path) if needed else None
+
+
+def read_options(description: str, argv: Sequence[str] | None) -> tuple[Namespace, Checkpoint | None]:
+    """All options and the checkpoint; prints what the checkpoint adds and what has no effect."""
+    parser, given = parse_options(description, argv)
+    given, checkpoint = broadcast_from_rank0(read_start, given)
+    options = merge_options(given, checkpoint.args if checkpoint else {})
+    if problem := check_options(options):
+        parser.error(problem)
+    if checkpoint and (words := inherited_words(options, given)):
+        print(f"from {checkpoint.path}: {words}")
+    data_dir = checkpoint.args.get("data_dir", options.data_dir) if checkpoint else options.data_dir
+    if "data_dir" not in given and data_dir != options.data_dir:
+        print(f"{checkpoint.path} was trained on {data_dir}, which is not here: using {options.data_dir}")
+    for sentence in without_effect(options, given):
+        print(sentence)
+    return options, checkpoint
