@@ -2,7 +2,7 @@
 # make test   lint and all tests
 # make test-fast   the tests that start no process and train tiny networks only
 # make docs   docs/options.md again
-# make examples   generates the figures in vis/ again, from the demo and a training on duets after it
+# make examples   generates the figures in vis/ again, from the demo and a training on duets; take RECIPE=pretrained
 # Each installs into .venv first. PYTHON=python3.12 chooses the interpreter.
 
 PYTHON ?= python3
@@ -10,6 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 RECIPE ?= improved
 DEMO_RUN := runs/demo$(if $(filter-out improved,$(RECIPE)),_$(RECIPE))
+V_CLUSTER := $(if $(filter improved,$(RECIPE)),2,3)
 DUET_SET := datasets/demo_duet
 DUET_RUN := $(DEMO_RUN)_duet
 
@@ -19,7 +20,7 @@ demo: install
 	$(RUN) data/make_demo.py
 	$(RUN) data/prepare.py
 	$(RUN) vis/samples.py
-	$(RUN) location_dmc.py --recipe $(RECIPE) --v_cluster 3 --a_cluster 1 \
+	$(RUN) location_dmc.py --recipe $(RECIPE) --v_cluster $(V_CLUSTER) --a_cluster 1 \
 		--out $(DEMO_RUN) --dmc_pkl $(DEMO_RUN)/dmc.pkl --resume 1
 	$(RUN) vis/draw.py $(DEMO_RUN)/dmc.pkl --sheet $(DEMO_RUN)/sheet.jpg
 	$(RUN) vis/report.py $(DEMO_RUN)/dmc.pkl --run $(DEMO_RUN)
@@ -43,8 +44,8 @@ demo: install
 examples: demo
 	$(RUN) data/make_demo.py --data_dir $(DUET_SET) --sources 2
 	$(RUN) data/prepare.py --data_dir $(DUET_SET)
-	$(RUN) location_dmc.py --data_dir $(DUET_SET) --v_cluster 4 --a_cluster 2 --resume 1 \
-		--use_pretrain 1 --ckpt_file $(DEMO_RUN)/best.pth --out $(DUET_RUN) --dmc_pkl $(DUET_RUN)/dmc.pkl
+	$(RUN) location_dmc.py --data_dir $(DUET_SET) --recipe $(RECIPE) --v_cluster 4 --a_cluster 2 \
+		--epoch 16 --resume 1 --out $(DUET_RUN) --dmc_pkl $(DUET_RUN)/dmc.pkl
 	$(RUN) vis/samples.py --out vis/samples.jpg
 	$(RUN) vis/examples.py --solo $(DEMO_RUN) --duet $(DUET_RUN)
 

@@ -1,7 +1,7 @@
 """Trains DMC on videos, and localizes with it what sounds in the test videos.
 
 python3 location_dmc.py --v_cluster 2 --a_cluster 1
-python3 location_dmc.py --v_cluster 3 --a_cluster 1 --recipe improved
+python3 location_dmc.py --v_cluster 2 --a_cluster 1 --recipe improved
 python3 location_dmc.py --v_cluster 2 --a_cluster 1 --evaluate 1 --use_pretrain 1 --ckpt_file runs/dmc/best.pth
 """
 

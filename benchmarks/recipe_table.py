@@ -29,7 +29,7 @@ def table(runs: Sequence[Mapping[str, Any]], baselines: Mapping[str, Mapping[str
         for recipe in dict.fromkeys(run["recipe"] for run in of_set):
             of_recipe = [run for run in of_set if run["recipe"] == recipe]
             first, columns = of_recipe[0], zip(*map(_values, of_recipe), strict=True)
-            clusters, epochs = f"{first['v_cluster']}/{first['a_cluster']}", " + ".join(map(str, first["epochs"]))
+            clusters, epochs = f"{first['v_cluster']}/{first['a_cluster']}", str(first["epoch"])
             minutes = mean_and_deviation([run["minutes"] for run in of_recipe], digits=1)
             failed = f"{failures(of_recipe)} of {len(of_recipe)}"
             rows.append([set_name, recipe, clusters, epochs, minutes, failed, *map(mean_and_deviation, columns)])

@@ -4,10 +4,10 @@
     python3 benchmarks/recipes.py --recipes improved --sets solo --seeds 1
     python3 benchmarks/recipes.py --recipes improved --set normalize=0      # an ablation
 
-Kinds of sets: solo has one sounding object a video, distractor a silent one beside it, duet two sounding ones. A
-network for duets starts from the one for the solos of the same origin. --extra_set adds a set of another origin, whose
-name ends with its kind: a recipe is to be chosen on several. Minutes are those of training and validation. You can
-interrupt the program at any time; running it again resumes. Once all networks are trained, it only scores them.
+Kinds of sets: solo has one sounding object a video, distractor a silent one beside it, duet two sounding ones.
+--extra_set adds a set of another origin, whose name ends with its kind: a recipe is to be chosen on several sets.
+Minutes are those of training and validation. You can interrupt the program at any time; running it again resumes. Once
+all networks are trained, it only scores them.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from metrics.annotations import read_annotations
 from metrics.evaluate import has_objects, score_baselines, score_ceiling, score_run, summary
 from metrics.runs import NEGATIVE_AUDIO, read_run, roc_auc
 from metrics.table import write_json
-from models.recipes import ORIGINAL, RECIPES
+from models.recipes import ORIGINAL
 from training.device import PRECISIONS
 from training.options import DATA_OPTIONS, DEFAULTS, NOT_FROM_CHECKPOINT, checkpoint_args, merge_options, setting
 from training.run_folder import ARGS, BEST, LOG
@@ -48,21 +48,20 @@ KINDS = {  # -> options of data/make_demo.py
 # recipe -> kind of set -> visual clusters, audio clusters, epochs
 TRAININGS = {
     "original": {"solo": (2, 1, 100), "distractor": (2, 1, 100), "duet": (3, 2, 100)},
-    "improved": {"solo": (3, 1, RECIPES["improved"].epoch), "distractor": (4, 1, 40), "duet": (4, 2, 14)},
-    "pretrained": {"solo": (3, 1, RECIPES["pretrained"].epoch), "distractor": (4, 1, 8), "duet": (4, 2, 8)},
+    "improved": {"solo": (2, 1, 24), "distractor": (3, 1, 40), "duet": (4, 2, 40)},
+    "pretrained": {"solo": (3, 1, 8), "distractor": (4, 1, 8), "duet": (4, 2, 16)},
 }
 FIRST_SEED = 10  # the default seed of every program
 
 
 @dataclass(frozen=True)
 class Training:
-    """A training by `location_dmc.py`, with its options; `start` is the checkpoint that it starts from."""
+    """A training by `location_dmc.py`, with its options."""
 
     label: str
     out: Path
     dmc_pkl: Path
     options: dict[str, Any]
-    start: Path | None
 
     def rows(self) -> list[dict[str, str]]:
         """A row of the log for each finished epoch."""
@@ -86,12 +85,6 @@ def kind_of(set_name: str) -> str:
     return next(kind for kind in KINDS if set_name.endswith(kind))
 
 
-def start_of(options: argparse.Namespace, set_name: str) -> str | None:
-    """The set of the network that a network for this set starts from."""
-    solo = set_name.removesuffix("duet") + "solo"
-    return solo if kind_of(set_name) == "duet" and solo in options.folders else None
-
-
 def prepare_set(options: argparse.Namespace, set_name: str) -> None:
     """Make the missing parts of a data set: videos, unless it is an extra set, lists, frames, spectrograms."""
     data_dir, log = Path(options.folders[set_name]), options.out / f"data_{set_name}.log"
@@ -102,10 +95,8 @@ def prepare_set(options: argparse.Namespace, set_name: str) -> None:
     run_program("data/prepare.py", ["--data_dir", data_dir, *force], log)
 
 
-def plan(options: argparse.Namespace, recipe: str, set_name: str, seed: int) -> list[Training]:
-    """The trainings of a network in their order. The last one is on the set."""
-    start = start_of(options, set_name)
-    before = plan(options, recipe, start, seed) if start else []
+def plan(options: argparse.Namespace, recipe: str, set_name: str, seed: int) -> Training:
+    """The training of a network."""
     v_cluster, a_cluster, epoch = TRAININGS[recipe][kind_of(set_name)]
     changes = [options.precision] * bool(options.precision) + options.set
     out = options.out / "_".join([recipe, *changes, set_name, str(seed)])
@@ -122,10 +113,7 @@ def plan(options: argparse.Namespace, recipe: str, set_name: str, seed: int) -> 
         "set": options.set,
         **({"precision": options.precision} if options.precision else {}),
     }
-    return [
-        *before,
-        Training(" ".join([recipe, *changes]), out, out / "dmc.pkl", given, before[-1].out / BEST if before else None),
-    ]
+    return Training(" ".join([recipe, *changes]), out, out / "dmc.pkl", given)
 
 
 def require_same(training: Training) -> None:
@@ -153,8 +141,7 @@ def train(training: Training) -> None:
     """Train up to the last epoch and write the maps, if that is not done."""
     require_same(training)
     if not training.is_finished():
-        start = {"use_pretrain": 1, "ckpt_file": training.start} if training.start else {}
-        training.run(**training.options, **start, resume=1)
+        training.run(**training.options, resume=1)
 
 
 def evaluate(training: Training) -> None:
@@ -168,19 +155,17 @@ def evaluate(training: Training) -> None:
         training.run(**given, data_dir=training.options["data_dir"], out=training.out, dmc_pkl=own)
 
 
-def score(stages: Sequence[Training], set_name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def score(training: Training, set_name: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The figures of a network, and the figures of the baselines on its frames."""
-    last = stages[-1]
-    annotations = read_annotations(boxes_file(last.options["data_dir"]))
-    own = read_run(last.dmc_pkl)
-    negative = {audio: read_run(path_for_audio(last.dmc_pkl, audio)) for audio in NEGATIVE_AUDIO}
+    annotations = read_annotations(boxes_file(training.options["data_dir"]))
+    own = read_run(training.dmc_pkl)
+    negative = {audio: read_run(path_for_audio(training.dmc_pkl, audio)) for audio in NEGATIVE_AUDIO}
     several = has_objects(own.a_cluster, annotations)
     figures = {
         "set": set_name,
-        "recipe": last.label,
-        **{name: last.options[name] for name in ("seed", "v_cluster", "a_cluster")},
-        "epochs": [stage.options["epoch"] for stage in stages],
-        "minutes": sum(float(row["seconds"]) for stage in stages for row in stage.rows()) / 60,
+        "recipe": training.label,
+        **{name: training.options[name] for name in ("seed", "v_cluster", "a_cluster", "epoch")},
+        "minutes": sum(float(row["seconds"]) for row in training.rows()) / 60,
         "own": summary(score_run(own.maps, own.a_cluster, annotations)),
         "shuffled": summary(score_run(negative["shuffled"].maps, own.a_cluster, annotations)),
         "roc_auc": {audio: roc_auc(own.distances or {}, run.distances or {})[0] for audio, run in negative.items()},
@@ -239,19 +224,16 @@ def benchmark(options: argparse.Namespace) -> None:
         for set_name in (*options.sets, *dict(options.extra_set))
         for seed in seeds
     ]
-    for _, stages in networks:  # before the first training, not hours later
-        for stage in stages:
-            require_same(stage)
-    for data_dir in dict.fromkeys(stage.options["data_dir"] for _, stages in networks for stage in stages):
-        set_name = next(name for name, folder in options.folders.items() if folder == data_dir)
-        print(f"\n{set_name}: the data set {data_dir}", flush=True)
+    for _, training in networks:  # before the first training, not hours later
+        require_same(training)
+    for set_name in dict.fromkeys(set_name for set_name, _ in networks):
+        print(f"\n{set_name}: the data set {options.folders[set_name]}", flush=True)
         prepare_set(options, set_name)
-    for set_name, stages in networks:
-        print(f"\n{stages[-1].out}", flush=True)
-        for stage in stages:
-            train(stage)
-        evaluate(stages[-1])
-        figures, baselines = score(stages, set_name)
+    for set_name, training in networks:
+        print(f"\n{training.out}", flush=True)
+        train(training)
+        evaluate(training)
+        figures, baselines = score(training, set_name)
         results["runs"].append(figures)
         results["baselines"].setdefault(set_name, baselines)
         write_json(options.json, results)

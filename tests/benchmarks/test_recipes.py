@@ -21,7 +21,7 @@ SMALL = "--recipes improved --sets solo --seeds 1 --epoch 1 --set image_size=64 
 def network(set_name: str, recipe: str, seed: int, iou: float, **more: object) -> dict:
     figures = {"mean_iou": iou, "iou_at_0.5": iou / 2, "auc": 0.25, "pointing": 0.75, "area_ratio": 2.0}
     return {
-        "set": set_name, "recipe": recipe, "seed": seed, "v_cluster": 3, "a_cluster": 1, "epochs": [16], "minutes": 4.0,
+        "set": set_name, "recipe": recipe, "seed": seed, "v_cluster": 3, "a_cluster": 1, "epoch": 16, "minutes": 4.0,
         "own": figures, "shuffled": {"pointing": 0.125}, "roc_auc": {"shuffled": 0.9, "noise": 1.0, "silence": 0.5},
         **more,
     }  # fmt: skip
@@ -39,9 +39,7 @@ def test_the_table_has_a_row_for_each_recipe_and_baseline_of_each_set():
     runs = [network("solo", "original", seed, iou) for seed, iou in ((10, 0.2), (11, 0.4))]
     ciou = {"mean_iou": 0.9, "iou_at_0.5": 0.9, "auc": 0.9, "ciou": 0.3, "ciou_at_0.3": 0.6, "ciou_auc": 0.31}
     runs.append(
-        network(
-            "duet", "improved", 10, 0.9, epochs=[16, 8], a_cluster=2, own={**ciou, "pointing": 0.7, "area_ratio": 1.5}
-        )
+        network("duet", "improved", 10, 0.9, epoch=24, a_cluster=2, own={**ciou, "pointing": 0.7, "area_ratio": 1.5})
     )
     flat = {"mean_iou": 0.1, "iou_at_0.5": 0.0, "auc": 0.11, "pointing": 0.12, "area_ratio": 7.5}
     baselines = {"solo": {"whole frame": flat}, "duet": {"whole frame": {**flat, **ciou, "ciou": 0.08}}}
@@ -52,7 +50,7 @@ def test_the_table_has_a_row_for_each_recipe_and_baseline_of_each_set():
         "solo|original|3/1|16|4.0 ± 0.0|0 of 2|0.30 ± 0.14|0.15 ± 0.07|0.25 ± 0.00|0.75 ± 0.00|2.00 ± 0.00|0.12 ± 0.00|"
         "0.90 ± 0.00|1.00 ± 0.00|0.50 ± 0.00".split("|"),
         "solo|whole frame|-|-|-|-|0.10|0.00|0.11|0.12|7.50|-|-|-|-".split("|"),
-        "duet|improved|3/2|16 + 8|4.0|0 of 1|0.30|0.60|0.31|0.70|1.50|0.12|0.90|1.00|0.50".split("|"),
+        "duet|improved|3/2|24|4.0|0 of 1|0.30|0.60|0.31|0.70|1.50|0.12|0.90|1.00|0.50".split("|"),
         "duet|whole frame|-|-|-|-|0.08|0.60|0.31|0.12|7.50|-|-|-|-".split("|"),
     ]
     assert empty == "" and "CIoU" in note
@@ -68,37 +66,30 @@ def test_a_training_fails_below_half_of_the_median():
 @pytest.mark.parametrize("recipe", recipes.TRAININGS)
 @pytest.mark.parametrize("set_name", recipes.KINDS)
 def test_the_trainer_accepts_every_planned_training(recipe, set_name, tmp_path):
-    for stage in recipes.plan(parse(tmp_path), recipe, set_name, 10):
-        merged = merge_options(stage.options, {})
-        assert check_options(merged) is None
-        assert (merged.recipe_name, merged.recipe.image_size, merged.seed) == (recipe, RECIPES[recipe].image_size, 10)
+    merged = merge_options(recipes.plan(parse(tmp_path), recipe, set_name, 10).options, {})
+    assert check_options(merged) is None
+    assert (merged.recipe_name, merged.recipe.image_size, merged.seed) == (recipe, RECIPES[recipe].image_size, 10)
 
 
-def test_a_duet_network_starts_from_the_solo_network_with_the_same_seed_and_settings(tmp_path, monkeypatch):
+def test_a_network_is_trained_with_the_settings_of_the_benchmark(tmp_path, monkeypatch):
     commands = []
     monkeypatch.setattr(recipes, "run_program", lambda *command: commands.append(command))
     options = parse(tmp_path, "--epoch", "5", "--set", "beta=10", "--set", "normalize=0", "--precision", "fp32")
-    stages = recipes.plan(options, "improved", "duet", 11)
-    for stage in stages:
-        recipes.train(stage)
-    (_, first, _), (_, second, log) = [(script, " ".join(map(str, words)), log) for script, words, log in commands]
-    solo, duet = (tmp_path / "out" / f"improved_fp32_beta=10_normalize=0_{name}" for name in ("solo_11", "duet_11"))
-    assert f"--data_dir {tmp_path}/data/solo --v_cluster 3 --a_cluster 1 --epoch 5 --seed 11" in first
-    assert f"--out {solo} " in first and "--use_pretrain" not in first
-    assert f"--data_dir {tmp_path}/data/duet --v_cluster 4 --a_cluster 2 --epoch 5 --seed 11" in second
-    assert f"--use_pretrain 1 --ckpt_file {solo}/best.pth --resume 1" in second
-    assert second.endswith("--set beta=10 --set normalize=0") and "--precision fp32" in second
-    assert log == duet / "benchmark.log" and stages[-1].label == "improved fp32 beta=10 normalize=0"
+    training = recipes.plan(options, "improved", "duet", 11)
+    recipes.train(training)
+    ((script, words, log),) = commands
+    line, out = " ".join(map(str, words)), tmp_path / "out/improved_fp32_beta=10_normalize=0_duet_11"
+    assert script == "location_dmc.py" and log == out / "benchmark.log" and f"--out {out} " in line
+    assert f"--data_dir {tmp_path}/data/duet --v_cluster 4 --a_cluster 2 --epoch 5 --seed 11" in line
+    assert line.endswith("--set beta=10 --set normalize=0") and "--precision fp32" in line
+    assert training.label == "improved fp32 beta=10 normalize=0"
 
 
-def test_an_extra_set_is_trained_as_its_kind_and_its_duets_start_from_its_solos(tmp_path):
-    words = [f"--extra_set=zoo_{kind}={tmp_path}/zoo_{kind}" for kind in ("solo", "duet")]
-    first, second = recipes.plan(parse(tmp_path, *words), "improved", "zoo_duet", 10)
-    assert first.options["data_dir"] == f"{tmp_path}/zoo_solo" and first.start is None
-    assert second.options["data_dir"] == f"{tmp_path}/zoo_duet" and second.start == first.out / "best.pth"
-    assert (second.options["v_cluster"], second.options["a_cluster"]) == (4, 2)
-    (alone,) = recipes.plan(parse(tmp_path, words[1]), "improved", "zoo_duet", 10)
-    assert alone.start is None
+def test_an_extra_set_is_trained_as_its_kind(tmp_path):
+    options = parse(tmp_path, f"--extra_set=zoo_duet={tmp_path}/zoo_duet")
+    training = recipes.plan(options, "improved", "zoo_duet", 10)
+    assert training.options["data_dir"] == f"{tmp_path}/zoo_duet"
+    assert (training.options["v_cluster"], training.options["a_cluster"]) == (4, 2)
 
 
 @pytest.mark.parametrize("text", ["solo=x", "zoo=x", "zoo_solo=", "zoo_solo"])
@@ -109,7 +100,7 @@ def test_an_extra_set_without_a_kind_or_a_folder_is_refused(tmp_path, text, caps
 
 
 def test_a_training_without_a_later_setting_is_the_same_only_if_the_setting_is_as_before(tmp_path):
-    (training,) = recipes.plan(parse(tmp_path), "improved", "solo", 10)
+    training = recipes.plan(parse(tmp_path), "improved", "solo", 10)
     args = checkpoint_args(merge_options(training.options, {}))
     training.out.mkdir(parents=True)
     for left_out in ("margin", "beta"):
