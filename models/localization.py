@@ -12,7 +12,7 @@ from models.dmc import DMC
 from models.matching import match_all, squared_distances
 from models.recipes import Recipe
 
-AUDIO_SHARE = 0.3  # of the way to its audio center that the center of a sounding object is moved
+AUDIO_SHARE = 0.4  # of the way to its audio center that the center of a sounding object is moved
 GUIDED_BETA = 5.0  # hardness; softer clusters make larger maps
 GUIDED_ROUNDS = 5
 NUM_SIZES = 3  # at which a frame is encoded, each 2 features a side smaller
