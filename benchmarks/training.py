@@ -74,7 +74,7 @@ class Training:
         self.device = choose_device(options.device)
         given = training_options(options, data_dir, **row._asdict())
         seed_everything(given.seed)
-        model = DMC(given.recipe, given.v_cluster, 1, choose_precision(row.precision, self.device))
+        model = DMC(given.recipe, given.v_cluster, 1, choose_precision(row.precision, self.device, row.recipe))
         noise = NoiseNegatives(data_dir, given.recipe.noise_negatives)
         self.stepper = build_stepper(given, model.to(self.device).train(), noise, self.device)
         self.batches = endless(train_loader(given, self.device))

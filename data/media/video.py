@@ -21,6 +21,7 @@ from data.media.frame_selection import constant_rate, select_frames
 from data.media.video_stream import stream_frames
 
 SHORT_SIDE = 256  # default size of the shorter side of sample frames, in pixels
+UPRIGHT = (False, False, False)  # an `orientation`
 
 
 class TimesDiffer(Exception):
@@ -52,13 +53,14 @@ def sample_frames(
     with open_media(path) as container:
         stream = open_video(container, threads)
         seconds_of = _seconds_by_frame(pts, stream, fps)
-        count, reformatter = 0, VideoReformatter()
+        count, turn, reformatter = 0, UPRIGHT, VideoReformatter()
         for index, frame in enumerate(decoded_frames(container, stream)):
             if index >= len(pts) or (check_pts and frame.pts != pts[index]):
                 raise TimesDiffer
             count += 1
+            turn = turn if index else orientation(frame)
             if index in seconds_of:
-                image = upright_frame(frame, short_side, stream.sample_aspect_ratio, reformatter)
+                image = upright_frame(frame, short_side, turn, stream.sample_aspect_ratio, reformatter)
                 for second in seconds_of[index]:
                     yield second, index, image
         if count != len(pts):
@@ -90,14 +92,16 @@ def _seconds_by_frame(pts: list[int], stream: VideoStream, fps: int) -> dict[int
 def upright_frame(
     frame: av.VideoFrame,
     short_side: int,
+    turn: tuple[bool, bool, bool],
     pixel_shape: Fraction | None = None,
     reformatter: VideoReformatter | None = None,
 ) -> Image.Image:
     """Convert a decoded frame to an RGB image as a player shows it: upright, with square pixels.
 
     The shorter side gets `short_side` pixels, also if that enlarges the frame; 0 keeps the height of the frame as
-    stored. `pixel_shape` is width by height of a pixel, the stream's `sample_aspect_ratio`. Pass the same `reformatter`
-    for all frames of a video: creating one takes longer than converting a frame.
+    stored. `turn` is the `orientation` of the video's first frame. `pixel_shape` is width by height of a pixel, the
+    stream's `sample_aspect_ratio`. Pass the same `reformatter` for all frames of a video: creating one takes longer than
+    converting a frame.
     """
     shown_width = frame.width * float(pixel_shape or 1)
     scale = short_side / min(shown_width, frame.height) if short_side else 1
@@ -114,7 +118,7 @@ def upright_frame(
         image = Image.merge("RGB", (red, green, blue))
     else:
         image = _image("RGB", scaled.planes[0])
-    return Image.fromarray(turn_upright(np.asarray(image), frame)) if any(orientation(frame)) else image
+    return Image.fromarray(turn_upright(np.asarray(image), turn)) if any(turn) else image
 
 
 def _image(mode: str, plane: VideoPlane) -> Image.Image:
@@ -124,19 +128,20 @@ def _image(mode: str, plane: VideoPlane) -> Image.Image:
 def orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:
     """Return what makes a frame upright by its display matrix: whether to transpose it, then flip its rows, columns.
 
-    Other angles than those of a quarter turn become the nearest.
+    Other angles than those of a quarter turn become the nearest. Ask one frame of a video only: a frame that was asked
+    for its side data stays in memory until Python's next search for cycles.
     """
     matrix = frame.side_data.get(Type.DISPLAYMATRIX)
     if matrix is None:
-        return False, False, False
+        return UPRIGHT
     # Pixel (x, y) is shown at (a x + c y, b x + d y).
     a, b, _, c, d, *_ = struct.unpack("=9i", bytes(matrix))
     return (False, d < 0, a < 0) if abs(a) + abs(d) >= abs(b) + abs(c) else (True, b < 0, c < 0)
 
 
-def turn_upright(pixels: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+def turn_upright(pixels: np.ndarray, turn: tuple[bool, bool, bool]) -> np.ndarray:
     """Turn pixels [height, width, 3] of a frame as `orientation` says."""
-    transposed, rows, columns = orientation(frame)
+    transposed, rows, columns = turn
     if transposed:
         pixels = pixels.swapaxes(0, 1)
     return pixels[:: -1 if rows else 1, :: -1 if columns else 1]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from data.dmc_pkl import csv_path
@@ -51,7 +52,9 @@ class Page(HTMLParser):
 @pytest.mark.parametrize(("other", "unfamiliar"), [(0.01, True), (100.0, False)])
 def test_the_page_compares_the_distances_with_those_of_the_training(dmc_pkl, data_dir, tmp_path, other, unfamiliar):
     shutil.copy(dmc_pkl.with_name("log.csv"), tmp_path)
-    save_checkpoint(tmp_path / "best.pth", {"model": {}, "args": {}, "distances": {"own": 0.0, "other": other}})
+    save_checkpoint(
+        tmp_path / "best.pth", {"model": {"a": torch.zeros(1)}, "args": {}, "distances": {"own": 0.0, "other": other}}
+    )
     out = tmp_path / "page.html"
     assert run(dmc_pkl, data_dir, "--run", tmp_path, "--out", out) == 0
     text = Page(out).text

@@ -15,7 +15,7 @@ from torchvision.transforms.v2 import functional
 
 from common.errors import UserError
 from data.media.spectrogram import log_mel
-from data.media.video import SHORT_SIDE, upright_frame
+from data.media.video import SHORT_SIDE, UPRIGHT, upright_frame
 from data.transforms import resize
 from training.load import TrainedNetwork
 
@@ -34,14 +34,16 @@ class Locator:
     cluster j stays the same source from frame to frame.
     """
 
-    def __init__(self, trained: TrainedNetwork, pixel_shape: Fraction | None = None) -> None:
-        self._trained, self._pixel_shape = trained, pixel_shape
+    def __init__(
+        self, trained: TrainedNetwork, turn: tuple[bool, bool, bool] = UPRIGHT, pixel_shape: Fraction | None = None
+    ) -> None:
+        self._trained, self._turn, self._pixel_shape = trained, turn, pixel_shape
         self._centers: torch.Tensor | None = None  # of the last audio, [A, 512]
         self.distance = 0.0  # of audio and frames, the mean of the last maps
 
     def prepare(self, frame: av.VideoFrame, second: np.ndarray) -> NetworkInput:
         """The input of the network for a decoded frame and the audio around it, float32 [16000]."""
-        upright = functional.pil_to_tensor(upright_frame(frame, SHORT_SIDE, self._pixel_shape))
+        upright = functional.pil_to_tensor(upright_frame(frame, SHORT_SIDE, self._turn, self._pixel_shape))
         spectrogram = log_mel(second[None], self._trained.n_fft)
         return NetworkInput(resize(upright, self._trained.frame_size), torch.from_numpy(spectrogram))
 

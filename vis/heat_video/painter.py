@@ -30,7 +30,8 @@ class HeatPainter:
         colormaps = [COLORMAP] if len(clusters) == 1 else itertools.cycle(COLORMAPS)
         self._colormaps = dict(zip(clusters, colormaps, strict=False))
         self._reformatter = VideoReformatter()  # shared: a new one costs more than a frame
-        width, height = (self._height, self._width) if orientation(first)[0] else (self._width, self._height)
+        self._turn = orientation(first)
+        width, height = (self._height, self._width) if self._turn[0] else (self._width, self._height)
         self.size = (width * (2 if side_by_side else 1), height)  # of a painted frame
 
     def paint(
@@ -51,7 +52,7 @@ class HeatPainter:
         rgb = self._reformatter.reformat(
             frame, self._width, self._height, format="rgb24", interpolation="BICUBIC", threads=1
         )
-        plain = painted = np.ascontiguousarray(turn_upright(rgb.to_ndarray(), frame))
+        plain = painted = np.ascontiguousarray(turn_upright(rgb.to_ndarray(), self._turn))
         for cluster, heat in heats.items():
             painted = overlay(painted, heat, self._colormaps[cluster])
         if self._draw_box and peaks:

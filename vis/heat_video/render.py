@@ -17,7 +17,7 @@ from common.errors import MediaError, UserError
 from data.media.audio import AudioWindow, stream_audio
 from data.media.container import is_broadcast, open_media
 from data.media.spectrogram import SAMPLE_RATE
-from data.media.video import open_video
+from data.media.video import open_video, orientation
 from data.media.video_stream import StreamFrame, count_frames, stream_frames
 from training.load import TrainedNetwork
 from vis.heat_video.audio_track import AudioTrack
@@ -106,7 +106,7 @@ def _write(
         writer = VideoWriter(target, stream, first.frame, painter.size, start, threads)
         summary = Summary(peaks=[] if with_peaks else None)
         with contextlib.closing(AudioTrack(video, target, kind, start)) as track:
-            locator = Locator(trained, stream.sample_aspect_ratio)
+            locator = Locator(trained, orientation(first.frame), stream.sample_aspect_ratio)
             localized = _localized(video, first, frames, locator, style)
             for one, maps in tqdm(localized, desc=video.name, total=count, unit="frame"):
                 strength = opacity(one.level, style.silence)

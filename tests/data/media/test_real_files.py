@@ -11,7 +11,7 @@ from PIL import Image
 
 from data.media.audio import audio_of_video
 from data.media.container import decoded_frames, open_media
-from data.media.video import open_video, upright_frame
+from data.media.video import UPRIGHT, open_video, upright_frame
 from data.preprocess.frames import cut_video
 from data.preprocess.runner import run_one
 from data.preprocess.spectrograms import cut_audio
@@ -50,7 +50,7 @@ def test_colors_are_those_of_ffmpeg(tmp_path, kind, codec, pixels):
     ffmpeg(*source, "-c:v", codec, *speed, "-pix_fmt", pixels, "-b:v", "1M", path)
     raw = ffmpeg("-i", path, "-frames:v", 1, "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
     with open_media(path) as container:
-        shown = np.array(upright_frame(next(decoded_frames(container, open_video(container, 1))), 0))
+        shown = np.array(upright_frame(next(decoded_frames(container, open_video(container, 1))), 0, UPRIGHT))
     expected = np.frombuffer(raw, np.uint8).reshape(128, 192, 3).astype(int)
     inside = (
         np.ptp(sliding_window_view(np.pad(expected, ((5, 5), (5, 5), (0, 0)), "edge"), (11, 11), (0, 1)), (3, 4)) <= 5

@@ -8,7 +8,7 @@ import pytest
 from av.video.reformatter import VideoReformatter
 
 from data.media.container import open_media
-from data.media.video import open_video, upright_frame
+from data.media.video import UPRIGHT, open_video, orientation, upright_frame
 from tests.fixtures.media import ORIENTATIONS, set_display_matrix, write_media
 
 PIXEL_FORMATS = (
@@ -26,7 +26,7 @@ def test_frames_equal_packed_rgb_of_ffmpeg_in_every_pixel_format_and_size(pixel_
     for width, height, short_side in SIZES:
         noise_frame = av.VideoFrame.from_ndarray(rng.integers(0, 256, (height, width, 3), np.uint8), "rgb24")
         frame = noise_frame.reformat(format=pixel_format)
-        image = np.array(upright_frame(frame, short_side, reformatter=VideoReformatter()))
+        image = np.array(upright_frame(frame, short_side, UPRIGHT, reformatter=VideoReformatter()))
         size = {"width": image.shape[1], "height": image.shape[0]}
         assert min(size.values()) == (short_side or min(width, height))
         packed = VideoReformatter().reformat(frame, format="rgb24", interpolation="BICUBIC", **size)
@@ -43,7 +43,8 @@ def test_all_eight_orientations_become_upright(tmp_path, matrix):
     path = write_media(tmp_path / "a.mp4", frames=1, picture=lambda _: stored)
     set_display_matrix(path, matrix)
     with open_media(path) as container:
-        shown = np.array(upright_frame(next(container.decode(open_video(container, 1))), 0))
+        frame = next(container.decode(open_video(container, 1)))
+        shown = np.array(upright_frame(frame, 0, orientation(frame)))
     height, width = (48, 64) if a else (64, 48)
     assert shown.shape == (height, width, 3)
     for (x, y), channel in (((16, 16), 0), ((48, 16), 1)):
@@ -56,4 +57,4 @@ def test_all_eight_orientations_become_upright(tmp_path, matrix):
 )
 def test_pixels_become_square(pixel_shape, short_side, size):
     frame = av.VideoFrame.from_ndarray(np.zeros((60, 80, 3), np.uint8), "rgb24")
-    assert upright_frame(frame, short_side, Fraction(*pixel_shape)).size == size
+    assert upright_frame(frame, short_side, UPRIGHT, Fraction(*pixel_shape)).size == size
