@@ -100,8 +100,8 @@ def upright_frame(
 
     The shorter side gets `short_side` pixels, also if that enlarges the frame; 0 keeps the height of the frame as
     stored. `turn` is the `orientation` of the video's first frame. `pixel_shape` is width by height of a pixel, the
-    stream's `sample_aspect_ratio`. Pass the same `reformatter` for all frames of a video: creating one takes longer than
-    converting a frame.
+    stream's `sample_aspect_ratio`. Pass the same `reformatter` for all frames of a video: creating one takes longer
+    than converting a frame.
     """
     shown_width = frame.width * float(pixel_shape or 1)
     scale = short_side / min(shown_width, frame.height) if short_side else 1
