@@ -35,7 +35,7 @@ from metrics.annotations import read_annotations
 from metrics.evaluate import has_objects, score_baselines, score_ceiling, score_run, summary
 from metrics.runs import NEGATIVE_AUDIO, read_run, roc_auc
 from metrics.table import write_json
-from models.recipes import ORIGINAL
+from models.recipes import IMPROVED, ORIGINAL, PRETRAINED
 from training.device import PRECISIONS
 from training.options import DATA_OPTIONS, DEFAULTS, NOT_FROM_CHECKPOINT, checkpoint_args, merge_options, setting
 from training.run_folder import ARGS, BEST, LOG
@@ -48,8 +48,8 @@ KINDS = {  # -> options of data/make_demo.py
 # recipe -> kind of set -> visual clusters, audio clusters, epochs
 TRAININGS = {
     "original": {"solo": (2, 1, 100), "distractor": (2, 1, 100), "duet": (3, 2, 100)},
-    "improved": {"solo": (2, 1, 24), "distractor": (3, 1, 40), "duet": (4, 2, 40)},
-    "pretrained": {"solo": (3, 1, 8), "distractor": (4, 1, 8), "duet": (4, 2, 16)},
+    "improved": {"solo": (2, 1, IMPROVED.epoch), "distractor": (3, 1, 40), "duet": (4, 2, 40)},
+    "pretrained": {"solo": (3, 1, PRETRAINED.epoch), "distractor": (4, 1, PRETRAINED.epoch), "duet": (4, 2, 16)},
 }
 FIRST_SEED = 10  # the default seed of every program
 

@@ -20,7 +20,6 @@ from training.checkpoint import Checkpoint, save_checkpoint
 from training.device import DeviceLoader
 
 NUM_PAIRS = 256  # the first of the validation list, which is in random order
-
 UNFAMILIAR = 0.75  # of the way from right to wrong audio: 2 of 36 test videos are beyond it, 54 of 72 of another set
 
 
@@ -60,24 +59,24 @@ def add_reference(
     checkpoint: Checkpoint, localizer: Localizer, seconds: SecondIndex, options: Namespace, device: torch.device
 ) -> None:
     """Measure the distances on the validation list, and add them to a checkpoint of ours that has none."""
-    if read_reference(checkpoint.state) is None:
-        reference = measure_reference(localizer, seconds, options, device)
+    known = read_reference(checkpoint.state)
+    if not known and (reference := measure_reference(localizer, seconds, options, device)):
         save_checkpoint(checkpoint.path, checkpoint.state | {"distances": reference._asdict()})
 
 
 def measure_reference(
     localizer: Localizer, seconds: SecondIndex, options: Namespace, device: torch.device
-) -> ReferenceDistances:
-    """The distances of pairs of the validation list."""
+) -> ReferenceDistances | None:
+    """The distances of pairs of the validation list; None if no two videos of it are in one batch."""
     dataset = PairDataset(seconds, localizer.recipe.test_size, options.seed, with_negative=False)
-    size = options.batch_size // options.accumulate
+    size = max(2, options.batch_size // options.accumulate)
     loader = DeviceLoader(pair_loader(dataset, size, num_workers=0, shuffle=False), device)
     localizer.model.eval()
-    own, other = [], []
+    own, other = np.zeros(0), np.zeros(0)
     for batch in islice(loader, max(1, NUM_PAIRS // size)):
         audio_centers = localizer.encode_audio(batch["spectrogram"])
         features = localizer.encode_frames(batch["frame"])
         of_another = (batch["video"] != batch["video"].roll(1)).cpu().numpy()
-        own.append(localizer.match(audio_centers, features).distances)
-        other.append(localizer.match(audio_centers.roll(1, 0), features).distances[of_another])
-    return ReferenceDistances(*(float(np.median(np.concatenate(distances))) for distances in (own, other)))
+        own = np.append(own, localizer.match(audio_centers, features).distances)
+        other = np.append(other, localizer.match(audio_centers.roll(1, 0), features).distances[of_another])
+    return ReferenceDistances(float(np.median(own)), float(np.median(other))) if len(other) else None

@@ -72,14 +72,14 @@ def score_table(run: Run, scored: ScoredFrames, seed: int) -> tuple[list[list[st
     return table, [f"{text}.", *frames_text({name: run}, {name: scores}, annotations)]
 
 
-def familiarity(run: Run, folder: Path | None) -> tuple[str | None, bool]:
-    """A sentence on the distances of a run beside those of its training, and whether they are those of wrong audio."""
+def familiarity(run: Run, folder: Path | None) -> str | None:
+    """What the distances of a run are beside those of its training; None without the training."""
     best = folder / BEST if folder else None
     reference = read_reference(read_checkpoint(best).state) if best and best.exists() else None
     if not reference or not run.distances:
-        return None, False
+        return None
     distances = np.concatenate(list(run.distances.values()))
-    return reference.describe(distances), reference.unfamiliar(distances)
+    return reference.warning(distances) or reference.describe(distances)
 
 
 def write_report(options: argparse.Namespace) -> int:
@@ -93,7 +93,6 @@ def write_report(options: argparse.Namespace) -> int:
     frames = frames_of(run)
     curves = read_log(options.run / LOG) if options.run else {}
     scored = score_frames(run, options.boxes, options.data_dir)
-    distances, unfamiliar = familiarity(run, options.run)
     table, notes = score_table(run, scored, options.seed)
     keys = spread_over_videos(frames, options.count, options.seed)
     cards, failures = make_cards(keys, run, frames, scored, options.data_dir)
@@ -113,8 +112,7 @@ def write_report(options: argparse.Namespace) -> int:
         clusters=map_titles(run),
         missing=missing,
         failures=failures,
-        distances=distances,
-        unfamiliar=unfamiliar,
+        familiarity=familiarity(run, options.run),
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(out) as partial:

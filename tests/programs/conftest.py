@@ -1,11 +1,20 @@
-"""The run and the data set that the tests of draw.py and report.py show."""
+"""The run and the data set that draw.py and report.py show; the threads of PyTorch."""
 
 import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.fixtures.report_set import make_report_set, make_run
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    """localize.py sets the threads of PyTorch for the whole process, and sums differ by their number."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import torch
 
 import location_dmc
 from data import cut_audio, cut_video
@@ -27,14 +26,6 @@ from vis.heat_video.locator import Locator
 ROOT = Path(__file__).resolve().parents[2]
 RED, GREY = (220, 40, 40), (120, 120, 120)
 pytestmark = pytest.mark.filterwarnings("ignore:Empty filters detected")  # the published front end has them
-
-
-@pytest.fixture(autouse=True)
-def threads_as_before():
-    """The program sets the threads of PyTorch for the whole process, and sums differ by their number."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
