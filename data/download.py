@@ -122,7 +122,7 @@ def fetch_all(options: argparse.Namespace, entries: Sequence[Entry]) -> Iterator
             raise
 
 
-def read_rows(path: Path) -> Rows:
+def read_results(path: Path) -> Rows:
     """Read download.csv; empty if there is none."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -133,7 +133,7 @@ def read_rows(path: Path) -> Rows:
         raise UserError(f"{path} is damaged ({error}): delete it") from error
 
 
-def write_rows(path: Path, rows: Rows) -> None:
+def write_results(path: Path, rows: Rows) -> None:
     """Write download.csv."""
     with atomic_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
@@ -175,7 +175,7 @@ def download(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends it as Ctrl-C does
     entries = read_entries(options)
     path = options.data_dir / "download.csv"
-    rows = read_rows(path)
+    rows = read_results(path)
     incomplete = video_dir(options.data_dir) / ".incomplete"
     incomplete.mkdir(parents=True, exist_ok=True)
     for leftover in filter(Path.is_dir, incomplete.iterdir()):  # excerpts of a run that was killed
@@ -194,10 +194,10 @@ def download(options: argparse.Namespace) -> int:
             for outcome in outcomes:
                 rows[outcome.entry.name] = row_of(outcome)
                 if time.monotonic() > written + WRITE_SECONDS:
-                    write_rows(path, rows)
+                    write_results(path, rows)
                     written = time.monotonic()
     finally:
-        write_rows(path, rows)
+        write_results(path, rows)
     return report(options, entries, rows, path)
 
 
