@@ -77,8 +77,8 @@ def _pair_loader(options: Namespace, list_name: str, device: torch.device, promi
     seconds = broadcast_from_rank0(index_list, options, list_name)
     if seconds.num_origins < 2:
         raise UserError(
-            f"the {list_name} list has one usable video, but a negative pair takes a second one (excerpts ID_START count "
-            "as one video): add videos, then run "
+            f"the {list_name} list has one usable video, but a negative pair takes a second one (excerpts ID_START "
+            "count as one video): add videos, then run "
             f"{command('data/split.py', options.data_dir)} --force"
         )
     training, recipe = list_name == "train", options.recipe
