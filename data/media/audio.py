@@ -88,11 +88,14 @@ def stream_channels(path: Path, video_start: float | None = None) -> Iterator[Au
             if frame.sample_rate != rate:
                 raise MediaError(f"its sample rate changes from {rate} to {frame.sample_rate} Hz midway; re-encode it")
             if frame.layout.name != layout:  # also a broadcast that changes from stereo to 5.1
-                to_float, layout = av.AudioResampler(format="flt"), frame.layout.name
+                layout, channels = frame.layout.name, frame.layout.nb_channels
+                packed = channels >= 8  # of so many planes PyAV reads past the end
+                to_float = av.AudioResampler(format="flt" if packed else "fltp")
             missing = round((frame.time - first_time) * rate) - count if None not in (frame.time, first_time) else 0
             tolerance = 0.0 if (stream.index, frame.pts) in timeline.joins else GAP_SECONDS
-            for converted in to_float.resample(frame):  # packed: PyAV reads past the end of 8 and more planes
-                samples = converted.to_ndarray().reshape(-1, frame.layout.nb_channels)
+            for converted in to_float.resample(frame):
+                samples = converted.to_ndarray()
+                samples = samples.reshape(-1, channels) if packed else samples.T
                 samples = _fill_or_trim(_finite(samples), missing, rate, tolerance)
                 if len(samples):
                     yield Audio(samples, rate, start + count / rate)
