@@ -19,6 +19,8 @@ import numpy as np
 from common.atomic import atomic_file
 from common.errors import UserError
 
+AUDIO_CHOICES = ("own", "shuffled", "noise", "silence")  # with which maps are made, see `data.negative_audio`
+
 
 def csv_path(path: Path) -> Path:
     """Return the path of the ``dmc.csv`` beside a ``dmc.pkl``."""

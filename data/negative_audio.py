@@ -19,8 +19,6 @@ from data.lists import label_of, labels_of_set
 from data.preprocess.settings import audio_command
 from data.transforms import load_spectrogram, load_spectrograms
 
-AUDIO_CHOICES = ("own", "shuffled", "noise", "silence")
-
 AudioSource = Callable[[int], torch.Tensor]  # index of a second -> spectrogram, float32 [1, 201, 64]
 
 

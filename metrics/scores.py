@@ -8,10 +8,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import sklearn.metrics
-import torch
-from scipy.optimize import linear_sum_assignment
-from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 SIZE = 224  # pixels, as in all published evaluations
 CURVE = np.arange(21) / 20  # IoU thresholds 0, 0.05, ..., 1
@@ -32,13 +28,15 @@ def resized(maps: np.ndarray, height: int = SIZE, width: int = SIZE) -> np.ndarr
     if maps.shape[-2:] == (height, width):
         return np.asarray(maps, np.float32)
     rows, columns = _weights(maps.shape[-2], height), _weights(maps.shape[-1], width)
-    return np.swapaxes(rows, 0, 1) @ np.asarray(maps, np.float32) @ columns  # like `interpolate`, but faster
+    return np.swapaxes(rows, 0, 1) @ np.asarray(maps, np.float32) @ columns
 
 
 @functools.cache
 def _weights(cells: int, pixels: int) -> np.ndarray:
     """The weight of each cell for each pixel, float32 [cells, pixels]: the resized unit vectors."""
-    return interpolate(torch.eye(cells)[None], pixels, mode="linear", align_corners=False)[0].numpy()
+    scale = float(np.float32(cells / pixels))
+    position = ((np.arange(pixels) + 0.5) * scale - 0.5).astype(np.float32)  # rounded as in PyTorch's `interpolate`
+    return np.array([np.interp(position, np.arange(cells), unit) for unit in np.eye(cells)], np.float32)
 
 
 def predict(heat: np.ndarray, threshold: float) -> Prediction:
@@ -93,8 +91,19 @@ def area_ratio(area: np.ndarray, truth: np.ndarray) -> float:
 
 
 def on_grid(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """The share of each cell of a grid that a mask [SIZE, SIZE] covers, float32 [rows, columns]."""
-    return adaptive_avg_pool2d(torch.from_numpy(mask).float()[None], (rows, columns))[0].numpy()
+    """The share of each cell of a grid that a mask [SIZE, SIZE] covers, float32 [rows, columns].
+
+    A pixel on the border of two cells counts in both.
+    """
+    return (_cell_means(rows) @ mask @ _cell_means(columns).T).astype(np.float32)
+
+
+@functools.cache
+def _cell_means(cells: int) -> np.ndarray:
+    """The weight of each pixel in the mean of each cell, [cells, SIZE]."""
+    cell, pixel = np.ogrid[:cells, :SIZE]
+    overlaps = ((pixel + 1) * cells > cell * SIZE) & (pixel * cells < (cell + 1) * SIZE)
+    return overlaps / overlaps.sum(1, keepdims=True)
 
 
 def consensus_iou(area: np.ndarray, consensus: np.ndarray) -> float:
@@ -123,7 +132,8 @@ def share_at(ious: np.ndarray, threshold: float) -> float:
 
 def area_under_curve(ious: np.ndarray) -> float:
     """AUC: the area under `share_at` over the thresholds 0, 0.05, ..., 1, by trapezoids."""
-    return float(sklearn.metrics.auc(CURVE, [share_at(ious, threshold) for threshold in CURVE]))
+    shares = np.array([share_at(ious, threshold) for threshold in CURVE])
+    return float(np.sum(np.diff(CURVE) * (shares[1:] + shares[:-1]) / 2))
 
 
 def match_objects(ious: np.ndarray) -> np.ndarray:
@@ -133,6 +143,8 @@ def match_objects(ious: np.ndarray) -> np.ndarray:
     2020) is the mean IoU over the objects of a frame, each with a map of its own. There each map belongs to a class.
     Clusters have no class, so the one-to-one match with the largest sum of IoU assigns them.
     """
+    from scipy.optimize import linear_sum_assignment  # here, as it takes longer to load than one source to score
+
     chosen = np.full(len(ious), -1)
     objects, maps = linear_sum_assignment(ious, maximize=True)
     chosen[objects] = maps

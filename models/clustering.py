@@ -52,7 +52,6 @@ def farthest_point_init(products: torch.Tensor, num_clusters: int) -> torch.Tens
 
 
 CENTER_INITS = {"strided": strided_init, "farthest": farthest_point_init}
-INITS = tuple(CENTER_INITS)
 
 
 def one_hot(positions: torch.Tensor, products: torch.Tensor) -> torch.Tensor:
@@ -97,7 +96,7 @@ def soft_kmeans(
         num_clusters: K.
         beta: hardness of the assignment.
         rounds: of assigning and moving, at least one.
-        init: of the centers, one of `INITS`.
+        init: of the centers, one of `CENTER_INITS`.
 
     Returns:
         Centers c [B, K, D], and the last assignment s [B, K, N], which sums to 1 over the clusters.

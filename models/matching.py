@@ -6,8 +6,6 @@ import itertools
 import torch
 from scipy.optimize import linear_sum_assignment
 
-MATCHINGS = ("nearest", "one_to_one")
-
 
 def squared_distances(audio_centers: torch.Tensor, visual_centers: torch.Tensor) -> torch.Tensor:
     """Squared Euclidean distance of every audio cluster to every visual cluster.

@@ -8,10 +8,10 @@ network starts from ImageNet weights. docs/recipes.md shows what each change bri
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from models.backbone import VISUAL_NETS
-from models.clustering import INITS
-from models.matching import MATCHINGS
-
+# The names of what other modules of this folder build. Here, so that options can be read without PyTorch.
+VISUAL_NETS = ("resnet18", "resnet18_local", "mobilenet_v2")
+CENTER_INITS = ("strided", "farthest")
+MATCHINGS = ("nearest", "one_to_one")
 LOSSES = ("contrastive", "cross_entropy")
 AUGMENTATIONS = ("published", "strong")
 SPECTROGRAM_SCALINGS = ("none", "second")
@@ -45,10 +45,10 @@ class Recipe:
     matching: str = _setting("nearest", "one_to_one: each audio cluster has a visual cluster of its own", MATCHINGS)
 
     # --- the network
-    visual_net: str = _setting("resnet18", "visual backbone; resnet18_local is more local", tuple(VISUAL_NETS))
+    visual_net: str = _setting("resnet18", "visual backbone; resnet18_local is more local", VISUAL_NETS)
     visual_weights: str = _setting(NO_WEIGHTS, "its start: none, imagenet (torchvision's, downloaded), or a file")
     beta: float = _setting(30.0, "hardness of the clusters in training; a lower one makes them softer")
-    cluster_start: str = _setting("strided", "first centers: fixed positions, or features far apart", INITS)
+    cluster_start: str = _setting("strided", "first centers: fixed positions, or features far apart", CENTER_INITS)
     normalize: bool = _setting(False, "features have length 1, so that only their direction counts")
     spectrogram_scaling: str = _setting("none", "second: each second has mean 0 and unit size", SPECTROGRAM_SCALINGS)
     audio_pooling: int = _setting(1, "spectrogram columns of 5 ms that are averaged before the audio backbone")

@@ -14,7 +14,6 @@ from data.sampler import RankSampler
 from training.distributed import world_size
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-PRECISIONS = ("auto", *DTYPES)
 
 
 def choose_device(name: str) -> torch.device:

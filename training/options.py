@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from common.cli import DEFAULT_DATA_DIR, available_cores, positive_float, positive_int, seed_number, whole_number
+from data.dmc_pkl import AUDIO_CHOICES
 from data.layout import LIST_NAMES
-from data.negative_audio import AUDIO_CHOICES
 from data.preprocess.settings import N_FFT
 from models.recipes import DEFAULT_RECIPE, RECIPES, SETTINGS, parse_setting
-from training.device import PRECISIONS
 
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 DEFAULTS: dict[str, Any] = {
     "v_cluster": 2,
     "a_cluster": 1,

@@ -9,12 +9,12 @@ import torch
 
 from common.errors import SampleError, UserError
 from data.dataset import SecondDataset
+from data.dmc_pkl import AUDIO_CHOICES
 from data.index import SecondIndex, index_seconds
 from data.layout import audio_frames_dir, noise_file, silence_file
 from data.lists import labels_of_set
 from data.loaders import second_loader
 from data.negative_audio import (
-    AUDIO_CHOICES,
     NoiseNegatives,
     ShuffledAudio,
     choose_audio,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn.metrics
 
 from common.errors import UserError
 from data.dmc_pkl import read_distances
@@ -41,6 +42,13 @@ def test_roc_auc_uses_all_audio_clusters_of_the_frames_in_both_runs():
     assert roc_auc(own, other) == (3.5 / 4, 2)
     with pytest.raises(UserError, match="share no frame"):
         roc_auc({"a": np.ones(1)}, {"b": np.ones(1)})
+
+
+def test_roc_auc_is_that_of_scikit_learn_with_many_ties():
+    own, other = np.random.default_rng(0).integers(0, [[9], [12]], (2, 50)).astype(float)
+    expected = sklearn.metrics.roc_auc_score(np.repeat([0, 1], 50), np.append(own, other))
+    found, count = roc_auc(*(dict(enumerate(distances[:, None])) for distances in (own, other)))
+    assert (found, count) == (pytest.approx(expected), 50)
 
 
 def test_negatives_have_the_name_and_folder_of_their_run():

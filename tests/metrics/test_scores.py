@@ -31,6 +31,13 @@ def test_a_resized_map_is_linear_between_cell_centers_and_flat_at_the_edges():
     np.testing.assert_allclose(scores.resized(np.array([[0.0, 1.0]]))[5], expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("grid", [(14, 14), (9, 16), (1, 3), (224, 300)])
+def test_the_share_of_a_cell_is_the_mean_that_adaptive_pooling_gives(grid):
+    drawn = np.random.default_rng(0).random((SIZE, SIZE)) < 0.3
+    expected = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(drawn).float()[None], grid)[0]
+    np.testing.assert_allclose(scores.on_grid(drawn, *grid), expected, atol=1e-6)
+
+
 def test_a_map_predicts_the_pixels_that_reach_the_threshold():
     heat = np.zeros((SIZE, SIZE))
     heat[0, :4] = 0.8, 0.4, 0.39, 0.2

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from models.losses import ContrastiveLoss, CrossEntropyLoss
-from models.matching import MATCHINGS
 from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
+from models.recipes import MATCHINGS
 from tests.fixtures.pair_oracle import VIDEO, draw_centers, pairs_of_batch
 
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from models.matching import MATCHINGS
 from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
+from models.recipes import MATCHINGS
 from tests.fixtures.pair_oracle import VIDEO, background_of_pair, draw_centers, match_pair
 
 

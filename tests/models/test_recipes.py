@@ -4,7 +4,18 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from models.recipes import IMPROVED, ORIGINAL, PRETRAINED, RECIPES, SETTINGS, Recipe, parse_setting
+from models import backbone, clustering
+from models.recipes import (
+    CENTER_INITS,
+    IMPROVED,
+    ORIGINAL,
+    PRETRAINED,
+    RECIPES,
+    SETTINGS,
+    VISUAL_NETS,
+    Recipe,
+    parse_setting,
+)
 
 
 def test_the_original_recipe_is_the_published_method():
@@ -59,3 +70,7 @@ def test_a_bad_value_is_a_sentence_that_says_what_is_expected(key, text, expecte
 def test_an_unknown_key_lists_all_keys():
     with pytest.raises(ValueError, match=r"no setting hardness; the settings are loss, .*, readout$"):
         parse_setting("hardness", "3")
+
+
+def test_each_name_of_a_choice_is_built_by_its_module():
+    assert (tuple(backbone.VISUAL_NETS), tuple(clustering.CENTER_INITS)) == (VISUAL_NETS, CENTER_INITS)
