@@ -230,16 +230,18 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
         UserError: hardly any box fits: their unit is another one.
     """
     field_name = "clips" if annotations.of_clips else "frames"
-    kept, count, misfits, left_out = {}, 0, 0, []
-    for name, boxes in getattr(annotations, field_name).items():
-        inside = boxes.corners.clip(0, 1)
-        fits = (abs(boxes.corners - inside) <= OVERSHOOT).all(1)  # NaN does not
-        fits &= (boxes.corners[:, :2] <= boxes.corners[:, 2:]).all(1)
-        possible = fits & (inside[:, :2] < inside[:, 2:]).all(1)
-        kept[name] = _boxes(inside[possible], [*compress(boxes.classes, possible)])
-        count += len(possible)
-        misfits += np.count_nonzero(~fits)
-        left_out += [(name, corners) for corners in boxes.corners[~possible]]
+    named = getattr(annotations, field_name)
+    corners = np.concatenate([np.zeros((0, 4)), *(boxes.corners for boxes in named.values())])  # all at once: faster
+    inside = corners.clip(0, 1)
+    fits = (abs(corners - inside) <= OVERSHOOT).all(1)  # NaN does not
+    fits &= (corners[:, :2] <= corners[:, 2:]).all(1)
+    possible = fits & (inside[:, :2] < inside[:, 2:]).all(1)
+    kept, count, left_out, start = {}, len(corners), [], 0
+    for name, boxes in named.items():
+        own = slice(start, start + len(boxes.corners))
+        kept[name] = _boxes(inside[own][possible[own]], [*compress(boxes.classes, possible[own])])
+        left_out += [(name, corners) for corners in boxes.corners[~possible[own]]]
+        start = own.stop
     if left_out:
         name, corners = left_out[0]
         key = name if isinstance(name, str) else f"{name.video}/{frame_file(name.second, name.index)}"
@@ -248,7 +250,7 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
             f"{annotations.path}: {len(left_out)} of {count} boxes lie outside the frame or have no area, as one of "
             f"{key!r:.100}, with corners at {shown}"
         )
-        if misfits > OTHER_UNIT * count:  # boxes without area may be many: 0, 0, 0, 0 also says that there is none
+        if np.count_nonzero(~fits) > OTHER_UNIT * count:  # boxes without area may be many: 0, 0, 0, 0 also says that there is none
             raise UserError(f"{text}. Expected {UNITS.get(annotations.format, FRACTIONS)}")
         print(f"{text}: left out")
     return replace(annotations, **{field_name: kept})
