@@ -15,7 +15,8 @@ from PIL import Image
 
 from common.errors import SampleError
 from data.index import SecondIndex
-from data.transforms import UNREADABLE, resized_side
+from data.read import UNREADABLE
+from data.transforms import resized_side
 
 MOST_FRAMES = 4  # cached of a second: `cut_video.py` writes four by default
 SHARED_MEMORY = Path("/dev/shm")  # often small in a container

@@ -17,14 +17,14 @@ from data.index import SecondIndex
 from data.layout import labels_file, noise_file, silence_file
 from data.lists import label_of, labels_of_set
 from data.preprocess.settings import audio_command
-from data.transforms import load_spectrogram, load_spectrograms
+from data.read import read_spectrogram, read_spectrograms
 
 AudioSource = Callable[[int], torch.Tensor]  # index of a second -> spectrogram, float32 [1, 201, 64]
 
 
 def own_audio(seconds: SecondIndex, index: int) -> torch.Tensor:
     """Return a second's own spectrogram."""
-    return load_spectrogram(seconds.spectrogram_path(index))
+    return torch.from_numpy(read_spectrogram(seconds.spectrogram_path(index))).unsqueeze(0)
 
 
 class ShuffledAudio:
@@ -82,7 +82,7 @@ def read_silence(data_dir: Path) -> torch.Tensor:
 def _read_spectrograms(data_dir: Path, path: Path) -> torch.Tensor:
     if not path.exists():
         raise UserError(f"there is no {path}: {audio_command(data_dir)} adds it in a moment")
-    return load_spectrograms(path)
+    return torch.from_numpy(read_spectrograms(path)).unsqueeze(1)
 
 
 class NoiseNegatives:

@@ -1,4 +1,4 @@
-"""Reads frames and spectrograms, and augments the frames.
+"""Reads frames into tensors, and augments them.
 
 Frames stay uint8 up to the device: a whole batch gets its color jitter there, and `models.dmc` normalizes them.
 """
@@ -10,19 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torchvision.transforms.v2 import functional
 
-from common.errors import SampleError
-from data.preprocess.settings import audio_command
+from data.read import open_frame
 
 try:
     from torchvision.io import ImageReadMode, decode_jpeg, read_file
 except ImportError:
     decode_jpeg = None
 
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises for a damaged file
-SPECTROGRAM_SHAPE = (201, 64)  # time, mel band; written by `data/media/spectrogram.py`
 RESIZE_OVER_CROP = 256 / 224  # published: resized to 256 x 256, then cropped to 224 x 224
 AUGMENTATIONS = ("published", "strong")
 JITTER = {"published": (0.7, 1.3), "strong": (0.6, 1.4)}  # factors of brightness, saturation and (strong) contrast
@@ -33,21 +29,6 @@ JITTER_SUFFIX = "_jitter"  # the color factors of batch["frame"] are batch["fram
 
 
 # --- reading ------------------------------------------------------------------------------------------------------
-
-
-def open_frame(path: Path) -> Image.Image:
-    """Read a frame as an RGB image of Pillow.
-
-    Raises:
-        SampleError: it cannot be read.
-    """
-    try:
-        with Image.open(path) as image:
-            image.load()  # convert() would copy an RGB image
-            return image if image.mode == "RGB" else image.convert("RGB")
-    except UNREADABLE as error:
-        remedy = f"delete {path.parent.parent} and run data/cut_video.py on this data set again"
-        raise SampleError(f"the frame {path} cannot be read ({error}): {remedy}") from error
 
 
 def load_frame(path: Path) -> torch.Tensor:
@@ -61,35 +42,6 @@ def load_frame(path: Path) -> torch.Tensor:
         with contextlib.suppress(RuntimeError):
             return decode_jpeg(read_file(str(path)), ImageReadMode.RGB)
     return torch.from_numpy(np.array(open_frame(path))).permute(2, 0, 1)
-
-
-def load_spectrogram(path: Path) -> torch.Tensor:
-    """Read the log-mel spectrogram of a second, float32 [1, 201, 64].
-
-    Raises:
-        SampleError: it cannot be read, has another shape, or holds NaN or infinite values.
-    """
-    return _load_spectrogram(path, (), path.parents[2], f"delete {path.parent} and run").unsqueeze(0)
-
-
-def load_spectrograms(path: Path) -> torch.Tensor:
-    """Read the spectrograms of ``noise.npy`` or ``silence.npy``, float32 [n, 1, 201, 64]; raises as for one second."""
-    return _load_spectrogram(path, (-1,), path.parents[1], "run").unsqueeze(1)
-
-
-def _load_spectrogram(path: Path, leading: tuple[int, ...], data_dir: Path, remedy: str) -> torch.Tensor:
-    """Read float32 [*leading, 201, 64], where -1 stands for any number."""
-    try:
-        spectrogram = np.load(path, allow_pickle=False)
-        shape = getattr(spectrogram, "shape", None)
-        if shape is None or shape != (*shape[: len(leading)], *SPECTROGRAM_SHAPE):
-            raise ValueError(f"its shape is {shape}, not {(*leading, *SPECTROGRAM_SHAPE)}")
-        if not np.isfinite(spectrogram).all():
-            raise ValueError("it holds NaN or infinite values")
-    except (OSError, ValueError, EOFError) as error:
-        remedy = f"{remedy} {audio_command(data_dir)} again"
-        raise SampleError(f"the spectrogram {path} cannot be used ({error}): {remedy}") from error
-    return torch.from_numpy(spectrogram.astype(np.float32, copy=False))
 
 
 # --- resizing and cropping ----------------------------------------------------------------------------------------

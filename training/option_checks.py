@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from data.read import SPECTROGRAM_SHAPE
 from data.sampler import batch_problem
-from data.transforms import SPECTROGRAM_SHAPE
 from models.dmc import most_clusters
 from training.distributed import world_size
 from training.options import given_settings

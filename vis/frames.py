@@ -8,7 +8,7 @@ import numpy as np
 from common.cli import command
 from common.errors import SampleError, UserError
 from data.layout import boxes_file, frame_file, video_frames_dir
-from data.transforms import open_frame
+from data.read import open_frame
 from metrics.annotations import KEY_FORM, Annotations, Boxes, Frame, parse_frame, read_annotations
 from metrics.evaluate import Scores, score_run
 from metrics.matching import match_frames

@@ -22,7 +22,7 @@ from data.index import SecondIndex, index_seconds
 from data.layout import boxes_file, video_frames_dir
 from data.lists import label_of, labels_of_set
 from data.preprocess.settings import audio_command
-from data.transforms import load_spectrogram, open_frame
+from data.read import open_frame, read_spectrogram
 from metrics.annotations import Boxes, Frame, parse_frame, read_annotations
 from vis.overlay import draw_boxes
 from vis.sheet import cell, column_sheet, image_format, save_image
@@ -51,7 +51,7 @@ def draw_frame(path: Path, boxes: dict[Frame, Boxes]) -> Image.Image:
 def draw_spectrogram(path: Path) -> Image.Image:
     """A spectrogram in grey: time to the right, low mel bands at the bottom, white is loud."""
     low, high = DECIBELS
-    decibels = load_spectrogram(path)[0].numpy().T[::-1]  # [64, 201]
+    decibels = read_spectrogram(path).T[::-1]  # [64, 201]
     grey = ((decibels - low) / (high - low) * 255).clip(0, 255).astype(np.uint8)
     return Image.fromarray(grey).resize(SPECTROGRAM_SIZE).convert("RGB")
 

@@ -15,7 +15,7 @@ from common.errors import UserError
 from data.dataset import SecondDataset
 from data.index import SecondIndex
 from data.loaders import collate_seconds
-from data.transforms import open_frame
+from data.read import open_frame
 from models.dmc import DMC
 from models.localization import Localizer
 from training.run_folder import EVENTS, RunFolder

@@ -8,12 +8,11 @@ from torchvision.transforms.v2 import functional
 
 import data.transforms
 from common.errors import SampleError
+from data.read import read_spectrogram, read_spectrograms
 from data.transforms import (
     AUGMENTATIONS,
     apply_color_jitter,
     load_frame,
-    load_spectrogram,
-    load_spectrograms,
     random_crop,
     random_flip,
     resize,
@@ -68,8 +67,8 @@ def test_a_damaged_frame_is_named_with_the_remedy(decoder, image, kept, tmp_path
 @pytest.mark.parametrize(
     ("load", "file", "remedy", "shape", "wrong_shapes"),
     [
-        (load_spectrogram, "flute/000.npy", "delete .*flute and run", (201, 64), [(), (64, 201), (1, 201, 64)]),
-        (load_spectrograms, "noise.npy", "run", (2, 201, 64), [(), (201, 64), (2, 64, 201), (1, 2, 201, 64)]),
+        (read_spectrogram, "flute/000.npy", "delete .*flute and run", (201, 64), [(), (64, 201), (1, 201, 64)]),
+        (read_spectrograms, "noise.npy", "run", (2, 201, 64), [(), (201, 64), (2, 64, 201), (1, 2, 201, 64)]),
     ],
 )
 def test_a_damaged_spectrogram_is_named_with_the_remedy(load, file, remedy, shape, wrong_shapes, tmp_path):
