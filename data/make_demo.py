@@ -25,7 +25,6 @@ from tqdm import tqdm
 from common.cli import available_cores, command, new_parser, positive_int, whole_number
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.demo.encode import make_video
 from data.demo.folder import prepare_folder, video_path, write_descriptions
 from data.demo.plan import DISTRACTORS, DemoSettings, VideoPlan, plan_videos
 from data.demo.scene import Box
@@ -35,6 +34,8 @@ def make_videos(
     settings: DemoSettings, plans: Sequence[VideoPlan], paths: Sequence[Path | None], processes: int
 ) -> list[list[list[Box]]]:
     """Call `make_video` for each plan in several processes; return the boxes in the order of the plans."""
+    from data.demo.encode import make_video  # here, so that --help need not load the synthesizer
+
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by the workers: they finish their videos
     executor = ProcessPoolExecutor(min(processes, len(plans)))
     try:

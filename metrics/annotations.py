@@ -250,9 +250,8 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
             f"{annotations.path}: {len(left_out)} of {count} boxes lie outside the frame or have no area, as one of "
             f"{key!r:.100}, with corners at {shown}"
         )
-        if (
-            np.count_nonzero(~fits) > OTHER_UNIT * count
-        ):  # boxes without area may be many: 0, 0, 0, 0 also says that there is none
+        misfits = np.count_nonzero(~fits)  # boxes without area may be many: 0, 0, 0, 0 also says that there is none
+        if misfits > OTHER_UNIT * count:
             raise UserError(f"{text}. Expected {UNITS.get(annotations.format, FRACTIONS)}")
         print(f"{text}: left out")
     return replace(annotations, **{field_name: kept})

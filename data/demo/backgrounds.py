@@ -9,8 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
-from scipy.spatial import cKDTree
-from sklearn.datasets import load_sample_image
 
 from data.demo.canvas import SIDE, Canvas
 from data.demo.shapes import ellipse, rectangle, ribbon, smooth
@@ -140,6 +138,8 @@ def _bricks(random: np.random.Generator, width: int, height: int) -> np.ndarray:
 
 def _collage(random: np.random.Generator, width: int, height: int) -> np.ndarray:
     """Pieces of several patterns, each piece with what is nearest to its center."""
+    from scipy.spatial import cKDTree  # here, so that --help of data/make_demo.py need not load it
+
     centers = random.uniform((0, 0), (height, width), (int(random.integers(4, 9)), 2))
     _, piece = cKDTree(centers).query(np.indices((height, width)).transpose(1, 2, 0))
     patterns = [DRAWN[number](random, width, height) for number in random.integers(len(DRAWN), size=len(centers))]
@@ -173,6 +173,8 @@ _SHAPES = (  # outlines within -1 and 1
 
 
 def _photo_crop(name: str, random: np.random.Generator, width: int, height: int) -> np.ndarray:
+    from sklearn.datasets import load_sample_image  # here, as it takes seconds to load
+
     photo = Image.fromarray(load_sample_image(name))
     scale = random.uniform(0.3, 0.95) * min(photo.width / width, photo.height / height)
     left = random.uniform(0, photo.width - scale * width)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
-from scipy.spatial import ConvexHull
 
 from data.demo.backgrounds import paint
 from data.demo.drawings import draw
@@ -172,6 +171,8 @@ def _resize(drawing: Image.Image, angle: float, area: float) -> Image.Image:
 
 def _outline(drawing: Image.Image) -> np.ndarray:
     """Corners [n, 2] of the convex hull of the visible pixels, relative to the center of the drawing."""
+    from scipy.spatial import ConvexHull  # here, so that --help of data/make_demo.py need not load it
+
     visible = np.asarray(drawing)[..., 3] > 0
     rows = np.flatnonzero(visible.any(1))
     first = visible[rows].argmax(1)
