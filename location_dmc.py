@@ -19,6 +19,11 @@ from typing import Any
 # else wants a core, be it the processes that load data; without it a step takes a quarter longer. PyTorch reads this.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
+from training.options import BEST, LAST, checkpoint_args, parse_options
+
+if __name__ == "__main__" and "RANK" not in os.environ:
+    parse_options(__doc__, None)  # answers --help and mistakes at once: the imports below take seconds
+
 import torch
 from tqdm import tqdm
 
@@ -44,10 +49,9 @@ from training.distributed import (
 from training.interrupts import explained_errors, ignore_dying_loaders, sigterm_as_ctrl_c
 from training.load import load_visual_weights
 from training.optim import scheduled_rate, split_into_steps
-from training.options import checkpoint_args
 from training.published import export_published
 from training.reference_distances import add_reference, read_reference
-from training.run_folder import BEST, LAST, open_run_folder
+from training.run_folder import open_run_folder
 from training.start import read_options
 from training.steps import (
     AverageMeter,

@@ -33,7 +33,6 @@ from benchmarks.shared import ROOT, interleaved, machine_line, markdown_table, n
 from common.cli import available_cores, plain_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.demo.encode import write_video
 from data.layout import video_dir, videos_by_name
 from data.media.audio import audio_of_video
 from data.media.container import decoded_frames, open_media, video_stream_of
@@ -91,6 +90,8 @@ def make_sets(options: argparse.Namespace) -> list[MediaSet]:
 
 def enlarge(source: Path, target: Path) -> None:
     """Write a video again in `LONG_SIZE`."""
+    from data.demo.encode import write_video  # here, so that --help need not load the synthesizer
+
     audio = audio_of_video(source)
     with open_media(source) as container:
         stream = video_stream_of(container)

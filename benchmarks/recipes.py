@@ -36,9 +36,18 @@ from metrics.evaluate import has_objects, score_baselines, score_ceiling, score_
 from metrics.runs import NEGATIVE_AUDIO, read_run, roc_auc
 from metrics.table import write_json
 from models.recipes import IMPROVED, ORIGINAL, PRETRAINED
-from training.device import PRECISIONS
-from training.options import DATA_OPTIONS, DEFAULTS, NOT_FROM_CHECKPOINT, checkpoint_args, merge_options, setting
-from training.run_folder import ARGS, BEST, LOG
+from training.options import (
+    ARGS,
+    BEST,
+    DATA_OPTIONS,
+    DEFAULTS,
+    LOG,
+    NOT_FROM_CHECKPOINT,
+    PRECISIONS,
+    checkpoint_args,
+    merge_options,
+    setting,
+)
 
 KINDS = {  # -> options of data/make_demo.py
     "solo": ("--sources", 1, "--distractors", 0),

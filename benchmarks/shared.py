@@ -21,7 +21,6 @@ from statistics import median
 from typing import Any
 
 import psutil
-import torch
 from tqdm import tqdm
 
 from common.cli import available_cores
@@ -95,6 +94,8 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 def new_results(options: argparse.Namespace) -> dict[str, Any]:
     """The head of a benchmark's results: date, machine, its load before the benchmark, and the options."""
+    import torch  # here, so that --help need not load it
+
     machine = {
         "cpu": cpu_model(),
         "cores": available_cores(),

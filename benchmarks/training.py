@@ -27,12 +27,39 @@ if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as location_dmc.py sets it, before PyTorch is loaded
 
+from common.cli import available_cores, new_parser, positive_int
+from models.recipes import RECIPES
+from training.options import PRECISIONS, merge_options
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Parse the command line."""
+    cores = available_cores()
+    parser = new_parser(__doc__)
+    parser.add_argument("--recipes", nargs="+", choices=tuple(RECIPES), default=list(RECIPES), help="default: both")
+    text = "default: fp32 bf16, on a GPU fp16 too; on a CPU a step in fp16 takes minutes"
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, help=text)
+    parser.add_argument("--batch_sizes", nargs="+", type=positive_int, default=[32], help="samples of a step (32)")
+    parser.add_argument("--compile", nargs="+", type=int, choices=(0, 1), default=[0], help="1 compiles the backbones")
+    parser.add_argument("--image_size", type=positive_int, default=224, help="pixels (default: %(default)s)")
+    parser.add_argument("--steps", type=positive_int, default=3, help="timed steps of a run (default: %(default)s)")
+    text = "steps before them (default: 2; on a GPU as many as are loaded ahead)"
+    parser.add_argument("--warm_up", type=positive_int, help=text)
+    parser.add_argument("--repeats", type=positive_int, default=3, help="runs of each row (default: %(default)s)")
+    parser.add_argument("--num_threads", type=positive_int, default=min(4, cores), help="processes that load data")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where to compute")
+    parser.add_argument("--json", type=Path, default=Path("runs/benchmark/training.json"), help="file of all figures")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    parse(None)  # answers --help and mistakes at once: the imports below take seconds
+
 import torch
 from tqdm import tqdm
 
 from benchmarks import shared
 from benchmarks.plain import PlainTraining
-from common.cli import available_cores, new_parser, positive_int
 from common.errors import first_line
 from common.exit_status import exit_status
 from data.dataset import PairDataset
@@ -40,11 +67,9 @@ from data.negative_audio import NoiseNegatives
 from data.transforms import load_frame, resize
 from metrics.table import write_json
 from models.dmc import DMC
-from models.recipes import RECIPES
 from training.batches import train_and_val_loaders
-from training.device import PRECISIONS, DeviceLoader, choose_device, choose_precision, seed_everything
+from training.device import DeviceLoader, choose_device, choose_precision, seed_everything
 from training.optim import MicroBatch
-from training.options import merge_options
 from training.steps import build_stepper
 
 PLAIN = "plain loop"
@@ -231,26 +256,6 @@ def fill_cache(dataset: PairDataset) -> None:
     for second in tqdm(range(len(dataset)), desc="fill the cache", unit="s", leave=False):
         for position, path in enumerate(dataset.seconds.frame_paths(second)):
             dataset.cache.put(second, position, resize(load_frame(path), dataset.image_size, dataset.augmentation))
-
-
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the command line."""
-    cores = available_cores()
-    parser = new_parser(__doc__)
-    parser.add_argument("--recipes", nargs="+", choices=tuple(RECIPES), default=list(RECIPES), help="default: both")
-    text = "default: fp32 bf16, on a GPU fp16 too; on a CPU a step in fp16 takes minutes"
-    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, help=text)
-    parser.add_argument("--batch_sizes", nargs="+", type=positive_int, default=[32], help="samples of a step (32)")
-    parser.add_argument("--compile", nargs="+", type=int, choices=(0, 1), default=[0], help="1 compiles the backbones")
-    parser.add_argument("--image_size", type=positive_int, default=224, help="pixels (default: %(default)s)")
-    parser.add_argument("--steps", type=positive_int, default=3, help="timed steps of a run (default: %(default)s)")
-    text = "steps before them (default: 2; on a GPU as many as are loaded ahead)"
-    parser.add_argument("--warm_up", type=positive_int, help=text)
-    parser.add_argument("--repeats", type=positive_int, default=3, help="runs of each row (default: %(default)s)")
-    parser.add_argument("--num_threads", type=positive_int, default=min(4, cores), help="processes that load data")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where to compute")
-    parser.add_argument("--json", type=Path, default=Path("runs/benchmark/training.json"), help="file of all figures")
-    return parser.parse_args(argv)
 
 
 def benchmark(options: argparse.Namespace) -> None:

@@ -16,6 +16,13 @@ from data.preprocess.settings import N_FFT
 from models.recipes import DEFAULT_RECIPE, RECIPES, SETTINGS, parse_setting
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+# Files in --out.
+LAST = "last.pth"  # everything, to resume from
+BEST = "best.pth"  # weights and options of the result of the training
+LOG = "log.csv"
+ARGS = "args.json"
+EVENTS = "events.out.tfevents.*"  # what `--log tensorboard` writes
+
 DEFAULTS: dict[str, Any] = {
     "v_cluster": 2,
     "a_cluster": 1,

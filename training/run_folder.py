@@ -14,13 +14,9 @@ from common.errors import UserError
 from training.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from training.device import random_states, restore_random_states
 from training.distributed import broadcast_from_rank0, is_main_process, launch_id
+from training.options import ARGS, BEST, EVENTS, LAST, LOG
 
-LAST = "last.pth"  # everything, to resume from
-BEST = "best.pth"  # weights and options of the result of the training
-LOG = "log.csv"
-ARGS = "args.json"
 TAKEN_OFF = 0.75  # matching accuracy on the validation list, half of the way from chance to certainty
-EVENTS = "events.out.tfevents.*"  # what `--log tensorboard` writes
 
 
 class RunFolder:

@@ -8,8 +8,8 @@ from typing import Any
 from training.checkpoint import Checkpoint, read_checkpoint
 from training.distributed import broadcast_from_rank0
 from training.option_checks import check_options, without_effect
-from training.options import inherited_words, merge_options, parse_options
-from training.run_folder import BEST, LAST, resume_after_restart
+from training.options import BEST, LAST, inherited_words, merge_options, parse_options
+from training.run_folder import resume_after_restart
 
 
 def read_start(given: dict[str, Any]) -> tuple[dict[str, Any], Checkpoint | None]:

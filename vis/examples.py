@@ -20,6 +20,7 @@ import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -34,12 +35,14 @@ from data.media.video import open_video
 from data.media.video_stream import stream_frames
 from metrics.annotations import Frame
 from metrics.runs import Run, read_run
-from training.load import TrainedNetwork, load_trained
-from training.run_folder import ARGS, BEST
+from training.options import ARGS, BEST
 from vis.frames import frames_of, read_frame, score_frames
-from vis.heat_video.render import Style, write_heat_video
+from vis.heat_video.style import Style
 from vis.overlay import draw_boxes, overlay, relative
 from vis.sheet import LINE, Row, cell, column_sheet, contact_sheet, save_image
+
+if TYPE_CHECKING:
+    from training.load import TrainedNetwork
 
 ANIMATED = 3  # videos in a row of heat.webp
 FRAMES_PER_SECOND = 10  # of heat.webp
@@ -95,8 +98,10 @@ def sheet(example: Example) -> Image.Image:
     return column_sheet(columns, ["frame", *(f"where {sound} comes from" for sound in sounds)])
 
 
-def heat_frames(video: Path, trained: TrainedNetwork) -> list[Image.Image]:
+def heat_frames(video: Path, trained: "TrainedNetwork") -> list[Image.Image]:
     """A video with heat, as vis/localize.py makes it, FRAMES_PER_SECOND cells of a sheet."""
+    from vis.heat_video.render import write_heat_video  # here, so that --help need not load PyTorch
+
     cells = []
     with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
         write_heat_video(video, file, "mp4", trained, Style(range(trained.a_cluster)), available_cores())
@@ -110,6 +115,8 @@ def heat_frames(video: Path, trained: TrainedNetwork) -> list[Image.Image]:
 
 def animation(solo: Example, duet: Example) -> list[Image.Image]:
     """Frames with heat: solos above duets."""
+    from training.load import load_trained  # as above
+
     rows = []
     for example, word in ((solo, "solos"), (duet, "duets, each sound in its color")):
         trained, shown = load_trained(example.folder / BEST), example.shown[:ANIMATED]

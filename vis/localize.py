@@ -22,15 +22,12 @@ import signal
 import time
 from collections.abc import Sequence
 
-import torch
-
 from common.atomic import atomic_file
 from common.cli import available_cores, number, plain_parser, positive_int, whole_number
 from common.errors import UserError
 from common.exit_status import exit_status
 from data.media.notes import collected_notes
-from training.load import load_trained
-from vis.heat_video.render import MAPS_PER_SECOND, SILENCE, Style, Summary, write_heat_video
+from vis.heat_video.style import MAPS_PER_SECOND, SILENCE, Style, Summary
 from vis.heat_video.video_writer import kind_of
 
 MIN_MAPS_PER_SECOND = 4  # with fewer, heat lags behind what moves
@@ -103,6 +100,11 @@ def require_outputs(video: Path, outputs: dict[str, Path | None], overwrite: boo
 
 def localize(options: argparse.Namespace) -> None:
     """Write the video, and the JSON file if the user asked for it."""
+    import torch  # these here, so that --help and mistakes in the options need not wait for them
+
+    from training.load import load_trained
+    from vis.heat_video.render import write_heat_video
+
     out = options.out or options.video.with_name(f"{options.video.stem}_heat.mp4")
     kind = kind_of(out)
     require_outputs(options.video, {"--out": out, "--json": options.json}, bool(options.overwrite))

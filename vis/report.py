@@ -26,9 +26,7 @@ from metrics.evaluate import THRESHOLD, has_objects, score_baselines, summary
 from metrics.protocol import frames_text, protocol
 from metrics.runs import Run, read_run
 from metrics.table import figures_cells
-from training.checkpoint import read_checkpoint
-from training.reference_distances import read_reference
-from training.run_folder import BEST, LOG
+from training.options import BEST, LOG
 from vis.frames import ScoredFrames, frames_of, map_titles, score_frames
 from vis.page.clips import clips_of, failure_lines
 from vis.page.gallery import make_cards, spread_over_videos
@@ -74,9 +72,13 @@ def score_table(run: Run, scored: ScoredFrames, seed: int) -> tuple[list[list[st
 
 def familiarity(run: Run, folder: Path | None) -> str | None:
     """What the distances of a run are beside those of its training; None without the training."""
-    best = folder / BEST if folder else None
-    reference = read_reference(read_checkpoint(best).state) if best and best.exists() else None
-    if not reference or not run.distances:
+    if not folder or not (folder / BEST).exists() or not run.distances:
+        return None
+    from training.checkpoint import read_checkpoint  # here, as they load PyTorch
+    from training.reference_distances import read_reference
+
+    reference = read_reference(read_checkpoint(folder / BEST).state)
+    if not reference:
         return None
     distances = np.concatenate(list(run.distances.values()))
     return reference.warning(distances) or reference.describe(distances)

@@ -2,8 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,34 +24,12 @@ from vis.heat_video.interpolation import FrameWithLevel, interpolate_maps, opaci
 from vis.heat_video.locator import Locator, NetworkInput
 from vis.heat_video.painter import HeatPainter
 from vis.heat_video.peak import DIGITS, Peak, find_peak
+from vis.heat_video.style import Style, Summary
 from vis.heat_video.video_writer import VideoWriter
 from vis.overlay import relative
 
-SILENCE = -50.0  # decibels of full scale
-MAPS_PER_SECOND = 8
 UNFAMILIAR = "unlike the training videos"  # written on frames
 RECENT = 60  # frames that tell whether a video is unfamiliar
-
-
-@dataclass(frozen=True)
-class Style:
-    """How heat is shown."""
-
-    clusters: Sequence[int]  # the maps to show
-    draw_box: bool = False  # whether to draw the boxes around their peaks
-    side_by_side: bool = False  # whether to put the plain frame to their left
-    silence: float = SILENCE  # decibels of full scale. Audio up to this level shows no heat.
-    maps_per_second: int = MAPS_PER_SECOND  # how often the network gets a frame
-
-
-@dataclass
-class Summary:
-    """What was written."""
-
-    num_frames: int = 0  # all frames
-    distances: list[float] = field(default_factory=list)  # of audio and frame, for each frame with heat
-    seconds: float = 0.0  # from the first to the last frame
-    peaks: list[dict[str, Any]] | None = None  # for each frame, as in the JSON file, if wanted: 70 MB an hour
 
 
 def write_heat_video(
