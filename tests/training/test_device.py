@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from training.device import choose_device, choose_precision, random_states, restore_random_states, slow_training
+from training.options import PRECISIONS
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -35,7 +36,7 @@ def test_only_a_cpu_takes_denormal_numbers_for_0(gpu_machine, name):
 
 
 def test_a_named_precision_is_taken():
-    found = [choose_precision(name, CPU, "original") for name in ("fp32", "bf16", "fp16")]
+    found = [choose_precision(name, CPU, "original") for name in PRECISIONS[1:]]
     assert found == [torch.float32, torch.bfloat16, torch.float16]
 
 
