@@ -96,12 +96,27 @@ def start_one_later(x: torch.Tensor) -> torch.Tensor:
     return functional.pad(x, (0, 1, 0, 1), mode="replicate")[..., 1:, 1:]
 
 
+class ReplicatingConv2d(nn.Conv2d):
+    """A convolution without bias that repeats the edge.
+
+    Unlike `padding_mode="replicate"` it pads in bfloat16 inside autocast, which would pad in float32 and convert all
+    features twice: a fifth of the time of MobileNetV2.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """[B, C, H, W] -> [B, D, h, w]."""
+        rows, columns = self.padding
+        with torch.autocast(x.device.type, enabled=False):
+            x = functional.pad(x, (columns, columns, rows, rows), mode="replicate")
+        return functional.conv2d(x, self.weight, stride=self.stride, groups=self.groups)
+
+
 def replicate_edges(module: nn.Module) -> None:
     """Replace all convolutions of a module by ones that repeat the edge. Their weights stay."""
     for name, child in module.named_children():
         if isinstance(child, nn.Conv2d) and child.padding != (0, 0):
             shape = (child.in_channels, child.out_channels, child.kernel_size, child.stride, child.padding)
-            replicating = nn.Conv2d(*shape, groups=child.groups, bias=False, padding_mode="replicate")
+            replicating = ReplicatingConv2d(*shape, groups=child.groups, bias=False)
             replicating.weight = child.weight
             setattr(module, name, replicating)
         else:
