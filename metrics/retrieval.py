@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from common.cli import new_parser
+from common.errors import UserError
 from common.exit_status import exit_status
 from data.dataset import SecondDataset
 from data.index import SecondIndex
@@ -108,7 +109,7 @@ def retrieve(options: argparse.Namespace) -> None:
     chosen = middle_seconds(seconds)
     distances = distances_between(network, seconds, chosen)
     if not np.isfinite(distances).all():
-        raise FloatingPointError(f"the weights of {options.ckpt_file} give no finite distances: name another file")
+        raise UserError(f"the weights of {options.ckpt_file} give no finite distances: name another checkpoint")
     known = labels_of_set(seconds.data_dir)
     labels = np.array([label_of(seconds.name(index), known) for index in chosen])
     print(f"One second of each of {len(chosen)} videos")
