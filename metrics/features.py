@@ -9,6 +9,7 @@ random weights, and statistics of the input. metrics/probe.py compares them.
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -130,7 +131,7 @@ def run(options: argparse.Namespace) -> None:
     write_features(options.out, features)
     print(
         f"Wrote {options.what} features of {len(features.names)} seconds of {count} clips to {options.out}. "
-        f"Next: python3 metrics/probe.py {options.out}"
+        f"Next: python3 metrics/probe.py {shlex.quote(str(options.out))}"
     )
 
 
