@@ -143,9 +143,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the program. Returns its exit status."""
     parser = plain_parser(__doc__)
     parser.add_argument("features", type=Path, help="file of metrics/features.py")
-    parser.add_argument("--out", type=Path, help="the confusion matrix (default: confusion.png beside the features)")
+    parser.add_argument("--out", type=Path, help="the confusion matrix (default: features.png for features.npz)")
     options = parser.parse_args(argv)
-    out = options.out or options.features.with_name("confusion.png")
+    out = options.out or options.features.with_suffix(".png")
     return exit_status("probe", lambda: probe(options.features, out))
 
 
