@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from common.errors import SampleError
+from common.cli import command
+from common.errors import SampleError, UserError
 from data.layout import (
     audio_frames_dir,
     parse_spectrogram_file,
@@ -17,6 +18,7 @@ from data.layout import (
     videos_by_name,
 )
 from data.lists import identity_of
+from data.preprocess.settings import audio_command
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,19 @@ def index_seconds(data_dir: Path, names: Sequence[str]) -> SecondIndex:
         origin=np.repeat(np.arange(len(by_origin), dtype=np.int32), [len(names) for names in by_origin.values()]),
         without=[name for name in found if not found[name]],
     )
+
+
+def index_data_dir(data_dir: Path) -> SecondIndex:
+    """Index the seconds of all videos of a data set, whatever its lists.
+
+    Raises:
+        UserError: no video has frames and spectrograms.
+    """
+    seconds = index_seconds(data_dir, sorted(_entries(video_frames_dir(data_dir))))
+    if not len(seconds):
+        cutting = f"{command('data/cut_video.py', data_dir)} and {audio_command(data_dir)}"
+        raise UserError(f"{data_dir} has no video with frames and spectrograms: run {cutting}")
+    return seconds
 
 
 def unknown_videos(data_dir: Path, names: Sequence[str]) -> set[str]:

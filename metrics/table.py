@@ -20,6 +20,12 @@ FIGURES = {
     "ciou_at_0.3": "CIoU@0.3",
     "ciou_auc": "CIoU AUC",
     "nsa": "NSA",
+    "accuracy": "accuracy",
+    "accuracy_std": "std over folds",
+    "recall_at_1": "recall@1",
+    "recall_at_5": "recall@5",
+    "recall_at_10": "recall@10",
+    "median_rank": "median rank",
 }
 
 

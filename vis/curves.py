@@ -1,9 +1,10 @@
-"""Draws the curves of several trainings in one figure: loss and matching accuracy of each epoch, from their log.csv.
+"""Draws the curves of several trainings in one figure: loss, matching accuracy, and distances of each epoch.
 
     python3 vis/curves.py runs/*/log.csv --out curves.png
 
 Validation is solid, training is dashed. The name of a run is that of its folder. Losses of different recipes are not
-comparable. Matching accuracies are: chance is 0.5.
+comparable. Matching accuracies are: chance is 0.5. Distances are those of positive and negative pairs in training,
+beside the margin of the contrastive loss.
 """
 
 import sys

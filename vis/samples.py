@@ -16,12 +16,10 @@ import numpy as np
 from PIL import Image
 
 from common.cli import command, new_parser, positive_int
-from common.errors import UserError
 from common.exit_status import exit_status
-from data.index import SecondIndex, index_seconds
-from data.layout import boxes_file, video_frames_dir
+from data.index import SecondIndex, index_data_dir
+from data.layout import boxes_file
 from data.lists import label_of, labels_of_set
-from data.preprocess.settings import audio_command
 from data.read import open_frame, read_spectrogram
 from metrics.annotations import Boxes, Frame, parse_frame, read_annotations
 from vis.overlay import draw_boxes
@@ -59,12 +57,7 @@ def draw_spectrogram(path: Path) -> Image.Image:
 def write_sheet(options: argparse.Namespace) -> None:
     """Draw the sheet and write it."""
     data_dir = options.data_dir
-    folder = video_frames_dir(data_dir)
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-    seconds = index_seconds(data_dir, names)
-    if not len(seconds):
-        cutting = f"{command('data/cut_video.py', data_dir)} and {audio_command(data_dir)}"
-        raise UserError(f"{data_dir} has no video with frames and spectrograms: run {cutting}")
+    seconds = index_data_dir(data_dir)
     out = options.out or data_dir / "samples.jpg"
     image_format(out)
     boxes = read_annotations(boxes_file(data_dir), "music").frames if boxes_file(data_dir).exists() else {}

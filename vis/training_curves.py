@@ -2,9 +2,10 @@
 
 import csv
 import io
+import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,19 +16,28 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANELS = {"loss": ("loss", "val_loss"), "matching accuracy": ("train_accuracy", "val_accuracy")}  # training, validation
-COLUMNS = ("epoch", *(column for pair in PANELS.values() for column in pair))
-STYLES = {"training": "--", "validation": "-"}  # in the order of PANELS
+PANELS = {  # title -> name of a line -> its curve
+    "loss": {"training": "loss", "validation": "val_loss"},
+    "matching accuracy": {"training": "train_accuracy", "validation": "val_accuracy"},
+    "distance in training": {
+        "positive pairs": "positive_distance",
+        "negative pairs": "negative_distance",
+        "margin": "margin",
+    },
+}
+COLUMNS = ("epoch", "loss", "val_loss", "train_accuracy", "val_accuracy")
+DISTANCES = ("positive_distance", "negative_distance")  # columns that older logs do not have
+STYLES = ("--", "-", ":")  # of the lines of a panel
 CHANCE = 0.5  # matching accuracy of an untrained network
 LEGEND_ROWS = 18  # of one column of the legend
-WIDE_RANGE = 50  # the scale is logarithmic if the largest loss is more than this times the smallest
+WIDE_RANGE = 50  # the scale is logarithmic if the largest value is more than this times the smallest
 FEW = 10  # runs that matplotlib's own colors can tell apart
 
-Curves = dict[str, list[float]]  # column of log.csv -> value of each epoch
+Curves = dict[str, list[float]]  # column of log.csv, or "margin" -> value of each epoch
 
 
 def read_log(path: Path) -> Curves:
-    """The curves of a ``log.csv``.
+    """The curves of a ``log.csv``, and the margin that its distances are held against.
 
     Raises:
         UserError: the file cannot be read, has no epoch, or has a value that is not a finite number.
@@ -43,7 +53,22 @@ def read_log(path: Path) -> Curves:
         raise UserError(f"{path} has no epoch. location_dmc.py adds a line after each epoch")
     if missing := [column for column in COLUMNS if column not in rows[0]]:
         raise UserError(f"{path} is not the log.csv of a training: it has no column {missing[0]}")
-    return {column: [_number(path, line, column, row) for line, row in enumerate(rows, 2)] for column in COLUMNS}
+    has_distances = all(row.get(column) for row in rows for column in DISTANCES)  # epochs of an older program do not
+    columns = (*COLUMNS, *DISTANCES) if has_distances else COLUMNS
+    curves = {column: [_number(path, line, column, row) for line, row in enumerate(rows, 2)] for column in columns}
+    margin = _read_margin(path.with_name("args.json")) if has_distances else None
+    return curves | {"margin": [margin] * len(rows)} if margin else curves
+
+
+def _read_margin(args: Path) -> float | None:
+    """The margin of a training's loss; None if its loss has none, or the file is not there."""
+    try:
+        options = json.loads(args.read_text(encoding="utf-8"))
+        return float(options["margin"]) if options["loss"] == "contrastive" else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{args} is not the args.json of a training ({type(error).__name__}: {error})") from error
 
 
 def _number(path: Path, line: int, column: str, row: dict[str, str | None]) -> float:
@@ -57,19 +82,21 @@ def _number(path: Path, line: int, column: str, row: dict[str, str | None]) -> f
 
 
 def draw_curves(runs: dict[str, Curves]) -> "Figure":
-    """Loss on the left, matching accuracy on the right, all runs in the same axes.
+    """Loss, matching accuracy, and the distances if a log has them, all runs in the same axes.
 
     Args:
         runs: name -> curves, at least one.
     """
-    matplotlib, figure = _new_figure((11, 4.5))
+    titles = _titles(runs.values())
+    matplotlib, figure = _new_figure((2 + 4.5 * len(titles), 4.5))
     from matplotlib.lines import Line2D
 
     spread = matplotlib.colormaps["turbo"]
     colors = [f"C{i}" if len(runs) <= FEW else spread(0.05 + 0.9 * i / (len(runs) - 1)) for i in range(len(runs))]
-    for axes, title in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
+    for axes, title in zip(figure.subplots(1, len(titles)), titles, strict=True):
         _draw_panel(axes, title, list(runs.values()), colors)
     styles = {"validation": "-", "training": "--", f"chance ({CHANCE})": ":"}
+    styles |= {name: style for title in titles[2:] for name, style in zip(PANELS[title], STYLES, strict=True)}
     handles = [Line2D([], [], color=color, linewidth=4) for color in colors]
     handles += [Line2D([], [], color="grey", linestyle=style) for style in styles.values()]
     columns = math.ceil(len(handles) / LEGEND_ROWS)
@@ -83,11 +110,11 @@ def draw_curves(runs: dict[str, Curves]) -> "Figure":
 def svg_panels(curves: Curves) -> dict[str, str]:
     """Title -> SVG element, for a web page of any color scheme: black is drawn in the text color of the page."""
     panels = {}
-    for title in PANELS:
+    for title in _titles([curves]):
         matplotlib, figure = _new_figure((4.8, 2.8))
         axes = figure.subplots()
         _draw_panel(axes, title, [curves], ["C0"])
-        axes.legend(axes.lines, [*STYLES, "chance"][: len(axes.lines)], frameon=False)
+        axes.legend(axes.lines, [*PANELS[title], "chance"][: len(axes.lines)], frameon=False)
         file = io.StringIO()
         without_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # they hold addresses
         with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):
@@ -112,17 +139,23 @@ def _new_figure(size: tuple[float, float]) -> tuple:
     return matplotlib, Figure(figsize=size, dpi=120, layout="constrained")
 
 
+def _titles(runs: Collection[Curves]) -> list[str]:
+    """The titles of the panels that some run has curves for."""
+    return [title for title, lines in PANELS.items() if any({*lines.values()} & {*curves} for curves in runs)]
+
+
 def _draw_panel(axes: "Axes", title: str, runs: Sequence[Curves], colors: Sequence) -> None:
-    """Draw one of PANELS: the training curve of each run, its validation curve, and the chance level."""
+    """Draw one of PANELS: the curves of each run, and the chance level."""
     from matplotlib.ticker import MaxNLocator
 
-    columns = PANELS[title]
+    values = []
     for curves, color in zip(runs, colors, strict=True):
-        for column, style in zip(columns, STYLES.values(), strict=True):
-            marker = "o" if len(curves["epoch"]) < 3 else None  # a line of one point would be invisible
-            axes.plot(curves["epoch"], curves[column], style, color=color, marker=marker, markersize=4, linewidth=1.5)
-    values = [value for curves in runs for column in columns for value in curves[column]]
-    if title != "loss":
+        for column, style in zip(PANELS[title].values(), STYLES, strict=False):
+            if column in curves:
+                marker = "o" if len(curves["epoch"]) < 3 else None  # a line of one point would be invisible
+                axes.plot(curves["epoch"], curves[column], style, color=color, marker=marker, ms=4, linewidth=1.5)
+                values += curves[column]
+    if title == "matching accuracy":
         axes.axhline(CHANCE, color="grey", linewidth=1, linestyle=":")
     # The contrastive loss of the original recipe starts in the thousands: on a linear scale its end would be flat.
     elif min(values) > 0 and max(values) / min(values) > WIDE_RANGE:

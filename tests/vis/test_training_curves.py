@@ -1,6 +1,8 @@
 """Logs of trainings as figures and as SVG for the page."""
 
+import json
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -57,6 +59,36 @@ def test_many_runs_have_a_color_each_and_a_legend_that_fits():
     figure.draw_without_rendering()
     box, whole = figure.legends[0].get_window_extent(), figure.bbox
     assert box.y0 >= -1 and box.y1 <= whole.height + 1
+
+
+def with_distances(folder: Path, loss: str, rows: str = "1,3,0.5,3,0.5,13.3,13.6\n2,3,0.5,3,0.5,6,7\n") -> Path:
+    (folder / "args.json").write_text(json.dumps({"loss": loss, "margin": 5}))
+    (folder / "log.csv").write_text(f"{HEAD.strip()},positive_distance,negative_distance\n{rows}")
+    return folder / "log.csv"
+
+
+@pytest.mark.parametrize(("loss", "margin"), [("contrastive", [[5, 5]]), ("cross_entropy", [])])
+def test_distances_have_a_panel_with_the_margin_of_their_loss(tmp_path, loss, margin):
+    curves = read_log(with_distances(tmp_path, loss))
+    distances = draw_curves({"new": curves, "old": curves_of()}).axes[2]
+    assert [list(line.get_ydata()) for line in distances.lines] == [[13.3, 6], [13.6, 7], *margin]
+    svg = svg_panels(curves)["distance in training"]
+    assert [name in svg for name in ("positive pairs", "negative pairs", "margin")] == [True, True, bool(margin)]
+
+
+def test_distances_of_a_log_that_an_older_program_began_are_left_out(tmp_path):
+    log = with_distances(tmp_path, "contrastive", "1,3,0.5,3,0.5,,\n2,3,0.5,3,0.5,6,7\n")
+    assert list(read_log(log)) == list(curves_of())
+    assert list(svg_panels(read_log(log))) == ["loss", "matching accuracy"]
+
+
+def test_a_log_without_args_has_no_margin_and_damaged_args_are_named(tmp_path):
+    log = with_distances(tmp_path, "contrastive")
+    (tmp_path / "args.json").write_text("{")
+    with pytest.raises(UserError, match=r"args\.json"):
+        read_log(log)
+    (tmp_path / "args.json").unlink()
+    assert "margin" not in read_log(log)
 
 
 @pytest.mark.parametrize("epochs", [1, 5])
