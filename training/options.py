@@ -133,7 +133,8 @@ def _add_published_options(group: argparse._ArgumentGroup) -> None:
     rates = _defaults("learning_rate")
     _add(group, "learning_rate", f"lower it if the loss becomes NaN (default: {rates})", type=positive_float)
     _add(group, "seed", "of weights, order, crops and negative pairs", type=seed_number)
-    _add(group, "num_threads", "processes that load data, where a CPU does not read it from memory; 0: none", type=whole_number)
+    text = "processes that load data; on a CPU only where the frames are not in memory; 0: none"
+    _add(group, "num_threads", text, type=whole_number)
     _add(group, "enable_img_augmentation", "0 trains on frames that are only cropped at random", **SWITCH)
     _add(group, "use_pretrain", "1 starts from the weights of --ckpt_file", **SWITCH)
     _add(group, "ckpt_file", "a checkpoint of ours or of the published code (default: OUT/best.pth)", type=Path)
