@@ -39,7 +39,7 @@ def read_seconds(
     read = partial(_read_second, seconds, image_size, augmentation)
     with ThreadPoolExecutor(max(1, num_threads)) as pool:
         found = pool.map(read, range(len(seconds)))
-        return list(tqdm(found, total=len(seconds), desc="reading frames", unit="s", leave=False))
+        return list(tqdm(found, total=len(seconds), desc="reading frames", unit="second", leave=False))
 
 
 def _read_second(seconds: SecondIndex, image_size: int, augmentation: str | None, index: int) -> CachedSecond:
