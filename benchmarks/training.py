@@ -217,14 +217,14 @@ def measure_loading(options: argparse.Namespace) -> dict[str, float]:
     loaders = {}
     for recipe, cache in itertools.product(options.recipes, (0, 1)):
         given = training_options(options, options.data_dir, recipe, cache=cache)
-        loader = train_loader(given, choose_device(options.device)).loader
-        if cache and not loader.dataset.cache:
+        loader = train_loader(given, choose_device(options.device))
+        if cache and not loader.loader.dataset.cache:
             print("The frames do not fit into memory: no figures from there.")
             continue
-        loaders[f"{recipe}, {'memory' if cache else 'files'}, {max(1, loader.num_workers)} processes"] = loader
+        loaders[f"{recipe}, {'memory' if cache else 'files'}, {max(1, loader.loader.num_workers)} processes"] = loader
     works = {name: partial(shared.seconds_of, deque, loader, 0) for name, loader in loaders.items()}
     seconds = shared.interleaved(works, EPOCHS)
-    return {name: loaders[name].sampler.length / median(epochs[1:]) for name, epochs in seconds.items()}
+    return {name: loaders[name].loader.sampler.length / median(epochs[1:]) for name, epochs in seconds.items()}
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:

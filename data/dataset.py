@@ -18,7 +18,6 @@ from data.negative_audio import AudioSource, own_audio
 from data.second_cache import CachedSecond
 from data.transforms import (
     JITTER_SUFFIX,
-    apply_color_jitter,
     load_frame,
     random_crop,
     random_flip,
@@ -36,7 +35,7 @@ class Pair(TypedDict, total=False):
     frame: torch.Tensor  # uint8 [3, size, size]
     video: int  # number of the video that they come from
     negative_frame: torch.Tensor  # uint8 [3, size, size], of another video; only with `with_negative`
-    frame_jitter: torch.Tensor  # color factors that are still to be applied; only with `jitter_later`
+    frame_jitter: torch.Tensor  # color factors, which `apply_color_jitter_to_batch` applies; only with augmentation
     negative_frame_jitter: torch.Tensor
 
 
@@ -55,7 +54,6 @@ class PairDataset(Dataset):
     augmentation: str | None = None  # one of `data.transforms.AUGMENTATIONS`; None for validation
     crop_only: bool = False  # as published without augmentation: no flips, no color jitter
     with_negative: bool = True  # adds a random frame of another video
-    jitter_later: bool = False  # a sample has color factors, which `apply_color_jitter_to_batch` applies
     cache: list[CachedSecond] | None = None  # all seconds; else files are read
 
     def __post_init__(self) -> None:
@@ -89,11 +87,8 @@ class PairDataset(Dataset):
         frame = random_crop(frame, self.image_size, rng, self.augmentation)
         if self.crop_only:
             return {key: frame.contiguous()}
-        frame = random_flip(frame, rng)
-        factors = sample_color_jitter(rng, self.augmentation)
-        if self.jitter_later:
-            return {key: frame.contiguous(), key + JITTER_SUFFIX: factors}
-        return {key: apply_color_jitter(frame[None], factors[None])[0]}
+        frame = random_flip(frame, rng).contiguous()
+        return {key: frame, key + JITTER_SUFFIX: sample_color_jitter(rng, self.augmentation)}
 
 
 def _choose(choices: list[T], rng: np.random.Generator) -> T:

@@ -89,7 +89,6 @@ def _pair_loader(options: Namespace, list_name: str, device: torch.device) -> De
         augmentation,
         crop_only=not options.enable_img_augmentation,
         with_negative=not recipe.in_batch,
-        jitter_later=device.type != "cpu",
         cache=cache,
     )
     loader = pair_loader(

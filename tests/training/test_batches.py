@@ -26,10 +26,10 @@ def build_options(data_dir: Path, **others: object) -> Namespace:
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_batches_for_a_gpu_lie_in_pinned_memory_and_get_their_color_jitter_there(training_set, device):
+def test_batches_for_a_gpu_lie_in_pinned_memory(training_set, device):
     options = build_options(training_set)
     for loader in train_and_val_loaders(options, torch.device(device)):
-        assert loader.loader.pin_memory == loader.loader.dataset.jitter_later == (device == "cuda")
+        assert loader.loader.pin_memory == (device == "cuda")
     assert test_loader(options, torch.device(device)).loader.pin_memory == (device == "cuda")
 
 
