@@ -61,6 +61,7 @@ from training.steps import (
     pair_distances,
     require_finite,
 )
+from training.threads import choose_threads
 from vis.tensorboard import open_log, require_packages
 
 STEPS_BETWEEN_CHECKS = 20  # of the loss: to look at it, the program has to wait for the device
@@ -134,6 +135,7 @@ def train(options: Namespace, model: DMC, checkpoint: Checkpoint | None, device:
     noise = NoiseNegatives(Path(options.data_dir), options.recipe.noise_negatives)
     train_loader, val_loader = train_and_val_loaders(options, device)
     stepper = build_stepper(options, model, noise, device)
+    choose_threads(stepper, train_loader)
     epochs, args = options.recipe.epoch, checkpoint_args(options)
     folder = open_run_folder(options, model, stepper.optimizer, args, checkpoint)
     alone = epochs_with_one_audio_cluster(options)

@@ -82,6 +82,18 @@ def peak_memory(pid: int) -> int:
     return psutil.Process(pid).memory_info().rss
 
 
+@contextlib.contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """Run processes that do nothing but keep a core busy."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
 # --- results ----------------------------------------------------------------------------------------------------------
 
 

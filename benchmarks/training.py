@@ -2,11 +2,12 @@
 
     python3 benchmarks/training.py
     python3 benchmarks/training.py --batch_sizes 64 256 1024 --precisions bf16 --compile 0 1     # on a GPU
+    python3 benchmarks/training.py --precisions bf16 --beside 0 1     # also beside a busy program
 
-A row for each recipe, precision, batch size and --compile: samples/s with loading included, the peak memory of the GPU
-(on a CPU that of the training process), and the shares of a step. Clustering and loss have the share of their backward
-pass too. Each run is a process of its own. The runs take turns, the figures are medians. Frames are read from files.
-Links to the videos of the data set, again and again, make an epoch longer than a run.
+A row for each recipe, precision, batch size, --compile and --beside: samples/s with loading included, the peak memory
+of the GPU (on a CPU that of the training process), and the shares of a step. Clustering and loss have the share of
+their backward pass too. Each run is a process of its own. The runs take turns, the figures are medians. Links to the
+videos of the data set, again and again, make an epoch longer than a run.
 """
 
 import argparse
@@ -27,7 +28,7 @@ if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as location_dmc.py sets it, before PyTorch is loaded
 
-from common.cli import available_cores, new_parser, positive_int
+from common.cli import available_cores, new_parser, positive_int, whole_number
 from models.recipes import RECIPES
 from training.options import PRECISIONS, merge_options
 
@@ -41,6 +42,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, help=text)
     parser.add_argument("--batch_sizes", nargs="+", type=positive_int, default=[32], help="samples of a step (32)")
     parser.add_argument("--compile", nargs="+", type=int, choices=(0, 1), default=[0], help="1 compiles the backbones")
+    text = "busy processes of normal priority that run at the same time (0)"
+    parser.add_argument("--beside", nargs="+", type=whole_number, default=[0], metavar="N", help=text)
+    parser.add_argument("--cache", type=int, choices=(0, 1), default=1, help="0 reads each frame from its file (1)")
     parser.add_argument("--image_size", type=positive_int, default=224, help="pixels (default: %(default)s)")
     parser.add_argument("--steps", type=positive_int, default=3, help="timed steps of a run (default: %(default)s)")
     text = "steps before them (default: 2; on a GPU as many as are loaded ahead)"
@@ -56,21 +60,19 @@ if __name__ == "__main__":
     parse(None)  # answers --help and mistakes at once: the imports below take seconds
 
 import torch
-from tqdm import tqdm
 
 from benchmarks import shared
 from benchmarks.plain import PlainTraining
 from common.errors import first_line
 from common.exit_status import exit_status
-from data.dataset import PairDataset
 from data.negative_audio import NoiseNegatives
-from data.transforms import load_frame, resize
 from metrics.table import write_json
 from models.dmc import DMC
 from training.batches import train_and_val_loaders
 from training.device import DeviceLoader, choose_device, choose_precision, seed_everything
 from training.optim import MicroBatch
 from training.steps import build_stepper
+from training.threads import choose_threads
 
 PLAIN = "plain loop"
 CLUSTERS = {"original": 2, "improved": 3, "pretrained": 3}  # of a frame
@@ -87,9 +89,11 @@ class Row(NamedTuple):
     precision: str
     batch_size: int
     compile: int
+    beside: int  # busy processes that run at the same time
 
     def __str__(self) -> str:
-        return f"{self.recipe} {self.precision}, batch {self.batch_size}" + ", compiled" * self.compile
+        name = f"{self.recipe} {self.precision}, batch {self.batch_size}" + ", compiled" * self.compile
+        return name + (f", beside {self.beside}" if self.beside else "")
 
 
 class Training:
@@ -97,12 +101,14 @@ class Training:
 
     def __init__(self, row: Row, options: argparse.Namespace, data_dir: Path) -> None:
         self.device = choose_device(options.device)
-        given = training_options(options, data_dir, **row._asdict())
+        given = training_options(options, data_dir, **row._asdict(), cache=options.cache)
         seed_everything(given.seed)
         model = DMC(given.recipe, given.v_cluster, 1, choose_precision(row.precision, self.device, row.recipe))
         noise = NoiseNegatives(data_dir, given.recipe.noise_negatives)
         self.stepper = build_stepper(given, model.to(self.device).train(), noise, self.device)
-        self.batches = endless(train_loader(given, self.device))
+        loader = train_loader(given, self.device)
+        choose_threads(self.stepper, loader)
+        self.batches = endless(loader)
 
     def step(self, on_loaded: Callable[[], object] = lambda: None) -> None:
         """Load a batch and train on it."""
@@ -120,7 +126,6 @@ def training_options(options: argparse.Namespace, data_dir: Path, recipe: str, *
         "batch_size": options.batch_sizes[0],
         "num_threads": options.num_threads,
         "data_dir": str(data_dir),
-        "cache": 0,
     }
     return merge_options(given | others, {})
 
@@ -190,13 +195,14 @@ def run(row: Row, options: argparse.Namespace, data_dir: Path) -> dict[str, Any]
     """Figures of a row, measured once in this process; a problem instead if a GPU has not enough memory for it."""
     device = choose_device(options.device)
     try:
-        if row.recipe == PLAIN:
-            training = PlainTraining(data_dir, options.image_size, row.batch_size, options.num_threads, device)
-        else:
-            training = Training(row, options, data_dir)
-        seconds = seconds_of_step(training, options)
+        with shared.busy_processes(row.beside):
+            if row.recipe == PLAIN:
+                training = PlainTraining(data_dir, options.image_size, row.batch_size, options.num_threads, device)
+            else:
+                training = Training(row, options, data_dir)
+            seconds = seconds_of_step(training, options)
+            parts = {} if row.recipe == PLAIN or row.compile else seconds_of_parts(training, STEPS_IN_PARTS)
         memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else shared.peak_memory(os.getpid())
-        parts = {} if row.recipe == PLAIN or row.compile else seconds_of_parts(training, STEPS_IN_PARTS)
     except RuntimeError as error:  # cuBLAS and cuDNN have errors of their own for a lack of memory
         if device.type != "cuda":
             raise
@@ -206,8 +212,8 @@ def run(row: Row, options: argparse.Namespace, data_dir: Path) -> dict[str, Any]
 
 def measure_steps(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Row -> its figures over runs in turns: medians, but the most memory. Prints why a row has none."""
-    own = itertools.product(options.recipes, options.precisions, options.batch_sizes, options.compile)
-    rows = [Row(PLAIN, "fp32", options.batch_sizes[0], 0), *itertools.starmap(Row, own)]
+    own = itertools.product(options.recipes, options.precisions, options.batch_sizes, options.compile, options.beside)
+    rows = [Row(PLAIN, "fp32", options.batch_sizes[0], 0, 0), *itertools.starmap(Row, own)]
     steps = options.warm_up + options.steps + STEPS_IN_PARTS + LOADED_AHEAD * options.num_threads
     with shared.linked_set(options.data_dir, max(options.batch_sizes) * steps) as (data_dir, _):
         works = {str(row): partial(shared.in_own_process, run, row, options, data_dir) for row in rows}
@@ -235,27 +241,18 @@ def steps_table(found: dict[str, dict[str, Any]]) -> list[str]:
 
 
 def measure_loading(options: argparse.Namespace) -> dict[str, float]:
-    """Samples/s of the loader alone, from files and from a full cache: medians of epochs in turns."""
+    """Samples/s of the loader alone, from files and from memory: medians of epochs in turns."""
     loaders = {}
     for recipe, cache in itertools.product(options.recipes, (0, 1)):
         given = training_options(options, options.data_dir, recipe, cache=cache)
-        loader = train_loader(given, choose_device(options.device)).loader
-        if cache and not loader.dataset.cache:
-            print("The frames do not fit into memory: no figures from a full cache.")
+        loader = train_loader(given, choose_device(options.device))
+        if cache and not loader.loader.dataset.cache:
+            print("The frames do not fit into memory: no figures from there.")
             continue
-        if cache:
-            fill_cache(loader.dataset)
-        loaders[f"{recipe}, {'full cache' if cache else 'files'}"] = loader
+        loaders[f"{recipe}, {'memory' if cache else 'files'}, {max(1, loader.loader.num_workers)} processes"] = loader
     works = {name: partial(shared.seconds_of, deque, loader, 0) for name, loader in loaders.items()}
     seconds = shared.interleaved(works, EPOCHS)
-    return {name: loaders[name].sampler.length / median(epochs[1:]) for name, epochs in seconds.items()}
-
-
-def fill_cache(dataset: PairDataset) -> None:
-    """Put every frame into the cache, as the first epochs of a training do."""
-    for second in tqdm(range(len(dataset)), desc="fill the cache", unit="s", leave=False):
-        for position, path in enumerate(dataset.seconds.frame_paths(second)):
-            dataset.cache.put(second, position, resize(load_frame(path), dataset.image_size, dataset.augmentation))
+    return {name: loaders[name].loader.sampler.length / median(epochs[1:]) for name, epochs in seconds.items()}
 
 
 def benchmark(options: argparse.Namespace) -> None:
@@ -269,8 +266,8 @@ def benchmark(options: argparse.Namespace) -> None:
     print("", *steps_table(results["steps"]), "", sep="\n", flush=True)
     results["loading"] = measure_loading(options)
     write_json(options.json, results)
-    rows = [[name, f"{v:.0f}", f"{v / options.num_threads:.0f}"] for name, v in results["loading"].items()]
-    print("", *shared.markdown_table(["loader alone", "samples/s", "per process"], rows), "", sep="\n")
+    rows = [[name, f"{value:.0f}"] for name, value in results["loading"].items()]
+    print("", *shared.markdown_table(["loader alone", "samples/s"], rows), "", sep="\n")
     print(shared.machine_line(results), f"Wrote {options.json}.", sep="\n")
 
 

@@ -7,24 +7,25 @@ index), so that the samples do not depend on the number of workers, and an epoch
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from data.frame_cache import FrameCache
 from data.index import SecondIndex
 from data.negative_audio import AudioSource, own_audio
+from data.second_cache import CachedSecond
 from data.transforms import (
     JITTER_SUFFIX,
-    apply_color_jitter,
     load_frame,
     random_crop,
     random_flip,
     resize,
     sample_color_jitter,
 )
+
+T = TypeVar("T")
 
 
 class Pair(TypedDict, total=False):
@@ -34,7 +35,7 @@ class Pair(TypedDict, total=False):
     frame: torch.Tensor  # uint8 [3, size, size]
     video: int  # number of the video that they come from
     negative_frame: torch.Tensor  # uint8 [3, size, size], of another video; only with `with_negative`
-    frame_jitter: torch.Tensor  # color factors that are still to be applied; only with `jitter_later`
+    frame_jitter: torch.Tensor  # color factors, which `apply_color_jitter_to_batch` applies; only with augmentation
     negative_frame_jitter: torch.Tensor
 
 
@@ -53,8 +54,7 @@ class PairDataset(Dataset):
     augmentation: str | None = None  # one of `data.transforms.AUGMENTATIONS`; None for validation
     crop_only: bool = False  # as published without augmentation: no flips, no color jitter
     with_negative: bool = True  # adds a random frame of another video
-    jitter_later: bool = False  # a sample has color factors, which `apply_color_jitter_to_batch` applies
-    cache: FrameCache | None = None  # keeps frames in memory
+    cache: list[CachedSecond] | None = None  # all seconds; else files are read
 
     def __post_init__(self) -> None:
         if self.seconds.num_origins < 2:
@@ -67,7 +67,7 @@ class PairDataset(Dataset):
         epoch, index = key
         rng = np.random.default_rng((self.seed, epoch, index))
         pair: Pair = {
-            "spectrogram": own_audio(self.seconds, index),
+            "spectrogram": self.cache[index].spectrogram if self.cache else own_audio(self.seconds, index),
             **self._random_frame("frame", index, rng),
             "video": self.seconds.origin_of(index),
         }
@@ -77,28 +77,22 @@ class PairDataset(Dataset):
 
     def _random_frame(self, key: str, index: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         """Return a random frame of a second under `key`, perhaps with its color factors."""
-        paths = self.seconds.frame_paths(index)
-        position = int(rng.integers(len(paths)))
-        frame = self._resized_frame(index, position, paths[position])
+        if self.cache:
+            frame = _choose(self.cache[index].frames, rng)
+        else:
+            path = _choose(self.seconds.frame_paths(index), rng)
+            frame = resize(load_frame(path), self.image_size, self.augmentation)
         if self.augmentation is None:
             return {key: frame}
         frame = random_crop(frame, self.image_size, rng, self.augmentation)
         if self.crop_only:
             return {key: frame.contiguous()}
-        frame = random_flip(frame, rng)
-        factors = sample_color_jitter(rng, self.augmentation)
-        if self.jitter_later:
-            return {key: frame.contiguous(), key + JITTER_SUFFIX: factors}
-        return {key: apply_color_jitter(frame[None], factors[None])[0]}
+        frame = random_flip(frame, rng).contiguous()
+        return {key: frame, key + JITTER_SUFFIX: sample_color_jitter(rng, self.augmentation)}
 
-    def _resized_frame(self, index: int, position: int, path: Path) -> torch.Tensor:
-        """Return a frame before all random changes, from the cache if it is there."""
-        if self.cache and (cached := self.cache.get(index, position)) is not None:
-            return cached
-        frame = resize(load_frame(path), self.image_size, self.augmentation)
-        if self.cache:
-            self.cache.put(index, position, frame)
-        return frame
+
+def _choose(choices: list[T], rng: np.random.Generator) -> T:
+    return choices[int(rng.integers(len(choices)))]
 
 
 class SecondSample(TypedDict):

@@ -25,6 +25,8 @@ def pair_loader(
 
     `batch_size` is of all processes together, a multiple of `accumulate` times their number: a batch is loaded in
     `accumulate` parts, one after the other, and each process loads its share of each part.
+
+    Forked workers share the cache of the dataset without a copy.
     """
     length = len(dataset)
     if shuffle and not dataset.with_negative and length >= batch_size:
@@ -36,6 +38,7 @@ def pair_loader(
         sampler=RankSampler(len(dataset), part_size, length, dataset.seed, shuffle, rank),
         num_workers=num_workers,
         persistent_workers=num_workers > 0,
+        multiprocessing_context="fork" if num_workers and dataset.cache else None,
         pin_memory=pin_memory,
         generator=torch.Generator(),  # the loader must not draw from the random state that training resumes
     )

@@ -1,6 +1,6 @@
 """Reads frames into tensors, and augments them.
 
-Frames stay uint8 up to the device: a whole batch gets its color jitter there, and `models.dmc` normalizes them.
+Frames stay uint8 up to the device: they get their color jitter there, and `models.dmc` normalizes them.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ JITTER = {"published": (0.7, 1.3), "strong": (0.6, 1.4)}  # factors of brightnes
 HUE = 0.1  # of the color circle, in both directions
 CROP_AREA = (0.5, 1.0)
 CROP_LOG_ASPECT = 0.2
+FRAMES_ON_CPU = 4  # that get their color jitter together
 JITTER_SUFFIX = "_jitter"  # the color factors of batch["frame"] are batch["frame_jitter"]
 
 
@@ -109,17 +110,24 @@ def sample_color_jitter(rng: np.random.Generator, augmentation: str) -> torch.Te
 
 
 def apply_color_jitter_to_batch(batch: dict[str, Any]) -> dict[str, Any]:
-    """Apply the color factors that a batch of a `PairDataset` with `jitter_later` holds, and remove them."""
-    factors = {key.removesuffix(JITTER_SUFFIX): batch[key] for key in batch if key.endswith(JITTER_SUFFIX)}
-    rest = {key: value for key, value in batch.items() if not key.endswith(JITTER_SUFFIX)}
-    return rest | {key: apply_color_jitter(batch[key], values) for key, values in factors.items()}
+    """Apply the color factors that a batch of a `PairDataset` holds, and remove them.
+
+    A CPU takes a few frames at a time: they fit into its cache, and all cores have work.
+    """
+    finished = {key: value for key, value in batch.items() if not key.endswith(JITTER_SUFFIX)}
+    for key in batch.keys() - finished.keys():
+        name, size = key.removesuffix(JITTER_SUFFIX), len(batch[key])
+        if batch[key].device.type == "cpu":
+            size = FRAMES_ON_CPU
+        parts = map(apply_color_jitter, batch[name].split(size), batch[key].split(size))
+        finished[name] = torch.cat(list(parts))
+    return finished
 
 
 def apply_color_jitter(frames: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
     """Change brightness, then saturation, contrast and hue of each frame, as torchvision's ``adjust_`` functions do.
 
-    Those take one frame at a time, which costs a GPU more than the network does. A CPU is faster with one frame at a
-    time, because it fits into the CPU's cache.
+    Those take one frame at a time, which costs a GPU more than the network does.
 
     Args:
         frames: uint8 RGB [B, 3, H, W].

@@ -91,24 +91,28 @@ class MobileNetV2(nn.Module):
 VISUAL_NETS = {"resnet18": ResNet18, "resnet18_local": LocalResNet18, "mobilenet_v2": MobileNetV2}
 
 
-def start_one_later(x: torch.Tensor) -> torch.Tensor:
-    """Features moved by one place up and left, the last row and column repeated: [B, D, h, w]."""
-    return functional.pad(x, (0, 1, 0, 1), mode="replicate")[..., 1:, 1:]
+def repeat_edges(x: torch.Tensor, widths: tuple[int, int, int, int]) -> torch.Tensor:
+    """Repeat the edge of [B, D, H, W] left, right, above, and below.
 
-
-class ReplicatingConv2d(nn.Conv2d):
-    """A convolution without bias that repeats the edge.
-
-    Unlike `padding_mode="replicate"` it pads in bfloat16 inside autocast, which would pad in float32 and convert all
-    features twice: a fifth of the time of MobileNetV2.
+    On CPUs autocast would do it in float32, for 10% of a step of the pretrained recipe.
     """
+    with torch.autocast(x.device.type, enabled=False):
+        return functional.pad(x, widths, mode="replicate")
+
+
+class EdgeConv2d(nn.Conv2d):
+    """A convolution without bias that repeats the edge."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[B, C, H, W] -> [B, D, h, w]."""
+        """Convolve, [B, C, H, W] -> [B, D, h, w]."""
         rows, columns = self.padding
-        with torch.autocast(x.device.type, enabled=False):
-            x = functional.pad(x, (columns, columns, rows, rows), mode="replicate")
-        return functional.conv2d(x, self.weight, stride=self.stride, groups=self.groups)
+        padded = repeat_edges(x, (columns, columns, rows, rows))
+        return functional.conv2d(padded, self.weight, stride=self.stride, groups=self.groups)
+
+
+def start_one_later(x: torch.Tensor) -> torch.Tensor:
+    """Features moved by one place up and left, the last row and column repeated: [B, D, h, w]."""
+    return repeat_edges(x, (0, 1, 0, 1))[..., 1:, 1:]
 
 
 def replicate_edges(module: nn.Module) -> None:
@@ -116,9 +120,9 @@ def replicate_edges(module: nn.Module) -> None:
     for name, child in module.named_children():
         if isinstance(child, nn.Conv2d) and child.padding != (0, 0):
             shape = (child.in_channels, child.out_channels, child.kernel_size, child.stride, child.padding)
-            replicating = ReplicatingConv2d(*shape, groups=child.groups, bias=False)
-            replicating.weight = child.weight
-            setattr(module, name, replicating)
+            edge_conv = EdgeConv2d(*shape, groups=child.groups, bias=False)
+            edge_conv.weight = child.weight
+            setattr(module, name, edge_conv)
         else:
             replicate_edges(child)
 

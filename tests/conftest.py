@@ -1,4 +1,4 @@
-"""What all tests share: how threads wait for one another, that Ctrl-C is heard, and what tests of trainings need."""
+"""What all tests share: one computing thread, that Ctrl-C is heard, and what tests of trainings need."""
 
 import os
 import signal
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-# As in location_dmc.py, before PyTorch is loaded: `make test` has two processes, whose threads would else spin in each
-# other's way.
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+# Before PyTorch is loaded: the processes of `make test` would else be in each other's way, and a training would choose
+# the number by measuring, so that its weights could differ from one run to the next.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell that starts the tests in the background has it ignored, and so would all programs that they start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -8,13 +8,13 @@ import torch
 from common.cli import command
 from common.errors import UserError
 from data.dataset import PairDataset, SecondDataset
-from data.frame_cache import FrameCache, frame_cache, memory_to_spend
 from data.index import SecondIndex, index_seconds, unknown_videos
 from data.lists import ENTRY_FORM, read_list
 from data.loaders import pair_loader, second_loader
 from data.negative_audio import choose_audio
 from data.preprocess.settings import audio_command, n_fft_of
 from data.sampler import own_rank
+from data.second_cache import CachedSecond, bytes_in_memory, memory_to_spend, read_seconds
 from data.transforms import apply_color_jitter_to_batch
 from training.device import DeviceLoader
 from training.distributed import broadcast_from_rank0
@@ -68,12 +68,10 @@ def set_window(options: Namespace, from_scratch: bool) -> None:
 
 def train_and_val_loaders(options: Namespace, device: torch.device) -> tuple[DeviceLoader, DeviceLoader]:
     """Pairs of the training list, shuffled and augmented, and of the validation list, always the same."""
-    train_loader = _pair_loader(options, "train", device)
-    cache = train_loader.loader.dataset.cache  # its memory is not taken yet, and still counts as free
-    return train_loader, _pair_loader(options, "val", device, cache.num_bytes if cache else 0)
+    return _pair_loader(options, "train", device), _pair_loader(options, "val", device)
 
 
-def _pair_loader(options: Namespace, list_name: str, device: torch.device, promised: int = 0) -> DeviceLoader:
+def _pair_loader(options: Namespace, list_name: str, device: torch.device) -> DeviceLoader:
     seconds = broadcast_from_rank0(index_list, options, list_name)
     if seconds.num_origins < 2:
         raise UserError(
@@ -83,6 +81,7 @@ def _pair_loader(options: Namespace, list_name: str, device: torch.device, promi
         )
     training, recipe = list_name == "train", options.recipe
     augmentation = recipe.augmentation if training else None
+    cache = _read_cache(options, seconds, augmentation, list_name)
     dataset = PairDataset(
         seconds,
         recipe.image_size,
@@ -90,13 +89,12 @@ def _pair_loader(options: Namespace, list_name: str, device: torch.device, promi
         augmentation,
         crop_only=not options.enable_img_augmentation,
         with_negative=not recipe.in_batch,
-        jitter_later=device.type != "cpu",
-        cache=_build_cache(options, seconds, augmentation, list_name, promised),
+        cache=cache,
     )
     loader = pair_loader(
         dataset,
         options.batch_size,
-        options.num_threads,
+        0 if cache and device.type != "cuda" else options.num_threads,  # a CPU is busy with the step itself
         training,
         device.type == "cuda",
         options.accumulate,
@@ -105,18 +103,18 @@ def _pair_loader(options: Namespace, list_name: str, device: torch.device, promi
     return DeviceLoader(loader, device, apply_color_jitter_to_batch)
 
 
-def _build_cache(
-    options: Namespace, seconds: SecondIndex, augmentation: str | None, list_name: str, promised: int
-) -> FrameCache | None:
-    """Memory for the frames of a list, if --cache asks for it and enough is free."""
+def _read_cache(
+    options: Namespace, seconds: SecondIndex, augmentation: str | None, list_name: str
+) -> list[CachedSecond] | None:
+    """The seconds of a list in memory, if --cache asks for it and enough is free."""
     if not options.cache:
         return None
-    cache = frame_cache(seconds, options.recipe.image_size, augmentation, memory_to_spend() - promised)
-    if cache:
-        print(f"--cache: up to {cache.num_bytes / 1e9:.2f} GB of memory for the frames of the {list_name} list")
-    else:
+    size = bytes_in_memory(seconds, options.recipe.image_size, augmentation)
+    if size > memory_to_spend():
         print(f"--cache: the frames of the {list_name} list do not fit into memory, they are read in each epoch")
-    return cache
+        return None
+    print(f"--cache: {size / 1e9:.2f} GB of memory for the frames of the {list_name} list")
+    return read_seconds(seconds, options.recipe.image_size, augmentation, options.num_threads)
 
 
 def test_loader(options: Namespace, device: torch.device) -> DeviceLoader:

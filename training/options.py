@@ -140,7 +140,8 @@ def _add_published_options(group: argparse._ArgumentGroup) -> None:
     rates = _defaults("learning_rate")
     _add(group, "learning_rate", f"lower it if the loss becomes NaN (default: {rates})", type=positive_float)
     _add(group, "seed", "of weights, order, crops and negative pairs", type=seed_number)
-    _add(group, "num_threads", "processes that load data; 0 loads in the main process", type=whole_number)
+    text = "processes that load data; on a CPU only where the frames are not in memory; 0: none"
+    _add(group, "num_threads", text, type=whole_number)
     _add(group, "enable_img_augmentation", "0 trains on frames that are only cropped at random", **SWITCH)
     _add(group, "use_pretrain", "1 starts from the weights of --ckpt_file", **SWITCH)
     _add(group, "ckpt_file", "a checkpoint of ours or of the published code (default: OUT/best.pth)", type=Path)
@@ -176,7 +177,7 @@ def _add_machine_options(group: argparse._ArgumentGroup) -> None:
     text = "of the backbones; auto is fp32 for original, bf16 for others where the hardware has it"
     _add(group, "precision", text, choices=PRECISIONS)
     _add(group, "accumulate", "micro-batches of a step, where a batch does not fit into memory", type=positive_int)
-    _add(group, "cache", "1 keeps decoded frames in memory if they fit", **SWITCH)
+    _add(group, "cache", "1 decodes all frames once, and keeps them in memory if they fit", **SWITCH)
     _add(group, "compile", "1 compiles the backbones for training on a CUDA GPU", **SWITCH)
 
 

@@ -42,7 +42,7 @@ def test_the_plain_loop_trains_over_several_epochs(training_set):
 @pytest.mark.parametrize("recipe", ["original", "improved"])
 def test_a_step_is_timed_in_all_its_parts(training_set, recipe):
     options = training.parse([*SMALL, "--num_threads", "1"])
-    own = training.Training(training.Row(recipe, "fp32", 4, 0), options, training_set)
+    own = training.Training(training.Row(recipe, "fp32", 4, 0, 0), options, training_set)
     before = own.stepper.model.visual_projection.weight.detach().clone()
     seconds = training.seconds_of_parts(own, 1)
     assert tuple(seconds) == training.PARTS and all(value > 0 for value in seconds.values())
@@ -58,7 +58,7 @@ def test_a_whole_run_prints_its_tables_and_saves_its_figures(training_set, tmp_p
     plain, own = results["steps"].values()
     assert list(results["steps"]) == ["plain loop fp32, batch 4", "improved fp32, batch 4"]
     assert own.keys() - plain.keys() == set(training.PARTS)
-    assert results["loading"].keys() == {"improved, files", "improved, full cache"}
+    assert results["loading"].keys() == {"improved, files, 1 processes", "improved, memory, 1 processes"}
     lines = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| improved fp32")]
     ratio = own["samples_per_second"] / plain["samples_per_second"]
     assert float(lines[0][3]) == pytest.approx(ratio, abs=0.051)

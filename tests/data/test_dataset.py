@@ -10,7 +10,14 @@ from data.index import SecondIndex, index_seconds
 from data.layout import audio_frames_dir
 from data.loaders import pair_loader, second_loader
 from data.sampler import Rank
-from data.transforms import AUGMENTATIONS, apply_color_jitter_to_batch, load_frame, resize
+from data.transforms import (
+    AUGMENTATIONS,
+    JITTER_SUFFIX,
+    apply_color_jitter,
+    apply_color_jitter_to_batch,
+    load_frame,
+    resize,
+)
 from tests.fixtures.sample_set import index_odd_names
 
 CORNERS = [(y, x) for y in range(6) for x in range(6)]  # of crops of 32 in 37 pixels
@@ -80,7 +87,7 @@ def test_negatives_from_the_batch_leave_out_the_negative_frame_and_change_nothin
     )
     for index in range(len(seconds)):
         with_negative, alone = one[2, index], batch[2, index]
-        assert set(with_negative) - set(alone) == {"negative_frame"}
+        assert set(with_negative) - set(alone) == {"negative_frame", "negative_frame_jitter"}
         assert seconds.names[alone["video"]] == seconds.name(index)
         assert all(torch.equal(with_negative[name], alone[name]) for name in ("frame", "spectrogram"))
 
@@ -90,26 +97,17 @@ def test_one_video_has_no_negatives(seconds):
         PairDataset(index_seconds(seconds.data_dir, ["ü"]), 32, seed=0, augmentation="published")
 
 
-@pytest.mark.parametrize("with_negative", [True, False])
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
-def test_color_jitter_on_the_device_gives_the_same_batch_as_in_the_workers(seconds, augmentation, with_negative):
-    here, later = (
-        next(
-            iter(
-                pair_loader(
-                    PairDataset(seconds, 32, 3, augmentation, with_negative=with_negative, jitter_later=flag),
-                    6,
-                    0,
-                    True,
-                )
-            )
-        )
-        for flag in (False, True)
-    )
-    finished = apply_color_jitter_to_batch(later)
-    assert finished.keys() == here.keys() < later.keys()
-    assert not torch.equal(later["frame"], here["frame"])
-    assert all(torch.equal(finished[key], here[key]) for key in here)
+def test_color_jitter_of_a_batch_is_that_of_each_frame_alone(seconds, augmentation):
+    batch = next(iter(pair_loader(PairDataset(seconds, 32, 3, augmentation), 6, 0, True)))
+    finished = apply_color_jitter_to_batch(batch)
+    assert finished.keys() == {"spectrogram", "frame", "negative_frame", "video"}
+    for key in ("frame", "negative_frame"):
+        expected = [
+            apply_color_jitter(frame[None], factors[None])[0]
+            for frame, factors in zip(batch[key], batch[key + JITTER_SUFFIX], strict=True)
+        ]
+        assert torch.equal(finished[key], torch.stack(expected)) and not torch.equal(finished[key], batch[key])
 
 
 @pytest.mark.parametrize(("first_only", "expected"), [(False, 9 * 4), (True, 9)])

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torchvision.models import mobilenet_v2, resnet18
 
-from models.backbone import VISUAL_NETS, LocalResNet18, MobileNetV2, ResNet18, feature_size
+from models.backbone import VISUAL_NETS, EdgeConv2d, LocalResNet18, MobileNetV2, ResNet18, feature_size, repeat_edges
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,19 @@ def test_the_edge_is_invisible_to_all_but_the_published_backbone():
             features = net_class().eval()(frame)
         spread = features.flatten(2).std(-1).mean() / features.abs().mean()
         assert spread > 0.05 if net_class is ResNet18 else spread < 1e-4
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_a_convolution_that_repeats_the_edge_is_pytorchs_one_and_keeps_half_precision(precision):
+    torch.manual_seed(0)
+    expected = nn.Conv2d(6, 6, (3, 5), 2, (1, 2), groups=3, bias=False, padding_mode="replicate")
+    ours = EdgeConv2d(6, 6, (3, 5), 2, (1, 2), groups=3, bias=False)
+    ours.load_state_dict(expected.state_dict())
+    x = torch.randn(2, 6, 9, 7)
+    assert torch.equal(ours(x), expected(x))
+    with torch.autocast("cpu", precision):
+        assert repeat_edges(x.to(precision), (1, 1, 1, 1)).dtype == precision
+        assert torch.equal(ours(x.to(precision)), expected(x.to(precision)))
 
 
 @pytest.mark.parametrize("net_class", [LocalResNet18, MobileNetV2])

@@ -26,10 +26,10 @@ def build_options(data_dir: Path, **others: object) -> Namespace:
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_batches_for_a_gpu_lie_in_pinned_memory_and_get_their_color_jitter_there(training_set, device):
+def test_batches_for_a_gpu_lie_in_pinned_memory(training_set, device):
     options = build_options(training_set)
     for loader in train_and_val_loaders(options, torch.device(device)):
-        assert loader.loader.pin_memory == loader.loader.dataset.jitter_later == (device == "cuda")
+        assert loader.loader.pin_memory == (device == "cuda")
     assert test_loader(options, torch.device(device)).loader.pin_memory == (device == "cuda")
 
 
@@ -47,21 +47,21 @@ def test_recipes_set_the_size_of_frames(training_set):
     assert next(iter(test_loader(options, CPU)))["frames"].shape[2:] == (72, 72)
 
 
-@pytest.mark.parametrize(("spare", "val_is_cached"), [(0, True), (-1, False)])
-def test_memory_for_training_frames_is_not_free_for_validation_frames(
-    training_set, monkeypatch, capsys, spare, val_is_cached
-):
-    # A frame takes 3 * 37 * 37 bytes for training, before it is cropped, and 3 * 32 * 32 for validation.
+@pytest.mark.parametrize(("spare", "cached"), [(0, True), (-1, False)])
+def test_lists_that_fit_are_read_into_memory(training_set, monkeypatch, capsys, spare, cached):
+    # 8 seconds with 4 frames of 37 x 37 pixels, before they are cropped; the validation list has half as many.
     options = build_options(training_set, cache=1)
-    monkeypatch.setattr(batches, "memory_to_spend", lambda: 2 * 4 * 3 * (4 * 37**2 + 2 * 32**2) + spare)
+    monkeypatch.setattr(batches, "memory_to_spend", lambda: 8 * (4 * 3 * 37**2 + 4 * 201 * 64) + spare)
     train, val = (loader.loader.dataset.cache for loader in train_and_val_loaders(options, CPU))
-    assert train is not None and (val is not None) == val_is_cached
-    assert capsys.readouterr().out.count("do not fit") == (not val_is_cached)
+    assert (train is not None) == cached and val is not None
+    assert capsys.readouterr().out.count("do not fit") == (not cached)
 
 
-def test_without_the_cache_no_memory_is_taken(training_set):
-    loaders = train_and_val_loaders(build_options(training_set, cache=0), CPU)
-    assert [loader.loader.dataset.cache for loader in loaders] == [None, None]
+@pytest.mark.parametrize(("device", "cache", "workers"), [("cpu", 1, 0), ("cpu", 0, 2), ("cuda", 1, 2)])
+def test_only_a_cpu_that_reads_from_memory_has_no_loading_processes(training_set, device, cache, workers):
+    options = build_options(training_set, cache=cache, num_threads=2)
+    for loader in train_and_val_loaders(options, torch.device(device)):
+        assert loader.loader.num_workers == workers and bool(loader.loader.dataset.cache) == cache
 
 
 @pytest.mark.parametrize(
