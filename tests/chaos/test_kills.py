@@ -1,0 +1,85 @@
+"""Programs are killed at random moments: what is on the disk stays whole, and going on ends as without the kill.
+
+CHAOS_KILLS and CHAOS_SEED choose how many kills and which; a test's name says what was killed how.
+"""
+
+import functools
+import itertools
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.harness import Run, contents, finish, hidden
+from tests.chaos.programs import PROGRAMS, Program
+
+KILLS = int(os.environ.get("CHAOS_KILLS", 8))
+SEED = int(os.environ.get("CHAOS_SEED", 10))
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+
+
+def kills() -> list:
+    """The kills: each program, signal and target once, in random order, and then again; with a moment of its own."""
+    every = [
+        (program, sign, target)
+        for program in PROGRAMS
+        for sign in SIGNALS
+        for target in (("program", "worker", "group") if program.has_workers else ("program",))
+    ]
+    rng = random.Random(SEED)
+    rng.shuffle(every)
+    return [
+        pytest.param(
+            program, sign, target, moment := rng.random(), id=f"{program.name}-{sign.name}-{target}-{moment:.3f}",
+            marks=pytest.mark.xdist_group(program.name),
+        )
+        for program, sign, target in itertools.islice(itertools.cycle(every), KILLS)
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable:
+    """Program -> the folder that it starts from, what it makes of it, and the seconds that it takes."""
+
+    @functools.cache
+    def run(program: Program) -> tuple[Path, dict[str, object], float]:
+        start = tmp_path_factory.mktemp("start") / "work"
+        start.mkdir()
+        program.start(start)
+        work = shutil.copytree(start, start.with_name("undisturbed"))
+        begin = time.monotonic()
+        status, errors = finish(program.words(), work)
+        assert status == 0, errors
+        seconds = time.monotonic() - begin
+        made = contents(work)
+        shutil.rmtree(work)
+        return start, made, seconds
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("program", "sign", "target", "moment"), kills())
+def test_nothing_is_lost(program, sign, target, moment, undisturbed, tmp_path, record_property):
+    start, made, seconds = undisturbed(program)
+    work = shutil.copytree(start, tmp_path / "work")
+    run = Run(program.words(), work)
+    time.sleep(moment * seconds)
+    ended_before = run.process.poll() is not None
+    run.kill(sign, target, random.Random(SEED))
+    status, errors = run.end()
+    record_property("kill", "ended before" if ended_before else f"status {status}")
+    assert sign == signal.SIGKILL or program.launcher or "Traceback" not in errors, errors
+    contents(work)  # is whole
+    if status != 0:
+        status, errors = finish(program.words(program.go_on), work)
+        assert status == 0, errors
+    left = contents(work)
+    assert sorted(left) == sorted(made)
+    assert [name for name in made if left[name] != made[name]] == []
+    assert hidden(work) == []
