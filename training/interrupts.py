@@ -32,7 +32,7 @@ def explained_errors() -> Iterator[None]:
     """Turn errors of PyTorch that the user can mend into a UserError, and killed loaders into KeyboardInterrupt."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, ConnectionError, EOFError) as error:
         if "DataLoader worker" in str(error) and "Terminated" in str(error):  # SIGTERM to all processes
             raise KeyboardInterrupt from error
         if (explanation := _explain(error)) is None:
@@ -40,12 +40,12 @@ def explained_errors() -> Iterator[None]:
         raise UserError(explanation) from error
 
 
-def _explain(error: RuntimeError) -> str | None:
+def _explain(error: Exception) -> str | None:
     if isinstance(error, torch.OutOfMemoryError):
         return (
             "the device's memory is too small: give --accumulate 2 or more, a smaller --batch_size or --set image_size"
         )
-    if "DataLoader worker" in str(error):
+    if "DataLoader worker" in str(error) or isinstance(error, ConnectionError | EOFError):  # it died while it sent
         return (
             f"a process that loads data died, for want of memory? Give --cache 0 or a smaller --num_threads ({error})"
         )

@@ -59,11 +59,11 @@ class Workers:
 
 def local_workers(num_threads: int) -> Workers:
     """Return workers that are processes of this machine."""
-    open_pool = functools.partial(ProcessPoolExecutor, initializer=_leave_with_parent)
+    open_pool = functools.partial(ProcessPoolExecutor, initializer=leave_with_parent)
     return Workers(open_pool, num_threads, BrokenProcessPool, CRASHED)
 
 
-def _leave_with_parent() -> None:
+def leave_with_parent() -> None:
     """In a worker process: end silently on Ctrl-C, and end if the parent was killed."""
     signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
