@@ -63,7 +63,6 @@ class Program:
     go_on: str = ""  # options that are added after a kill
     launcher: str = ""  # words before the program
     has_workers: bool = True
-    interrupts: bool = True  # SIGTERM ends it as Ctrl-C does; False: its launcher, or nobody, hears the signal
 
     def words(self, more: str = "") -> list[str]:
         """The command line."""
