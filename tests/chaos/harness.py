@@ -105,6 +105,8 @@ def _read(path: Path) -> object:
         return {name: weight.numpy().tobytes() for name, weight in read_checkpoint(path).model.items()}
     if path.name == "log.csv" and "seconds" in path.read_text():
         return logged_numbers(path.parent)
+    if path.name == "args.json":
+        return json.loads(path.read_text()) | {"resume": None}  # of the last command line
     content = path.read_bytes()
     READERS[path.suffix](path)
     return content
