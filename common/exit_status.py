@@ -1,8 +1,11 @@
 """Ends a program: an error that the user can fix becomes a sentence and an exit status instead of a traceback."""
 
 import io
+import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 
 from common.errors import UserError
@@ -32,3 +35,15 @@ def exit_status(program: str, work: Callable[[], int | None], stopped: str = "st
         return INTERRUPTED
     print(f"{program}: {message}", file=sys.stderr)
     return 1
+
+
+def end_with_parent() -> None:
+    """From now on, end this process within a second after its parent, which may be killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    parent = os.getppid()
+    threading.Thread(target=watch, daemon=True).start()

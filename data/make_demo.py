@@ -17,7 +17,7 @@ if not __package__:  # run by path: imports start at the repository root
 
 import argparse
 from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor
 
 from tqdm import tqdm
 
@@ -29,14 +29,14 @@ from data.demo.encode import make_video
 from data.demo.folder import prepare_folder, video_path, write_descriptions
 from data.demo.plan import DISTRACTORS, DemoSettings, VideoPlan, plan_videos
 from data.demo.scene import Box
-from data.preprocess.runner import leave_with_parent
+from data.preprocess.runner import open_pool
 
 
 def make_videos(
     settings: DemoSettings, plans: Sequence[VideoPlan], paths: Sequence[Path | None], processes: int
 ) -> list[list[list[Box]]]:
     """Call `make_video` for each plan in several processes; return the boxes in the order of the plans."""
-    executor = ProcessPoolExecutor(min(processes, len(plans)), initializer=leave_with_parent)
+    executor = open_pool(min(processes, len(plans)))
     try:
         futures = [executor.submit(make_video, settings, plan, path) for plan, path in zip(plans, paths, strict=True)]
         with tqdm(futures, unit="video", desc="make videos") as bar:  # closes the bar before an error message
