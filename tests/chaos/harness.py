@@ -143,7 +143,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     ".pkl": read_dmc,
     ".csv": _read_csv,
     ".txt": _ends_with("\n"),
-    ".html": _ends_with("</html>\n"),
+    ".html": _ends_with("</html>"),
 }
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.harness import contents, hidden
-from tests.chaos.programs import PROGRAMS, Program
+from tests.chaos.programs import PROGRAMS, Program, frames_and_boxes
+from tests.fixtures.small_network import small_backbones
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small")]
-ROOM = 64_000_000  # bytes of the small disk
+pytestmark = pytest.mark.slow
+ROOM = 256_000_000  # bytes of the small disk
 SHARES = (0.0, 0.3, 0.6, 0.9)  # of the room that a program needs
 SINGLE = [program for program in PROGRAMS if not program.launcher]
 
@@ -56,8 +57,11 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def run(program: Program, folder: Path, more: str = "") -> int:
     """Run a program in this process."""
-    script, *options = f"{program.command} {more}".split()
-    with contextlib.chdir(folder):
+    # Without processes that load data, whose shared memory is files, too.
+    training = "--num_threads 0 --cache 0" if program.start is frames_and_boxes else ""
+    script, *options = f"{program.command} {training} {more}".split()
+    with pytest.MonkeyPatch.context() as patch, small_backbones() if training else contextlib.nullcontext():
+        patch.chdir(folder)
         return importlib.import_module(script.removesuffix(".py").replace("/", ".")).main(options)
 
 
