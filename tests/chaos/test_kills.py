@@ -18,7 +18,7 @@ import pytest
 from tests.chaos.harness import Run, contents, finish, hidden
 from tests.chaos.programs import PROGRAMS, Program
 
-KILLS = int(os.environ.get("CHAOS_KILLS", 8))
+KILLS = int(os.environ.get("CHAOS_KILLS", 6))
 SEED = int(os.environ.get("CHAOS_SEED", 10))
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 

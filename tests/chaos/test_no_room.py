@@ -1,8 +1,11 @@
 """Each program runs out of room: it names file and cause, what was finished stays, and going on completes it."""
 
 import contextlib
+import functools
 import importlib
+import itertools
 import os
+import random
 import resource
 import shutil
 import subprocess
@@ -13,19 +16,18 @@ import pytest
 
 from tests.chaos.harness import contents, hidden
 from tests.chaos.programs import PROGRAMS, Program, frames_and_boxes
+from tests.chaos.test_kills import KILLS, SEED
 from tests.fixtures.small_network import small_backbones
 
 pytestmark = pytest.mark.slow
 ROOM = 256_000_000  # bytes of the small disk
-SHARES = (0.0, 0.3, 0.6, 0.9)  # of the room that a program needs
-SINGLE = [program for program in PROGRAMS if not program.launcher]
 
 
 @contextlib.contextmanager
-def short_files(folder: Path, made: list[int], share: float) -> Iterator[None]:
+def short_files(folder: Path, sizes: list[int], share: float) -> Iterator[None]:
     """No file may become as long as one of those that the program makes."""
     before, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (sorted(made)[int(share * len(made))] - 1, most))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (sorted(sizes)[int(share * len(sizes))] - 1, most))
     try:
         yield
     finally:
@@ -33,24 +35,41 @@ def short_files(folder: Path, made: list[int], share: float) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def full_disk(folder: Path, made: list[int], share: float) -> Iterator[None]:
+def full_disk(folder: Path, sizes: list[int], share: float) -> Iterator[None]:
     """The disk has room for a part of what the program makes."""
     filler = folder.parent / "filler"
     free = shutil.disk_usage(folder).free
     with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, free - int(share * (sum(made) + max(made))))
+        os.posix_fallocate(file.fileno(), 0, free - int(share * sum(sizes)))
     try:
         yield
     finally:
         filler.unlink()
 
 
+def cases() -> list:
+    """Each program and kind of want once, in random order, and then again; each at a moment of its own."""
+    programs = [program for program in PROGRAMS if not program.launcher]
+    every = list(itertools.product(programs, (short_files, full_disk)))
+    rng = random.Random(SEED)
+    rng.shuffle(every)
+    return [
+        pytest.param(
+            program, no_room, share := rng.random(), id=f"{program.name}-{no_room.__name__}-{share:.3f}",
+            marks=pytest.mark.xdist_group(program.name),
+        )
+        for program, no_room in itertools.islice(itertools.cycle(every), KILLS)
+    ]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
+    """A folder on a disk of its own; None where only root may mount one."""
     folder = tmp_path_factory.mktemp("disk")
     mount = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("only root may mount a small disk")
+        yield None
+        return
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
 
@@ -65,43 +84,46 @@ def run(program: Program, folder: Path, more: str = "") -> int:
         return importlib.import_module(script.removesuffix(".py").replace("/", ".")).main(options)
 
 
-def fill_up(program: Program, folder: Path, no_room: Callable, words: str, capsys: pytest.CaptureFixture) -> None:
-    """Let a program fail at several moments for want of room, and go on each time."""
-    start = folder / "start"
-    start.mkdir()
-    program.start(start)
-    work = shutil.copytree(start, folder / "work")
-    assert run(program, work) == 0
-    made = contents(work)
-    new = [name for name in made if not (start / name).exists() or made[name] != contents(start).get(name)]
-    sizes = [(work / name).stat().st_size for name in new]
-    failures = 0
-    for share in SHARES:
+@pytest.fixture(scope="module")
+def with_room(tmp_path_factory: pytest.TempPathFactory) -> Callable:
+    """Program -> the folder that it starts from, what it makes of it, and the sizes of the new files."""
+
+    @functools.cache
+    def make(program: Program) -> tuple[Path, dict[str, object], dict[str, int]]:
+        start = tmp_path_factory.mktemp("start") / "work"
+        start.mkdir()
+        program.start(start)
+        before = contents(start)
+        work = shutil.copytree(start, start.with_name("with_room"))
+        assert run(program, work) == 0
+        made = contents(work)
+        sizes = {name: (work / name).stat().st_size for name in made if made[name] != before.get(name)}
         shutil.rmtree(work)
-        shutil.copytree(start, work)
+        return start, made, sizes
+
+    return make
+
+
+@pytest.mark.parametrize(("program", "no_room", "share"), cases())
+def test_nothing_is_lost(program, no_room, share, with_room, small_disk, tmp_path, capsys):
+    if no_room is full_disk and small_disk is None:
+        pytest.skip("only root may mount a small disk")
+    start, made, sizes = with_room(program)
+    folder = small_disk if no_room is full_disk else tmp_path
+    work = shutil.copytree(start, folder / "work")
+    try:
         capsys.readouterr()
-        with no_room(work, sizes, share):
+        with no_room(work, list(sizes.values()), share):
             status = run(program, work)
         errors = capsys.readouterr().err
-        if status:
-            failures += 1
-            assert words in errors and any(Path(name).parts[0] in errors for name in new), errors
-            contents(work)  # is whole
-            assert run(program, work, program.go_on) == 0
+        if status or "--overwrite" not in program.command:  # what that removes makes room
+            assert status == 1
+            assert "File too large" in errors or "No space left" in errors, errors
+            assert any(Path(name).parts[0] in errors for name in sizes), errors
+        contents(work)  # is whole
+        assert run(program, work, program.go_on) == 0
         left = contents(work)
         assert [name for name in {**made, **left} if left.get(name) != made.get(name)] == []
         assert hidden(work) == []
-    assert failures >= 2
-
-
-@pytest.mark.parametrize("program", SINGLE, ids=lambda program: program.name)
-def test_files_that_may_not_grow(program, tmp_path, capsys):
-    fill_up(program, tmp_path, short_files, "File too large", capsys)
-
-
-@pytest.mark.parametrize("program", SINGLE, ids=lambda program: program.name)
-def test_a_full_disk(program, small_disk, capsys):
-    folder = small_disk / program.name
-    folder.mkdir()
-    fill_up(program, folder, full_disk, "No space left", capsys)
-    shutil.rmtree(folder)
+    finally:
+        shutil.rmtree(work)
