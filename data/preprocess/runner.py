@@ -1,6 +1,7 @@
 """Runs one function over many videos in worker processes: a progress bar, failures by name, an exit status."""
 
 import contextlib
+import os
 import signal
 import sys
 from collections import deque
