@@ -35,7 +35,7 @@ def kills() -> list:
     rng.shuffle(every)
     return [
         pytest.param(
-            program, sign, target, moment := rng.random(), id=f"{program.name}-{sign.name}-{target}-{moment:.3f}",
+            program, sign, target, moment := rng.uniform(0.1, 1), id=f"{program.name}-{sign.name}-{target}-{moment:.3f}",
             marks=pytest.mark.xdist_group(program.name),
         )
         for program, sign, target in itertools.islice(itertools.cycle(every), KILLS)
