@@ -1,6 +1,8 @@
 # make demo   the whole pipeline on a generated data set; RECIPE=pretrained downloads ImageNet weights
 # make test   lint and all tests
 # make test-fast   the tests that start no process and train tiny networks only
+# make test-chaos   kills programs at 100 random moments, lets disks run full, runs programs at the same time; SEED=1
+#             draws other moments. `make test` does it with few kills.
 # make docs   docs/options.md again
 # make examples   generates the figures in vis/ again, from the demo and a training on duets; take RECIPE=pretrained
 # Each installs into .venv first. PYTHON=python3.12 chooses the interpreter.
@@ -13,8 +15,10 @@ DEMO_RUN := runs/demo$(if $(filter-out improved,$(RECIPE)),_$(RECIPE))
 V_CLUSTER := $(if $(filter improved,$(RECIPE)),2,3)
 DUET_SET := datasets/demo_duet
 DUET_RUN := $(DEMO_RUN)_duet
+KILLS := 100
+SEED := 10
 
-.PHONY: demo examples test test-fast docs lint install
+.PHONY: demo examples test test-fast test-chaos docs lint install
 
 demo: install
 	$(RUN) data/make_demo.py
@@ -51,6 +55,9 @@ examples: demo
 
 test-fast: install
 	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-chaos: install
+	CHAOS_KILLS=$(KILLS) CHAOS_SEED=$(SEED) $(RUN) -m pytest -n 2 --dist loadgroup tests/chaos
 
 docs: install
 	$(RUN) training/options_page.py

@@ -5,6 +5,7 @@ python3 location_dmc.py --v_cluster 2 --a_cluster 1 --recipe improved
 python3 location_dmc.py --v_cluster 2 --a_cluster 1 --evaluate 1 --use_pretrain 1 --ckpt_file runs/dmc/best.pth
 """
 
+import contextlib
 import math
 import os
 import shlex
@@ -27,6 +28,7 @@ if __name__ == "__main__" and "RANK" not in os.environ:
 import torch
 from tqdm import tqdm
 
+from common.at_work import at_work
 from common.atomic import require_writable
 from common.cli import command
 from common.exit_status import exit_status
@@ -214,7 +216,10 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     set_window(options, from_scratch=checkpoint is None)
     test_batches = test_loader(options, device)  # also before training: fail now, not after hours
     model = build_model(options, checkpoint, device)
-    warning = None if options.evaluate else train(options, model, checkpoint, device)
+    warning = None
+    if not options.evaluate:
+        with at_work(Path(options.out)) if is_main_process() else contextlib.nullcontext():
+            warning = train(options, model, checkpoint, device)
     if options.audio != "own":
         print(f"--audio {options.audio}: this is not the own audio, so the maps go to {dmc_pkl}, not {options.dmc_pkl}")
     distances = localize(Localizer(model, options.recipe), test_batches, dmc_pkl)

@@ -1,7 +1,11 @@
 """Ends a program: an error that the user can fix becomes a sentence and an exit status instead of a traceback."""
 
 import io
+import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 
 from common.errors import UserError
@@ -16,10 +20,14 @@ def exit_status(program: str, work: Callable[[], int | None], stopped: str = "st
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be of any encoding
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the program as Ctrl-C does
     try:
         return work() or 0
     except (UserError, FloatingPointError) as error:  # the latter: weights that give no finite numbers
         message = str(error)
+    except MemoryError:
+        message = "memory ran out: end other programs, or give this one less to do at a time"
     except OSError as error:
         message = f"cannot read or write {error.filename or 'a file'} ({error.strerror or error})"
     except KeyboardInterrupt as interrupt:  # its text, if any, is more precise
@@ -27,3 +35,14 @@ def exit_status(program: str, work: Callable[[], int | None], stopped: str = "st
         return INTERRUPTED
     print(f"{program}: {message}", file=sys.stderr)
     return 1
+
+
+def end_with_parent(parent: int) -> None:
+    """From now on, end this process within a second after its parent, which may be killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

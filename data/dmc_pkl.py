@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from common.atomic import atomic_file
+from common.atomic import atomic_files
 from common.errors import UserError
 
 AUDIO_CHOICES = ("own", "shuffled", "noise", "silence")  # with which maps are made, see `data.negative_audio`
@@ -37,13 +37,14 @@ def write_dmc(path: Path, maps: Mapping[str, np.ndarray], distances: Mapping[str
     """Write ``dmc.pkl`` and the ``dmc.csv`` beside it, maps [v_cluster, h, w] and distances [a_cluster] by key."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(csv_path(path)) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        a_cluster = len(next(iter(distances.values()), ()))
-        writer.writerow(["key", *(f"distance_{j}" for j in range(a_cluster))])
-        writer.writerows([key, *(f"{distance:.6g}" for distance in row)] for key, row in distances.items())
-    with atomic_file(path) as partial, partial.open("wb") as file:
-        pickle.dump({key: np.ascontiguousarray(value, np.float32) for key, value in maps.items()}, file, protocol=4)
+    with atomic_files(path, csv_path(path)) as (partial, partial_csv):
+        with partial_csv.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            a_cluster = len(next(iter(distances.values()), ()))
+            writer.writerow(["key", *(f"distance_{j}" for j in range(a_cluster))])
+            writer.writerows([key, *(f"{distance:.6g}" for distance in row)] for key, row in distances.items())
+        with partial.open("wb") as file:
+            pickle.dump({key: np.ascontiguousarray(value, np.float32) for key, value in maps.items()}, file, protocol=4)
 
 
 def read_dmc(path: Path) -> dict[str, np.ndarray]:

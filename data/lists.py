@@ -5,10 +5,10 @@ A list has one NAME a line. The lines ``NAME.flac NAME.mp4`` of the published li
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from common.atomic import atomic_file
+from common.atomic import atomic_files
 from common.errors import UserError
 from data.layout import AUDIO_SUFFIXES, VIDEO_SUFFIXES, labels_file
 
@@ -55,8 +55,14 @@ def read_list(path: Path) -> list[str]:
 
 def write_list(path: Path, names: Iterable[str]) -> None:
     """Write names, one a line."""
-    with atomic_file(path) as partial:
-        partial.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    write_lists({path: names})
+
+
+def write_lists(lists: Mapping[Path, Iterable[str]]) -> None:
+    """Write the names of lists that belong together, one a line."""
+    with atomic_files(*lists) as partials:
+        for partial, names in zip(partials, lists.values(), strict=True):
+            partial.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
 
 
 def read_labels(path: Path) -> dict[str, str]:

@@ -16,18 +16,19 @@ if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
-import signal
 from collections.abc import Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor
 
 from tqdm import tqdm
 
+from common.at_work import at_work
 from common.cli import available_cores, command, new_parser, positive_int, whole_number
 from common.errors import UserError
 from common.exit_status import exit_status
 from data.demo.folder import prepare_folder, video_path, write_descriptions
 from data.demo.plan import DISTRACTORS, DemoSettings, VideoPlan, plan_videos
 from data.demo.scene import Box
+from data.preprocess.runner import open_pool
 
 
 def make_videos(
@@ -36,15 +37,12 @@ def make_videos(
     """Call `make_video` for each plan in several processes; return the boxes in the order of the plans."""
     from data.demo.encode import make_video  # here, so that --help need not load the synthesizer
 
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # inherited by the workers: they finish their videos
-    executor = ProcessPoolExecutor(min(processes, len(plans)))
+    executor = open_pool(min(processes, len(plans)))
     try:
         futures = [executor.submit(make_video, settings, plan, path) for plan, path in zip(plans, paths, strict=True)]
-        signal.signal(signal.SIGINT, handler)
         with tqdm(futures, unit="video", desc="make videos") as bar:  # closes the bar before an error message
             return [future.result() for future in bar]
     finally:
-        signal.signal(signal.SIGINT, handler)
         executor.shutdown(wait=True, cancel_futures=True)
 
 
@@ -52,9 +50,10 @@ def make_data_set(data_dir: Path, settings: DemoSettings, processes: int, overwr
     """Write the missing videos and the descriptions of a demo data set, and print the next step."""
     plans = plan_videos(settings)
     try:
-        present = prepare_folder(data_dir, settings, plans, overwrite)
-        paths = [None if plan.name in present else video_path(data_dir, plan.name) for plan in plans]
-        write_descriptions(data_dir, settings, plans, make_videos(settings, plans, paths, processes))
+        with at_work(data_dir):
+            present = prepare_folder(data_dir, settings, plans, overwrite)
+            paths = [None if plan.name in present else video_path(data_dir, plan.name) for plan in plans]
+            write_descriptions(data_dir, settings, plans, make_videos(settings, plans, paths, processes))
     except OSError as error:
         raise UserError(f"cannot write the demo data set in {data_dir}: {error}. Choose another --data_dir?") from error
     except BrokenExecutor as error:

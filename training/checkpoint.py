@@ -6,6 +6,7 @@ cannot run code. Of other files, the state dict may be an entry such as ``net`` 
 DataParallel or ``torch.compile``.
 """
 
+import io
 import re
 import warnings
 from dataclasses import dataclass, field
@@ -46,9 +47,10 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint, whole or not at all."""
-    # Through a file of ours: on a full disk PyTorch's own writer raises what looks like a bug.
-    with atomic_file(path) as partial, partial.open("wb") as file:
-        torch.save(state, file)
+    content = io.BytesIO()  # on a full disk PyTorch's own writer raises what looks like a bug
+    torch.save(state, content)
+    with atomic_file(path) as partial:
+        partial.write_bytes(content.getbuffer())
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

@@ -17,7 +17,9 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from common import PARENT
 from common.errors import UserError
+from common.exit_status import end_with_parent
 
 T = TypeVar("T")
 FAILED, TOLD = "dmc_failed", "dmc_told"  # keys of the processes' store
@@ -58,6 +60,8 @@ def process_group() -> Iterator[None]:
         yield
         return
     with _silent_unless_rank0():
+        if launch_id():  # torchrun gives its processes sessions of their own: a kill of its group does not reach them
+            end_with_parent(PARENT)
         store = _join()
         try:
             yield

@@ -32,7 +32,7 @@ def explained_errors() -> Iterator[None]:
     """Turn errors of PyTorch that the user can mend into a UserError, and killed loaders into KeyboardInterrupt."""
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, ConnectionError, EOFError) as error:
         if "DataLoader worker" in str(error) and "Terminated" in str(error):  # SIGTERM to all processes
             raise KeyboardInterrupt from error
         if (explanation := _explain(error)) is None:
@@ -40,14 +40,16 @@ def explained_errors() -> Iterator[None]:
         raise UserError(explanation) from error
 
 
-def _explain(error: RuntimeError) -> str | None:
-    if isinstance(error, torch.OutOfMemoryError):
+def _explain(error: Exception) -> str | None:
+    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):  # the latter: of the CPU
         return (
             "the device's memory is too small: give --accumulate 2 or more, a smaller --batch_size or --set image_size"
         )
-    if "DataLoader worker" in str(error):
+    died = "DataLoader worker (pid" in str(error) or isinstance(error, ConnectionError | EOFError)  # while it sent
+    if died or "allocate shared memory" in str(error):
+        reason = str(error).strip().rpartition("\n")[2]  # what a process raises comes with its whole traceback
         return (
-            f"a process that loads data died, for want of memory? Give --cache 0 or a smaller --num_threads ({error})"
+            f"a process that loads data died, for want of memory? Give --cache 0 or a smaller --num_threads ({reason})"
         )
     if any(kind.__name__ == "BackendCompilerFailed" for kind in type(error).__mro__):  # PyTorch has it in private
         return f"--compile 1 failed ({first_line(error)}): install a C++ compiler, as g++, or give --compile 0"

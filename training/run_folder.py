@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from common.atomic import atomic_file, clear_partial
+from common.atomic import atomic_file
 from common.errors import UserError
 from training.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from training.device import random_states, restore_random_states
@@ -49,13 +49,16 @@ class RunFolder:
         if not self.writes:
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        clear_partial(self.path)
         self._save_last(model, optimizer, args)  # first, so that at no moment there is none
+        self._remove_earlier()
+        self._write_args(args)
+        save_checkpoint(self.path / BEST, {"model": model.state_dict(), "args": args, "epoch": 0})
+
+    def _remove_earlier(self) -> None:
+        """Remove what an earlier training left beside the new ``last.pth``."""
         for path in self._files():
             if path.name != LAST:
                 path.unlink()
-        self._write_args(args)
-        save_checkpoint(self.path / BEST, {"model": model.state_dict(), "args": args, "epoch": 0})
 
     def _files(self) -> list[Path]:
         """The files of a training that are there."""
@@ -68,9 +71,10 @@ class RunFolder:
         self.history = state["history"]
         if not self.writes:
             return
-        clear_partial(self.path)
-        self._write_args(args)
         # The training may have been killed between one file and the next.
+        if not self.epoch:
+            self._remove_earlier()
+        self._write_args(args)
         if self.history:
             self._write_log()
         if not (self.path / BEST).exists():

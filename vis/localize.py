@@ -18,11 +18,10 @@ if not __package__:  # run by path: imports start at the repository root
 import argparse
 import json
 import math
-import signal
 import time
 from collections.abc import Sequence
 
-from common.atomic import atomic_file
+from common.atomic import atomic_files
 from common.cli import available_cores, number, plain_parser, positive_int, whole_number
 from common.errors import UserError
 from common.exit_status import exit_status
@@ -117,15 +116,15 @@ def localize(options: argparse.Namespace) -> None:
         raise UserError(f"--cluster {options.cluster}: this network has the maps 0 to {trained.v_cluster - 1}")
     style = Style(clusters, bool(options.draw_box), options.side_by_side, options.silence, options.maps_per_second)
     begin = time.perf_counter()
-    with collected_notes() as notes, atomic_file(out) as partial:
-        with partial.open("wb") as file:
+    outputs = [out, options.json] if options.json else [out]
+    with collected_notes() as notes, atomic_files(*outputs) as partials:
+        with partials[0].open("wb") as file:
             summary = write_heat_video(
                 options.video, file, kind, trained, style, options.num_threads, with_peaks=options.json is not None
             )
         if options.json:
             content = {"video": str(options.video), "silence": options.silence, "frames": summary.peaks}
-            with atomic_file(options.json) as partial_json:
-                partial_json.write_text(json.dumps(content), encoding="utf-8")
+            partials[1].write_text(json.dumps(content), encoding="utf-8")
     print_summary(summary, time.perf_counter() - begin, out, options)
     if trained.reference and (warning := trained.reference.warning(summary.distances)):
         print(warning)
@@ -148,7 +147,6 @@ def print_summary(summary: Summary, seconds: float, out: Path, options: argparse
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program. Returns its exit status."""
     options = parse(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends it as Ctrl-C does
     return exit_status("localize", lambda: localize(options), "stopped, nothing was written")
 
 

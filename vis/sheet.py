@@ -1,5 +1,6 @@
 """Contact sheets: rows of images under column titles, with a line of text above each row and figures beside it."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,8 +111,10 @@ def image_format(path: Path) -> str:
 def save_image(image: Image.Image, path: Path) -> None:
     """Write an image in the format that its file name asks for."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    content = io.BytesIO()  # Pillow itself says nothing if a disk is too full for the end of a file
+    image.save(content, format=image_format(path), quality=QUALITY)
     with atomic_file(path) as partial:
-        image.save(partial, format=image_format(path), quality=QUALITY)
+        partial.write_bytes(content.getbuffer())
 
 
 def _font() -> ImageFont.FreeTypeFont:

@@ -13,6 +13,7 @@ from common.atomic import atomic_file
 from data.demo.plan import DemoSettings, VideoPlan
 from data.demo.scene import HEIGHT, WIDTH, Box, build_scene, render_frame, visible_boxes
 from data.demo.synthesizer import render_audio
+from data.media.container import writing_errors
 
 # The same frames make the same file. The decisions of x264 depend on the number of threads, and without
 # cpu-independent its fast paths depend on uninitialized memory.
@@ -37,10 +38,7 @@ def make_video(settings: DemoSettings, plan: VideoPlan, path: Path | None) -> li
             yield frame
 
     audio = render_audio(settings, plan)
-    try:
-        write_video(path, frames(), (WIDTH, HEIGHT), plan.frame_rate, audio, plan.sample_rate)
-    except av.FFmpegError as error:
-        raise OSError(str(error)) from error
+    write_video(path, frames(), (WIDTH, HEIGHT), plan.frame_rate, audio, plan.sample_rate)
     return boxes
 
 
@@ -53,7 +51,12 @@ def write_video(
     mono or stereo, within -1 and 1.
     """
     # A Python file, because FFmpeg takes the start of some paths for a protocol.
-    with atomic_file(path) as partial, partial.open("wb") as file, av.open(file, "w", format="mp4") as container:
+    with (
+        atomic_file(path) as partial,
+        writing_errors(),
+        partial.open("wb") as file,
+        av.open(file, "w", format="mp4") as container,
+    ):
         video_stream = _add_video_stream(container, size, rate)
         layout = "mono" if len(audio) == 1 else "stereo"
         audio_stream = container.add_stream("aac", rate=sample_rate, options=AAC_OPTIONS, layout=layout)

@@ -2,11 +2,10 @@
 
 import json
 import re
-import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from common.atomic import atomic_file
+from common.atomic import atomic_file, remove_folder
 from common.errors import UserError
 from data import layout
 from data.demo.plan import CATEGORY_IDS, NAME_CHARACTERS, NAME_LENGTH, DemoSettings, VideoPlan
@@ -85,8 +84,7 @@ def _remove(data_dir: Path, names: Iterable[str], described: bool) -> None:
     for name in names:
         video_path(data_dir, name).unlink(missing_ok=True)
         for folder in (layout.video_frames_dir(data_dir), layout.audio_frames_dir(data_dir)):
-            if (folder / name).exists():
-                shutil.rmtree(folder / name)
+            remove_folder(folder / name)
     if described:
         lists = [layout.list_path(data_dir, name) for name in layout.LIST_NAMES]
         for path in (*lists, layout.boxes_file(data_dir), layout.labels_file(data_dir), data_dir / DESCRIPTION):

@@ -188,3 +188,17 @@ def stated_seconds(path: Path) -> float:
         if not container.duration:
             raise MediaError("it does not state its length; re-encode it")
         return container.duration / av.time_base
+
+
+@contextlib.contextmanager
+def writing_errors() -> Iterator[None]:
+    """Turn PyAV's errors into those of the file that it writes, which they may hide."""
+    try:
+        yield
+    except av.FFmpegError as error:
+        cause: BaseException | None = error
+        while isinstance(cause, av.FFmpegError):
+            cause = cause.__context__
+        if isinstance(cause, OSError):
+            raise OSError(cause.errno, cause.strerror) from error
+        raise OSError(error.errno, error.strerror) from error

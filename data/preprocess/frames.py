@@ -1,6 +1,7 @@
 """Writes the sample frames of a video: ``frame_013/00411.jpg`` is frame 411, in second 13."""
 
 import argparse
+import io
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -66,4 +67,6 @@ def _write(frames: Iterable[tuple[int, int, Image.Image]], folder: Path) -> None
             )
         path = folder / frame_file(second, index)
         path.parent.mkdir(exist_ok=True)
-        frame.save(path, quality=95)
+        content = io.BytesIO()  # Pillow itself says nothing if a disk is too full for the end of a file
+        frame.save(content, format="JPEG", quality=95)
+        path.write_bytes(content.getbuffer())

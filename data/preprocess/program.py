@@ -3,14 +3,13 @@
 import argparse
 import contextlib
 import gc
-import shutil
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from common.atomic import clear_partial
+from common.at_work import at_work
+from common.atomic import remove_folder
 from common.cli import available_cores, command, new_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
@@ -99,12 +98,11 @@ def prepare_folder(step: Step, overwrite: bool) -> None:
     out = step.out
     try:
         out.mkdir(parents=True, exist_ok=True)
-        record_settings(out, step.settings, overwrite)
-        clear_partial(out)
-        step.beside()
-        if overwrite:
+        if overwrite:  # before the new settings are recorded: a kill must not leave old results under them
             for name in step.jobs:
-                shutil.rmtree(out / name, ignore_errors=True)
+                remove_folder(out / name)
+        record_settings(out, step.settings, overwrite)
+        step.beside()
     except OSError as error:
         raise UserError(f"cannot write into {out} ({error.strerror}): make it writable") from error
 
@@ -112,7 +110,7 @@ def prepare_folder(step: Step, overwrite: bool) -> None:
 def cut_step(step: Step, options: argparse.Namespace) -> Cut:
     """Do the jobs of a step whose results are not finished."""
     # Before results are removed: there may be no scheduler.
-    with open_workers(options, step.out) as workers:
+    with open_workers(options, step.out) as workers, at_work(step.out):
         prepare_folder(step, bool(options.overwrite))
         gc.freeze()  # librosa's objects: else each worker process would search and thereby copy them
         left = {name: (step.work, step.out / name, job) for name, job in step.jobs.items()}
@@ -131,7 +129,6 @@ def run_steps(
     """Call `first`, then cut all steps; print a summary and the next command; return the exit status."""
 
     def run() -> int:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends it as Ctrl-C does
         for line in left_out(options.data_dir):
             print(line)
         first(options)

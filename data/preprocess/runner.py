@@ -1,12 +1,9 @@
 """Runs one function over many videos in worker processes: a progress bar, failures by name, an exit status."""
 
 import contextlib
-import functools
 import os
 import signal
 import sys
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor
@@ -18,7 +15,7 @@ from queue import SimpleQueue
 from tqdm import tqdm
 
 from common.errors import MediaError
-from common.exit_status import INTERRUPTED
+from common.exit_status import INTERRUPTED, end_with_parent
 from data.media.notes import collected_notes
 
 CRASHED = "the process died over it: it is damaged (re-encode it), or memory ran out (use fewer --num_threads)"
@@ -59,22 +56,18 @@ class Workers:
 
 def local_workers(num_threads: int) -> Workers:
     """Return workers that are processes of this machine."""
-    open_pool = functools.partial(ProcessPoolExecutor, initializer=_leave_with_parent)
     return Workers(open_pool, num_threads, BrokenProcessPool, CRASHED)
 
 
-def _leave_with_parent() -> None:
-    """In a worker process: end silently on Ctrl-C, and end if the parent was killed."""
+def open_pool(processes: int) -> ProcessPoolExecutor:
+    """Return worker processes that end silently on Ctrl-C, and if their parent was killed."""
+    return ProcessPoolExecutor(processes, initializer=_begin_worker)
+
+
+def _begin_worker() -> None:
     signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    parent = os.getppid()
-    threading.Thread(target=watch, daemon=True).start()
+    end_with_parent(os.getppid())
 
 
 def map_videos(work: Work, jobs: Jobs, workers: Workers, description: str) -> list[VideoResult]:

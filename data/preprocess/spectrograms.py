@@ -1,6 +1,7 @@
 """Writes the spectrograms of a video's audio, ``013.npy`` for second 13, and those of noise and silence."""
 
 import argparse
+import io
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def cut_audio(videos: list[Path], audio_file: Path | None, folder: Path, n_fft: 
         raise MediaError(f"its audio has no whole second: it lasts from {audio.start:.2f} to {end:.2f} s of the video")
     with atomic_folder(folder) as partial:
         for second, spectrogram in enumerate(log_mel(seconds, n_fft), first_second):
-            np.save(partial / spectrogram_file(second), spectrogram)
+            save_array(partial / spectrogram_file(second), spectrogram)
 
 
 def write_negatives(data_dir: Path, n_fft: int) -> None:
@@ -69,5 +70,12 @@ def write_negatives(data_dir: Path, n_fft: int) -> None:
     noise = np.random.default_rng(10).standard_normal((64, SAMPLE_RATE), np.float32) * 0.1  # of full scale
     silence = np.zeros((1, SAMPLE_RATE), np.float32)
     for path, seconds in ((noise_file(data_dir), noise), (silence_file(data_dir), silence)):
-        with atomic_file(path) as partial, partial.open("wb") as file:
-            np.save(file, log_mel(seconds, n_fft))
+        with atomic_file(path) as partial:
+            save_array(partial, log_mel(seconds, n_fft))
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write an array as ``.npy``. numpy itself says nothing if a disk is too full for the last 4 kB of a file."""
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getbuffer())

@@ -9,7 +9,7 @@ import numpy as np
 from common.cli import command, number, whole_number
 from common.errors import UserError
 from data.layout import LIST_NAMES, labels_file, list_path, names_of_set, video_dir
-from data.lists import ENTRY_FORM, can_hold, identity_of, label_of, read_labels, read_list, write_list
+from data.lists import ENTRY_FORM, can_hold, identity_of, label_of, read_labels, read_list, write_lists
 
 VAL, TEST, SEED = 0.12, 0.17, 10  # fractions of the videos, and the seed of the draw
 fraction = number(float, lambda value: 0 <= value < 1, "no fraction from 0 to 1")
@@ -95,7 +95,7 @@ def check_own_lists(data_dir: Path, existing: dict[str, Path]) -> None:
         print(f"  {len(unlisted)} videos are in none of them, as {unlisted[0]}")
 
 
-def write_lists(options: argparse.Namespace) -> None:
+def draw_lists(options: argparse.Namespace) -> None:
     """Draw the lists and write them."""
     names = names_of_set(options.data_dir)
     if not names:
@@ -109,8 +109,7 @@ def write_lists(options: argparse.Namespace) -> None:
     labels_path = options.labels or labels_file(options.data_dir)
     labels = read_labels(labels_path) if options.labels or labels_path.exists() else {}
     lists = split(names, labels, options.val, options.test, options.seed)
-    for list_name in LIST_NAMES:
-        write_list(list_path(options.data_dir, list_name), lists[list_name])
+    write_lists({list_path(options.data_dir, list_name): lists[list_name] for list_name in LIST_NAMES})
     counts = ", ".join(f"{list_name}.txt {len(lists[list_name])}" for list_name in LIST_NAMES)
     print(f"{len(names)} videos: {counts}, in {options.data_dir}")
     if min(len(lists["train"]), len(lists["val"])) < PAIRABLE:
@@ -131,4 +130,4 @@ def keep_or_write_lists(options: argparse.Namespace) -> None:
     if existing and not options.force:
         check_own_lists(options.data_dir, existing)
     else:
-        write_lists(options)
+        draw_lists(options)

@@ -2,10 +2,11 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
-from common.atomic import atomic_file, atomic_folder, clear_partial
+from common.atomic import atomic_file, atomic_files, atomic_folder, remove_folder
 
 DEAD_PID = 2**22 + 1  # above the largest process id of Linux
 
@@ -44,5 +45,45 @@ def test_only_leftovers_of_dead_processes_of_this_machine_are_removed(tmp_path):
     kept = {f".c.{host}-{os.getpid()}.partial", f".d.other-{host}-{DEAD_PID}.partial", ".e.partial", "f.partial"}
     for name in kept:
         (tmp_path / name).touch()
-    clear_partial(tmp_path)
-    assert set(os.listdir(tmp_path)) == kept
+    with atomic_file(tmp_path / "new") as partial:
+        partial.touch()
+    assert set(os.listdir(tmp_path)) == {*kept, "new"}
+
+
+def test_of_files_that_belong_together_a_kill_between_leaves_no_mix(tmp_path, monkeypatch):
+    paths = [tmp_path / name for name in "abc"]
+    for path in paths:
+        path.write_text("old")
+    states = []
+    record = lambda: states.append({path.name: path.read_text() for path in paths if path.exists()})  # noqa: E731
+
+    def recorded(call):
+        return lambda *arguments, **options: (record(), call(*arguments, **options))
+
+    monkeypatch.setattr("os.replace", recorded(os.replace))
+    monkeypatch.setattr("pathlib.Path.unlink", recorded(Path.unlink))
+    with atomic_files(*paths) as partials:
+        for partial in partials:
+            partial.write_text("new")
+    record()
+    assert states[0] == dict.fromkeys("abc", "old") and states[-1] == dict.fromkeys("abc", "new")
+    assert all(len(set(state.values())) == 1 and "a" in state for state in states)
+
+
+def test_a_folder_is_removed_at_once(tmp_path, monkeypatch):
+    """A kill while the files of a folder are removed leaves none of them under its name."""
+    path = tmp_path / "a"
+    path.mkdir()
+    (path / "1").touch()
+    monkeypatch.setattr("shutil.rmtree", lambda folder, **_: None)
+    remove_folder(path)
+    remove_folder(path)  # there is none
+    assert [name[0] for name in os.listdir(tmp_path)] == ["."]
+
+
+@pytest.mark.parametrize(("written", "named"), [("", ""), ("/frame_000/1.jpg", "/frame_000/1.jpg")])
+def test_an_error_names_the_file_and_not_its_temporary_name(tmp_path, written, named):
+    path = tmp_path / "a"
+    with pytest.raises(OSError, match="full") as raised, atomic_folder(path) as partial:
+        raise OSError(28, "full", str(partial) + written) if written else OSError(28, "full")
+    assert raised.value.filename == str(path) + named

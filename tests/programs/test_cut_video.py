@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from common.atomic import remove_folder
 from data import cut_audio, cut_video
 from tests.fixtures.media import big_videos, half_done, noise, write_media
 from tests.fixtures.permissions import obey_permissions
@@ -97,6 +98,24 @@ def test_another_setting_does_not_mix_with_finished_videos(data_dir, capsys):
         settings.write_text(text)
         assert run(data_dir) == 1
         assert "settings.json is damaged" in capsys.readouterr().err
+
+
+def test_after_a_kill_while_old_frames_are_removed_they_are_not_under_the_new_settings(data_dir, monkeypatch, capsys):
+    write_media(data_dir / "video/b.mp4", frames=25)
+    assert run(data_dir) == 0
+
+    def killed(path: Path) -> None:
+        if path.name == "b":
+            raise KeyboardInterrupt
+        remove_folder(path)
+
+    monkeypatch.setattr("data.preprocess.program.remove_folder", killed)
+    assert run(data_dir, "--fps", "2", "--overwrite", "1") == 130
+    assert count_frames(data_dir) == {"b": 4}
+    assert run(data_dir, "--fps", "2") == 1
+    assert "was cut with --fps 4" in capsys.readouterr().err
+    assert run(data_dir) == 0
+    assert count_frames(data_dir) == {"a": 4, "b": 4}
 
 
 def test_a_finished_video_is_skipped_and_new_ones_of_any_name_or_with_an_empty_folder_are_cut(data_dir, capsys):

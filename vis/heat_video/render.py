@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from common.errors import MediaError, UserError
 from data.media.audio import AudioWindow, stream_audio
-from data.media.container import is_broadcast, open_media
+from data.media.container import is_broadcast, open_media, writing_errors
 from data.media.spectrogram import SAMPLE_RATE
 from data.media.video import open_video, orientation
 from data.media.video_stream import StreamFrame, count_frames, stream_frames
@@ -57,11 +57,10 @@ def write_heat_video(
         OSError: the video cannot be written.
     """
     try:
-        return _write(video, file, kind, trained, style, threads, with_peaks)
+        with writing_errors():
+            return _write(video, file, kind, trained, style, threads, with_peaks)
     except MediaError as error:
         raise UserError(f"{video}: {error}") from error
-    except av.FFmpegError as error:
-        raise OSError(error.errno, error.strerror, error.filename) from error
     except torch.OutOfMemoryError as error:
         raise UserError("the memory of the device is too small: try --device cpu") from error
 
