@@ -53,6 +53,15 @@ def read_list(path: Path) -> list[str]:
     return list(dict.fromkeys(filter(None, map(parse_list_line, lines))))
 
 
+def require_listable(names: Iterable[str]) -> None:
+    """Raise UserError if a list cannot hold one of the names."""
+    if unlistable := [name for name in names if not can_hold(name)]:
+        raise UserError(
+            f"a list has one NAME a line, in UTF-8, and cannot hold {unlistable[0]!r}: rename the video; nothing was "
+            "written"
+        )
+
+
 def write_list(path: Path, names: Iterable[str]) -> None:
     """Write names, one a line."""
     with atomic_file(path) as partial:

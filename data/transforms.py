@@ -5,6 +5,7 @@ Frames stay uint8 up to the device: a whole batch gets its color jitter there, a
 
 import contextlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ try:
 except ImportError:
     decode_jpeg = None
 
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # of a file named .jpg; for some of the others Pillow starts programs
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises for a damaged file
 SPECTROGRAM_SHAPE = (201, 64)  # time, mel band; written by `data/media/spectrogram.py`
+LOUDEST = 1e6  # decibels: no spectrogram has more
 RESIZE_OVER_CROP = 256 / 224  # published: resized to 256 x 256, then cropped to 224 x 224
 AUGMENTATIONS = ("published", "strong")
 JITTER = {"published": (0.7, 1.3), "strong": (0.6, 1.4)}  # factors of brightness, saturation and (strong) contrast
@@ -42,7 +45,7 @@ def open_frame(path: Path) -> Image.Image:
         SampleError: it cannot be read.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             image.load()  # convert() would copy an RGB image
             return image if image.mode == "RGB" else image.convert("RGB")
     except UNREADABLE as error:
@@ -59,8 +62,28 @@ def load_frame(path: Path) -> torch.Tensor:
     """
     if decode_jpeg:
         with contextlib.suppress(RuntimeError):
-            return decode_jpeg(read_file(str(path)), ImageReadMode.RGB)
+            content = read_file(str(path))
+            if _stated_pixels(memoryview(content.numpy())) <= Image.MAX_IMAGE_PIXELS:
+                return decode_jpeg(content, ImageReadMode.RGB)
     return torch.from_numpy(np.array(open_frame(path))).permute(2, 0, 1)
+
+
+def _stated_pixels(jpeg: Sequence[int]) -> float:
+    """Return the number of pixels that the header of a JPEG file states; infinity if it has an unusual form.
+
+    A small file can state any size, and torchvision reserves the memory. Pillow has a limit, but takes ten times as
+    long to read a header.
+    """
+    at = 2
+    while at + 9 <= len(jpeg) and jpeg[at] == 0xFF:
+        marker = jpeg[at + 1]
+        if marker in (0xC0, 0xC1, 0xC2):  # the header of the frame: length, precision, height, width
+            height, width = (256 * jpeg[at + i] + jpeg[at + i + 1] for i in (5, 7))
+            return height * width
+        if marker not in (0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)):  # tables, comment, application data
+            break
+        at += 2 + 256 * jpeg[at + 2] + jpeg[at + 3]
+    return math.inf
 
 
 def load_spectrogram(path: Path) -> torch.Tensor:
@@ -84,9 +107,11 @@ def _load_spectrogram(path: Path, leading: tuple[int, ...], data_dir: Path, reme
         shape = getattr(spectrogram, "shape", None)
         if shape is None or shape != (*shape[: len(leading)], *SPECTROGRAM_SHAPE):
             raise ValueError(f"its shape is {shape}, not {(*leading, *SPECTROGRAM_SHAPE)}")
-        if not np.isfinite(spectrogram).all():
-            raise ValueError("it holds NaN or infinite values")
-    except (OSError, ValueError, EOFError) as error:
+        if not np.issubdtype(spectrogram.dtype, np.floating):
+            raise ValueError(f"its type is {spectrogram.dtype}, not float32")
+        if not (np.abs(spectrogram) <= LOUDEST).all():
+            raise ValueError("it holds NaN or other values that are no decibels")
+    except Exception as error:  # numpy raises many kinds for a damaged header, and MemoryError for the size it states
         remedy = f"{remedy} {audio_command(data_dir)} again"
         raise SampleError(f"the spectrogram {path} cannot be used ({error}): {remedy}") from error
     return torch.from_numpy(spectrogram.astype(np.float32, copy=False))

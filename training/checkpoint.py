@@ -8,6 +8,7 @@ DataParallel or ``torch.compile``.
 
 import re
 import warnings
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,11 +88,23 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 def _read(path: Path) -> object:
     try:
+        _require_whole(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they advise to file issues about a stranger's file
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or hostile file can raise anything
         raise UserError(f"{path} was not loaded: {_reason(error)}") from error
+
+
+def _require_whole(path: Path) -> None:
+    """Refuse a zip file with damaged bytes, which PyTorch does not notice, or one that unpacks to more than its size."""
+    if not zipfile.is_zipfile(path):  # of an old PyTorch, or damaged
+        return
+    with zipfile.ZipFile(path) as file:
+        if sum(entry.file_size for entry in file.infolist()) > path.stat().st_size:  # torch.save() compresses nothing
+            raise ValueError("it unpacks to more than its size")
+        if damaged := file.testzip():
+            raise ValueError(f"the checksum of {damaged} is wrong")
 
 
 def _reason(error: Exception) -> str:
@@ -102,14 +115,16 @@ def _reason(error: Exception) -> str:
     return f"it is damaged, or no file of torch.save(){quoted}"
 
 
-def _find_weights(content: object, depth: int = 3) -> dict[str, torch.Tensor] | None:
+def _find_weights(content: object, seen: set[int] | None = None, depth: int = 3) -> dict[str, torch.Tensor] | None:
     """The state dict that a file is or holds: as the entry ``model``, else the one with most weights."""
+    seen = set() if seen is None else seen  # a stranger's file may hold itself, or one dict a million times
     is_named = isinstance(content, dict) and all(isinstance(key, str) for key in content)  # an optimizer's state is not
-    if not is_named or not depth:  # a stranger's file may hold itself
+    if not is_named or not depth or id(content) in seen:
         return None
+    seen.add(id(content))
     if content and all(isinstance(value, torch.Tensor) for value in content.values()):
         return {_WRAPPERS.sub("", name): value for name, value in content.items()}
-    found = {key: weights for key, value in content.items() if (weights := _find_weights(value, depth - 1))}
+    found = {key: weights for key, value in content.items() if (weights := _find_weights(value, seen, depth - 1))}
     return found.get(max(found, key=lambda key: (key == "model", len(found[key])), default=None))
 
 
@@ -155,7 +170,10 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint) -> str | None:
             f"{checkpoint.path} holds another architecture than two ResNet-18s with projections to 512, or one of "
             f"another visual_net: {'; '.join(problems[:3])}{more}"
         )
-    model.load_state_dict(found, strict=False)
+    try:
+        model.load_state_dict(found, strict=False)
+    except RuntimeError as error:  # sparse or quantized weights, or weights without values
+        raise UserError(f"{checkpoint.path} holds weights that cannot be used: {first_line(error)}") from error
     notes = []
     if ignored := checkpoint.ignored + left_out:
         notes.append(f"ignored {', '.join(_modules(ignored))}")

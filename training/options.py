@@ -214,6 +214,8 @@ def inherited_settings(from_checkpoint: dict[str, Any]) -> dict[str, Any]:
     settings = {}
     old = {"visual_net": VISUAL_NET_OF_LAYER.get(str(from_checkpoint.get("visual_layer")))}
     for name, value in (old | from_checkpoint).items():
+        if not isinstance(value, str | int | float):  # the text of others can be of any length
+            continue
         try:
             settings[name] = parse_setting(name, str(value))
         except ValueError:
