@@ -99,11 +99,14 @@ def read_distances(path: Path) -> dict[str, np.ndarray]:
     """Read a ``dmc.csv``: key -> float64 [a_cluster]."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.reader(file))
+            text = file.read()
+            lines = list(csv.reader(io.StringIO(text, newline="")))
     except OSError as error:
         raise UserError(f"the distances {path} cannot be read ({error.strerror})") from error
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path} is not CSV ({error})") from error
+    if text and not text.endswith("\n"):  # a number may have lost its last digits
+        raise UserError(f"{path} is cut short: evaluate again")
     header = lines[0] if lines else []
     if len(header) < 2 or header != ["key", *(f"distance_{j}" for j in range(len(header) - 1))]:
         raise UserError(f"{path} does not begin with the line key,distance_0,...")

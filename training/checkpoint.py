@@ -97,7 +97,7 @@ def _read(path: Path) -> object:
 
 
 def _require_whole(path: Path) -> None:
-    """Refuse a zip file with damaged bytes, which PyTorch does not notice, or one that unpacks to more than its size."""
+    """Refuse a zip file with changed bytes, which PyTorch does not notice, or one that unpacks to more than it is."""
     if not zipfile.is_zipfile(path):  # of an old PyTorch, or damaged
         return
     with zipfile.ZipFile(path) as file:

@@ -61,7 +61,7 @@ def video_stream_of(container: InputContainer) -> Stream:
     if context.width * context.height > MOST_PIXELS:
         raise MediaError(f"its frames have {context.width} x {context.height} pixels: scale them down")
     if not context.is_open:
-        context.options = {**context.options, "max_pixels": str(MOST_PIXELS)}  # frames may have another size than stated
+        context.options = {**context.options, "max_pixels": str(MOST_PIXELS)}  # a frame may be larger than stated
     return stream
 
 
