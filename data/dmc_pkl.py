@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from common.atomic import atomic_file
-from common.errors import UserError
+from common.errors import UserError, first_line
 
 MOST_SIDES = 4  # of an array in a file
 MOST_CELLS = 4096  # of a side of a map, and clusters of a frame
@@ -60,7 +60,7 @@ def read_dmc(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"{path} cannot be read ({error.strerror}): location_dmc.py --evaluate 1 writes it") from error
     except Exception as error:  # a damaged or hostile pickle can raise anything
         raise UserError(
-            f"{path} is no file of maps ({type(error).__name__}: {error!s:.200}). It was not loaded"
+            f"{path} is no file of maps ({type(error).__name__}: {first_line(error):.200}). It was not loaded"
         ) from error
     if not isinstance(maps, dict):
         raise UserError(f"{path} is no file of maps: it holds a {type(maps).__name__}, not a dict")
@@ -117,9 +117,9 @@ def read_distances(path: Path) -> dict[str, np.ndarray]:
         try:
             row = np.array([float(text) for text in texts])
         except ValueError as error:
-            raise UserError(f"{path}, line {number} ({key}): {error}") from error
+            raise UserError(f"{path}, line {number} ({key!r:.100}): {error}") from error
         if len(row) != len(header) - 1 or not np.isfinite(row).all():
-            raise UserError(f"{path}, line {number} ({key}): expected {len(header) - 1} finite distances")
+            raise UserError(f"{path}, line {number} ({key!r:.100}): expected {len(header) - 1} finite distances")
         distances[key] = row
     return distances
 

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional
 
-from common.errors import SampleError
+from common.errors import SampleError, first_line
 from data.preprocess.settings import audio_command
 
 try:
@@ -113,7 +113,7 @@ def _load_spectrogram(path: Path, leading: tuple[int, ...], data_dir: Path, reme
             raise ValueError("it holds NaN or other values that are no decibels")
     except Exception as error:  # numpy raises many kinds for a damaged header, and MemoryError for the size it states
         remedy = f"{remedy} {audio_command(data_dir)} again"
-        raise SampleError(f"the spectrogram {path} cannot be used ({error}): {remedy}") from error
+        raise SampleError(f"the spectrogram {path} cannot be used ({first_line(error)}): {remedy}") from error
     return torch.from_numpy(spectrogram.astype(np.float32, copy=False))
 
 

@@ -14,9 +14,9 @@ from metrics.table import figures_table
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("key,distance_0\na,0.5\nb,x\n", r"line 3 \(b\): could not convert"),
-        ("key,distance_0\na,nan\n", r"line 2 \(a\): expected 1 finite"),
-        ("key,distance_0,distance_1\na,1\n", r"line 2 \(a\): expected 2 finite"),
+        ("key,distance_0\na,0.5\nb,x\n", r"line 3 \('b'\): could not convert"),
+        ("key,distance_0\na,nan\n", r"line 2 \('a'\): expected 1 finite"),
+        ("key,distance_0,distance_1\na,1\n", r"line 2 \('a'\): expected 2 finite"),
         ("a,b\n", "does not begin with"),
         ("key\n", "does not begin with"),
         ("key,distance_0\na,0.5\nb,0.2", "is cut short"),
