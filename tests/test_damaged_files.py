@@ -14,6 +14,7 @@ from PIL import Image
 
 from common.errors import UserError
 from data.dmc_pkl import read_distances, read_dmc, write_dmc
+from data.download import read_results
 from data.layout import noise_file
 from data.lists import read_labels, read_list
 from data.preprocess.settings import n_fft_of
@@ -36,6 +37,7 @@ TEXTS = {
     "vggss.json": '[{"file": "a_000030", "class": "flute", "bbox": [[0.1, 0.2, 0.4, 0.6]]}]',
     "annotations/a.xml": BOX,
     "vggsound.csv": "abcdefghijk,30,playing flute,test\nbbcdefghijk,0,drum,train\n",
+    "download.csv": "name,id,class,status,reason\na,a,flute,done,\nb,b,drum,gone,HTTP Error 404\n",
     "log.csv": "\n".join([",".join(COLUMNS), *(",".join([f"{epoch}.25"] * len(COLUMNS)) for epoch in (1, 2)), ""]),
 }
 
@@ -107,6 +109,7 @@ READERS = {
     "VGG-SS": Reader("vggss.json", boxes_of),
     "Flickr": Reader("annotations/a.xml", lambda path: boxes_of(path.parent)),
     "VGGSound": Reader("vggsound.csv", read_vggsound, cut=begins_like),
+    "downloads": Reader("download.csv", read_results, cut=lambda found, whole: found.keys() <= whole.keys()),
     "log": Reader("log.csv", read_log, cut=no_row_is_changed),
     "distances": Reader("dmc.csv", read_distances, cut=no_row_is_changed),
     "maps": Reader("dmc.pkl", read_dmc, lambda found: all(value.ndim == 3 for value in found.values())),

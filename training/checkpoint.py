@@ -66,6 +66,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not weights:
         holds = f"the entries {[*content]!r:.100}" if isinstance(content, dict) else f"a {type(content).__name__}"
         raise UserError(f"{path} is no checkpoint of DMC: it holds {holds}, without a state dict")
+    _require_plain(path, weights)
     args = content.get("args")
     checkpoint = Checkpoint(path, {}, args, content) if isinstance(args, dict) else Checkpoint(path, {})
     _add_with_our_names(checkpoint, weights)
@@ -83,6 +84,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     weights = _find_weights(_read(Path(path)))
     if not weights:
         raise UserError(f"{path} holds no state dict: names and tensors")
+    _require_plain(path, weights)
     return weights
 
 
@@ -128,6 +130,13 @@ def _find_weights(content: object, seen: set[int] | None = None, depth: int = 3)
     return found.get(max(found, key=lambda key: (key == "model", len(found[key])), default=None))
 
 
+def _require_plain(path: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Refuse weights that no layer here can take."""
+    for name, weight in weights.items():
+        if weight.layout != torch.strided or weight.is_meta or weight.is_quantized or weight.is_complex():
+            raise UserError(f"{path} holds {name:.100} as a sparse, quantized, or complex tensor, or without values")
+
+
 def _add_with_our_names(checkpoint: Checkpoint, weights: dict[str, torch.Tensor]) -> None:
     """Add the weights of a checkpoint, ours or of the published code."""
     # Otherwise audio_net.conv1 is not a leftover but in use.
@@ -170,10 +179,7 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint) -> str | None:
             f"{checkpoint.path} holds another architecture than two ResNet-18s with projections to 512, or one of "
             f"another visual_net: {'; '.join(problems[:3])}{more}"
         )
-    try:
-        model.load_state_dict(found, strict=False)
-    except RuntimeError as error:  # sparse or quantized weights, or weights without values
-        raise UserError(f"{checkpoint.path} holds weights that cannot be used: {first_line(error)}") from error
+    model.load_state_dict(found, strict=False)
     notes = []
     if ignored := checkpoint.ignored + left_out:
         notes.append(f"ignored {', '.join(_modules(ignored))}")

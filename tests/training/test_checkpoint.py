@@ -19,7 +19,7 @@ from common.errors import UserError
 from models.dmc import DMC
 from models.recipes import ORIGINAL
 from tests.fixtures.training_run import same_weights
-from training.checkpoint import load_weights, read_checkpoint, save_checkpoint
+from training.checkpoint import load_weights, read_checkpoint, read_weights, save_checkpoint
 
 
 def published_state_dict() -> dict[str, torch.Tensor]:
@@ -204,12 +204,12 @@ def test_a_changed_weight_is_noticed(tmp_path):
         read_checkpoint(tmp_path / "bad.pth")
 
 
-def test_weights_without_values_are_refused(tmp_path):
-    weights = DMC(ORIGINAL).state_dict()
-    weights["audio_projection.weight"] = torch.zeros(512, 512).to_sparse()
-    torch.save(weights, tmp_path / "bad.pth")
-    with pytest.raises(UserError, match=r"bad\.pth holds weights that cannot be used"):
-        load_weights(DMC(ORIGINAL), read_checkpoint(tmp_path / "bad.pth"))
+@pytest.mark.parametrize("read", [read_checkpoint, read_weights])
+@pytest.mark.parametrize("odd", [torch.zeros(3).to_sparse(), torch.zeros(3, device="meta"), torch.zeros(3) * 1j])
+def test_weights_that_no_layer_can_take_are_refused(tmp_path, read, odd):
+    torch.save({"a.weight": torch.zeros(3), "b.weight": odd}, tmp_path / "bad.pth")
+    with pytest.raises(UserError, match=r"bad\.pth holds b\.weight as a sparse, quantized, or complex tensor"):
+        read(tmp_path / "bad.pth")
 
 
 def test_a_missing_checkpoint_names_the_remedy(tmp_path):
