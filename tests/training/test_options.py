@@ -74,7 +74,7 @@ for _ in range(60):
         {"n_fft": -5},
         {"visual_layer": []},
         {"unknown": 1},
-        {"unknown": ENDLESS, "beta": ENDLESS, "visual_net": ENDLESS, "v_cluster": ENDLESS},
+        dict.fromkeys(["unknown", "beta", "visual_net", "visual_layer", "v_cluster"], ENDLESS),
         {"batch_size": 10**20, "v_cluster": 10**20},
     ],
 )
