@@ -133,7 +133,7 @@ def require_same(training: Training) -> None:
     try:
         found = {**DEFAULTS, **asdict(ORIGINAL), **json.loads(path.read_text(encoding="utf-8"))}
         data_dir = Path(found["data_dir"])  # a set that is gone may have been moved
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path} holds no options: delete {training.out}, or name another --out") from error
     wanted = checkpoint_args(merge_options(training.options, {}))
     compared = sorted(wanted.keys() - NOT_FROM_CHECKPOINT - DATA_OPTIONS)

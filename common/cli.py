@@ -32,9 +32,10 @@ def number(kind: Callable[[str], T], fits: Callable[[T], bool], problem: str) ->
     return parse
 
 
-whole_number = number(int, lambda value: value >= 0, "less than 0")
+MOST = 2**31  # of what is counted
+whole_number = number(int, lambda value: 0 <= value < MOST, "not from 0 to 2^31 - 1")
 seed_number = number(int, lambda value: 0 <= value < 2**63, "not from 0 to 2^63 - 1")  # as numpy and PyTorch accept
-positive_int = number(int, lambda value: value >= 1, "less than 1")
+positive_int = number(int, lambda value: 1 <= value < MOST, "not from 1 to 2^31 - 1")
 positive_float = number(float, lambda value: 0 < value < math.inf, "not above 0 and finite")
 
 

@@ -126,16 +126,19 @@ def read_results(path: Path) -> Rows:
     """Read download.csv; empty if there is none."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return {row["name"]: row for row in csv.DictReader(file)}
+            rows = list(csv.DictReader(file))
+        if any(row.keys() != {*COLUMNS} or None in row.values() for row in rows):
+            raise ValueError("a line has other columns")
+        return {row["name"]: row for row in rows}
     except FileNotFoundError:
         return {}
-    except (ValueError, KeyError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise UserError(f"{path} is damaged ({error}): delete it") from error
 
 
 def write_results(path: Path, rows: Rows) -> None:
     """Write download.csv."""
-    with atomic_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+    with atomic_file(path) as partial, partial.open("w", -1, "utf-8", "backslashreplace", "") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows.values())

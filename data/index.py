@@ -117,7 +117,7 @@ def unknown_videos(data_dir: Path, names: Sequence[str]) -> set[str]:
 
 
 def _seconds_of(data_dir: Path, name: str) -> list[int]:
-    if "/" in name:  # a path such as ./NAME, which would be another video than NAME
+    if "/" in name or name in ("", ".", ".."):  # a path such as ./NAME, which would be another video than NAME
         return []
     folders = set(_entries(video_frames_dir(data_dir) / name))
     with_audio = map(parse_spectrogram_file, _entries(audio_frames_dir(data_dir) / name))

@@ -17,12 +17,15 @@ _MEDIA_SUFFIX = "|".join(re.escape(suffix) for suffix in sorted({*AUDIO_SUFFIXES
 # A NAME may hold spaces: the first one ends where an equal second one follows.
 _PUBLISHED_LINE = re.compile(rf"(?P<name>.+)(?:{_MEDIA_SUFFIX})\s+(?P=name)(?:{_MEDIA_SUFFIX})", re.IGNORECASE)
 _FILE_NAME = re.compile(rf"(?P<name>.+)(?:{_MEDIA_SUFFIX})", re.IGNORECASE)
+LONGEST_LINE = 1000  # a longer one is no name, and the patterns would take minutes to tell
 EXCERPT = re.compile(r"(?P<id>.{11})_(?P<start>[0-9]+)(_[0-9]+)?")  # ID_0_1000 or ID_000030, of the video ID
 
 
 def parse_list_line(line: str) -> str:
     """Return the NAME of a line ``NAME``, ``NAME.mp4`` or ``NAME.flac NAME.mp4``; empty for an empty line."""
     line = line.strip()
+    if len(line) > LONGEST_LINE:
+        return line
     match = _PUBLISHED_LINE.fullmatch(line) or _FILE_NAME.fullmatch(line)
     return match["name"] if match else line
 
@@ -51,6 +54,15 @@ def read_list(path: Path) -> list[str]:
             f"the list {path} cannot be read ({error}): it has to hold one NAME a line, in UTF-8"
         ) from error
     return list(dict.fromkeys(filter(None, map(parse_list_line, lines))))
+
+
+def require_listable(names: Iterable[str]) -> None:
+    """Raise UserError if a list cannot hold one of the names."""
+    if unlistable := [name for name in names if not can_hold(name)]:
+        raise UserError(
+            f"a list has one NAME a line, in UTF-8, and cannot hold {unlistable[0]!r}: rename the video; nothing was "
+            "written"
+        )
 
 
 def write_list(path: Path, names: Iterable[str]) -> None:

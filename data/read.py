@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from common.errors import SampleError
+from common.errors import SampleError, first_line
 from data.preprocess.settings import audio_command
 
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # of a file named .jpg; for some of the others Pillow starts programs
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises for a damaged file
 SPECTROGRAM_SHAPE = (201, 64)  # time, mel band; written by `data/media/spectrogram.py`
+LOUDEST = 1e6  # decibels: no spectrogram has more
 
 
 def open_frame(path: Path) -> Image.Image:
@@ -19,7 +21,7 @@ def open_frame(path: Path) -> Image.Image:
         SampleError: it cannot be read.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             image.load()  # convert() would copy an RGB image
             return image if image.mode == "RGB" else image.convert("RGB")
     except UNREADABLE as error:
@@ -48,9 +50,11 @@ def _read_spectrogram(path: Path, leading: tuple[int, ...], data_dir: Path, reme
         shape = getattr(spectrogram, "shape", None)
         if shape is None or shape != (*shape[: len(leading)], *SPECTROGRAM_SHAPE):
             raise ValueError(f"its shape is {shape}, not {(*leading, *SPECTROGRAM_SHAPE)}")
-        if not np.isfinite(spectrogram).all():
-            raise ValueError("it holds NaN or infinite values")
-    except (OSError, ValueError, EOFError) as error:
+        if not np.issubdtype(spectrogram.dtype, np.floating):
+            raise ValueError(f"its type is {spectrogram.dtype}, not float32")
+        if not (np.abs(spectrogram) <= LOUDEST).all():
+            raise ValueError("it holds NaN or other values that are no decibels")
+    except Exception as error:  # numpy raises many kinds for a damaged header, and MemoryError for the size it states
         remedy = f"{remedy} {audio_command(data_dir)} again"
-        raise SampleError(f"the spectrogram {path} cannot be used ({error}): {remedy}") from error
+        raise SampleError(f"the spectrogram {path} cannot be used ({first_line(error)}): {remedy}") from error
     return spectrogram.astype(np.float32, copy=False)

@@ -5,11 +5,13 @@ Frames stay uint8 up to the device: they get their color jitter there, and `mode
 
 import contextlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torchvision.transforms.v2 import functional
 
 from data.read import open_frame
@@ -41,8 +43,28 @@ def load_frame(path: Path) -> torch.Tensor:
     """
     if decode_jpeg:
         with contextlib.suppress(RuntimeError):
-            return decode_jpeg(read_file(str(path)), ImageReadMode.RGB)
+            content = read_file(str(path))
+            if _stated_pixels(memoryview(content.numpy())) <= Image.MAX_IMAGE_PIXELS:
+                return decode_jpeg(content, ImageReadMode.RGB)
     return torch.from_numpy(np.array(open_frame(path))).permute(2, 0, 1)
+
+
+def _stated_pixels(jpeg: Sequence[int]) -> float:
+    """Return the number of pixels that the header of a JPEG file states; infinity if it has an unusual form.
+
+    A small file can state any size, and torchvision reserves the memory. Pillow has a limit, but takes ten times as
+    long to read a header.
+    """
+    at = 2
+    while at + 9 <= len(jpeg) and jpeg[at] == 0xFF:
+        marker = jpeg[at + 1]
+        if marker in (0xC0, 0xC1, 0xC2):  # the header of the frame: length, precision, height, width
+            height, width = (256 * jpeg[at + i] + jpeg[at + i + 1] for i in (5, 7))
+            return height * width
+        if marker not in (0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)):  # tables, comment, application data
+            break
+        at += 2 + 256 * jpeg[at + 2] + jpeg[at + 3]
+    return math.inf
 
 
 # --- resizing and cropping ----------------------------------------------------------------------------------------

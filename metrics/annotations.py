@@ -48,9 +48,10 @@ NO_CLASS = "no class"
 T = TypeVar("T")
 
 KEY_FORM = "NAME/frame_013/00411"
-# NAME may start with dashes and contain dots. Published files of maps have whole paths before it.
+# NAME may start with dashes and contain dots, but it is no other folder, and it has no control characters for messages.
+# Published files of maps have whole paths before it.
 KEY_PATTERN = re.compile(
-    r"(?:.*/)?(?P<video>[^/]+)/frame_(?P<second>[0-9]{1,9})/(?P<index>[0-9]{1,9})(?:\.(?:jpe?g|png))?"
+    r"(?:.*/)?(?P<video>(?!\.\.?/)[^/\x00-\x1f\x7f]+)/frame_(?P<second>[0-9]{1,9})/(?P<index>[0-9]{1,9})(?:\.(?:jpe?g|png))?"
 )
 
 

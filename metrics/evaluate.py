@@ -150,7 +150,8 @@ def per_class(scores: Scores) -> dict[str, Figures]:
         unit = "frames" if frame.ciou is None else "objects"
         for part in frame.parts:
             classes[part.class_name].append(part)
-    in_order = sorted(classes, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
+    # Numbers first, in their order: of those without zeros in front the longer one is larger.
+    in_order = sorted(classes, key=lambda name: (0, len(name), name) if name.isdecimal() else (1, 0, name))
     return {name: _figures(unit, classes[name]) for name in in_order}
 
 

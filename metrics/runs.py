@@ -36,7 +36,15 @@ def read_run(path: Path) -> Run:
     distances = csv_path(path)
     if distances == path:
         raise UserError(f"{path}: name the file of maps, dmc.pkl. The distances are read from the file beside it")
-    return Run(path, maps, read_distances(distances) if os.path.lexists(distances) else None)
+    if not os.path.lexists(distances):
+        return Run(path, maps, None)
+    run = Run(path, maps, read_distances(distances))
+    if others := run.distances.keys() ^ maps.keys():
+        raise UserError(
+            f"{distances} is not of {path}: only one of them has {min(others)!r:.100}. Evaluate again, or remove "
+            f"{distances}"
+        )
+    return run
 
 
 def negatives(runs: Iterable[Run]) -> list[tuple[Run, str, Run]]:

@@ -9,6 +9,7 @@ DataParallel or ``torch.compile``.
 import io
 import re
 import warnings
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not weights:
         holds = f"the entries {[*content]!r:.100}" if isinstance(content, dict) else f"a {type(content).__name__}"
         raise UserError(f"{path} is no checkpoint of DMC: it holds {holds}, without a state dict")
+    _require_plain(path, weights)
     args = content.get("args")
     checkpoint = Checkpoint(path, {}, args, content) if isinstance(args, dict) else Checkpoint(path, {})
     _add_with_our_names(checkpoint, weights)
@@ -84,16 +86,29 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     weights = _find_weights(_read(Path(path)))
     if not weights:
         raise UserError(f"{path} holds no state dict: names and tensors")
+    _require_plain(path, weights)
     return weights
 
 
 def _read(path: Path) -> object:
     try:
+        _require_whole(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they advise to file issues about a stranger's file
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or hostile file can raise anything
         raise UserError(f"{path} was not loaded: {_reason(error)}") from error
+
+
+def _require_whole(path: Path) -> None:
+    """Refuse a zip file with changed bytes, which PyTorch does not notice, or one that unpacks to more than it is."""
+    if not zipfile.is_zipfile(path):  # of an old PyTorch, or damaged
+        return
+    with zipfile.ZipFile(path) as file:
+        if sum(entry.file_size for entry in file.infolist()) > path.stat().st_size:  # torch.save() compresses nothing
+            raise ValueError("it unpacks to more than its size")
+        if damaged := file.testzip():
+            raise ValueError(f"the checksum of {damaged} is wrong")
 
 
 def _reason(error: Exception) -> str:
@@ -104,15 +119,24 @@ def _reason(error: Exception) -> str:
     return f"it is damaged, or no file of torch.save(){quoted}"
 
 
-def _find_weights(content: object, depth: int = 3) -> dict[str, torch.Tensor] | None:
+def _find_weights(content: object, seen: set[int] | None = None, depth: int = 3) -> dict[str, torch.Tensor] | None:
     """The state dict that a file is or holds: as the entry ``model``, else the one with most weights."""
+    seen = set() if seen is None else seen  # a stranger's file may hold itself, or one dict a million times
     is_named = isinstance(content, dict) and all(isinstance(key, str) for key in content)  # an optimizer's state is not
-    if not is_named or not depth:  # a stranger's file may hold itself
+    if not is_named or not depth or id(content) in seen:
         return None
+    seen.add(id(content))
     if content and all(isinstance(value, torch.Tensor) for value in content.values()):
         return {_WRAPPERS.sub("", name): value for name, value in content.items()}
-    found = {key: weights for key, value in content.items() if (weights := _find_weights(value, depth - 1))}
+    found = {key: weights for key, value in content.items() if (weights := _find_weights(value, seen, depth - 1))}
     return found.get(max(found, key=lambda key: (key == "model", len(found[key])), default=None))
+
+
+def _require_plain(path: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Refuse weights that no layer here can take."""
+    for name, weight in weights.items():
+        if weight.layout != torch.strided or weight.is_meta or weight.is_quantized or weight.is_complex():
+            raise UserError(f"{path} holds {name:.100} as a sparse, quantized, or complex tensor, or without values")
 
 
 def _add_with_our_names(checkpoint: Checkpoint, weights: dict[str, torch.Tensor]) -> None:

@@ -218,10 +218,11 @@ def merge_options(given: dict[str, Any], from_checkpoint: dict[str, Any]) -> arg
 
 
 def inherited_settings(from_checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a checkpoint has and that can be used: a stranger's file may hold anything."""
+    """The settings that a checkpoint has and that can be used: a stranger's file may hold anything, of any length."""
     settings = {}
-    old = {"visual_net": VISUAL_NET_OF_LAYER.get(str(from_checkpoint.get("visual_layer")))}
-    for name, value in (old | from_checkpoint).items():
+    plain = {name: value for name, value in from_checkpoint.items() if isinstance(value, str | int | float)}
+    old = {"visual_net": VISUAL_NET_OF_LAYER.get(plain.get("visual_layer"))}
+    for name, value in (old | plain).items():
         try:
             settings[name] = parse_setting(name, str(value))
         except ValueError:

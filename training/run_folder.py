@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from common.atomic import atomic_file
-from common.errors import UserError
+from common.errors import UserError, first_line
 from training.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from training.device import random_states, restore_random_states
 from training.distributed import broadcast_from_rank0, is_main_process, launch_id
@@ -158,12 +158,37 @@ def open_run_folder(
         broadcast_from_rank0(folder.require_free, bool(options.overwrite))
         folder.start(model, optimizer, args)
         return folder
-    if "optimizer" not in checkpoint.state:
+    state = checkpoint.state
+    if "optimizer" not in state:
         raise UserError(f"{checkpoint.path} holds weights only: start from it with --use_pretrain 1 --ckpt_file")
-    optimizer.load_state_dict(checkpoint.state["optimizer"])
-    folder.resume(checkpoint.state, args)
-    restore_random_states(checkpoint.state["random_states"])
+    try:
+        _require_history(state["epoch"], state["history"])
+        optimizer.load_state_dict(state["optimizer"])
+        _require_shapes(optimizer)
+        restore_random_states(state["random_states"])
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        raise UserError(
+            f"{checkpoint.path} cannot be resumed from ({first_line(error)}): start from its weights with "
+            "--use_pretrain 1 --ckpt_file"
+        ) from error
+    folder.resume(state, args)
     return folder
+
+
+def _require_history(epoch: int, history: list[dict[str, Any]]) -> None:
+    """Make sure that a checkpoint has a row for each epoch, with the figures that choose the best one."""
+    if len(history) != epoch:
+        raise ValueError(f"it has {len(history)} rows of its log for {epoch} epochs")
+    for row in history:
+        if not isinstance(row["val_accuracy"] - row["val_loss"], float) or row.keys() - history[-1].keys():
+            raise ValueError("its log is damaged")
+
+
+def _require_shapes(optimizer: torch.optim.Optimizer) -> None:
+    """Make sure that the state of each weight has its shape."""
+    for weight, state in optimizer.state.items():
+        if any(value.dim() and value.shape != weight.shape for value in state.values()):
+            raise ValueError("the state of its optimizer has another shape")
 
 
 def resume_after_restart(given: dict[str, Any], last: Path) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def read_example(folder: Path) -> Example:
     path = folder / ARGS
     try:
         data_dir = Path(json.loads(path.read_text(encoding="utf-8"))["data_dir"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path} does not name the data set of a training ({error}): run make examples") from error
     run = read_run(folder / "dmc.pkl")
     return Example(folder, data_dir, run, choose(frames_of(run), labels_of_set(data_dir)))

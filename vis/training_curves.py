@@ -44,11 +44,14 @@ def read_log(path: Path) -> Curves:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
+            text = file.read()
+            rows = list(csv.DictReader(io.StringIO(text, newline="")))
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}). The folder of a training has a log.csv") from error
     except (ValueError, csv.Error) as error:
         raise UserError(f"{path} is not the log.csv of a training ({error})") from error
+    if text and not text.endswith("\n"):  # a number may have lost its last digits
+        raise UserError(f"{path} is cut short: --resume 1 writes it again")
     if not rows:
         raise UserError(f"{path} has no epoch. location_dmc.py adds a line after each epoch")
     if missing := [column for column in COLUMNS if column not in rows[0]]:

@@ -48,7 +48,7 @@ def _read_description(data_dir: Path) -> dict | None:
             return earlier
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         pass
     raise UserError(f"{path} was not written by this program: choose another --data_dir.")
 

@@ -19,7 +19,9 @@ from data.media.timeline import Timeline
 FORMATS_WITH_HEADER = frozenset({"mov", "mp4", "matroska", "webm", "flac"})
 LONGEST_GAP_SECONDS = 600.0  # time stamps that leap further come from a broken file
 CUT_SHORT_SECONDS = 0.5  # less may be missing at the end because of rounding
+MOST_PIXELS = 2**26  # of a frame: twice as many as 8K has. A decoder reserves memory for any size that a file states
 OPTIONS = {
+    "max_pixels": str(MOST_PIXELS),  # of decoders that look for what the header does not say
     "protocol_whitelist": "file",  # a playlist from a stranger must not make us open addresses
     "probesize": "50000000",  # bytes, and the next are microseconds: a stream may begin late
     "analyzeduration": "60000000",
@@ -54,7 +56,13 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
 def video_stream_of(container: InputContainer) -> Stream:
     """Return the video stream that a player shows; the cover of an audio file does not count."""
-    return _player_choice(container, "video")
+    stream = _player_choice(container, "video")
+    context = stream.codec_context
+    if context.width * context.height > MOST_PIXELS:
+        raise MediaError(f"its frames have {context.width} x {context.height} pixels: scale them down")
+    if not context.is_open:
+        context.options = {**context.options, "max_pixels": str(MOST_PIXELS)}  # a frame may be larger than stated
+    return stream
 
 
 def audio_stream_of(container: InputContainer) -> Stream:

@@ -23,14 +23,20 @@ def read_settings(folder: Path) -> dict[str, object] | None:
         return settings
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}); delete it, or cut again with --overwrite 1") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged ({error!s:.200}); delete it, or cut again with --overwrite 1") from error
 
 
 def n_fft_of(data_dir: Path) -> int | None:
     """Return the window of a data set's spectrograms in samples; None if it is not recorded."""
-    n_fft = (read_settings(audio_frames_dir(data_dir)) or {}).get("n_fft")
-    return n_fft if isinstance(n_fft, int) else None
+    folder = audio_frames_dir(data_dir)
+    settings = read_settings(folder)
+    if settings is None:
+        return None
+    n_fft = settings.get("n_fft")
+    if type(n_fft) is not int or n_fft <= 0:
+        raise UserError(f"{folder / SETTINGS_FILE} is damaged (n_fft is {n_fft!r:.40}): cut again with --overwrite 1")
+    return n_fft
 
 
 def audio_command(data_dir: Path) -> str:

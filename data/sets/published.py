@@ -17,7 +17,7 @@ from pathlib import Path
 from common.atomic import atomic_file
 from common.errors import UserError
 from data.layout import LIST_NAMES, labels_file, list_path
-from data.lists import labels_of_set, read_labels, read_list, write_lists
+from data.lists import labels_of_set, read_labels, read_list, require_listable, write_lists
 from data.sets.splitting import SEED, VAL, split
 
 DONE, GONE, PRIVATE, BLOCKED, FAILED = STATUSES = ("done", "gone", "private", "blocked", "failed")
@@ -155,6 +155,7 @@ def write_published_lists(data_dir: Path, entries: Sequence[Entry]) -> str:
         drawn = split(lists["train"], {entry.name: entry.label for entry in entries}, VAL, 0, SEED)
         lists |= {"train": drawn["train"], "val": drawn["val"]}
         note = " (val.txt was drawn from the published train)"
+    require_listable(name for names in lists.values() for name in names)
     write_lists({list_path(data_dir, name): names for name, names in lists.items()})
     counts = ", ".join(f"{name}.txt {len(names)}" for name, names in lists.items())
     return f"The published split is kept: {counts}{note}."

@@ -9,7 +9,7 @@ import numpy as np
 from common.cli import command, number, whole_number
 from common.errors import UserError
 from data.layout import LIST_NAMES, labels_file, list_path, names_of_set, video_dir
-from data.lists import ENTRY_FORM, can_hold, identity_of, label_of, read_labels, read_list, write_lists
+from data.lists import ENTRY_FORM, identity_of, label_of, read_labels, read_list, require_listable, write_lists
 
 VAL, TEST, SEED = 0.12, 0.17, 10  # fractions of the videos, and the seed of the draw
 fraction = number(float, lambda value: 0 <= value < 1, "no fraction from 0 to 1")
@@ -101,11 +101,7 @@ def draw_lists(options: argparse.Namespace) -> None:
     if not names:
         remedy = f"put some there, or make the demo set with {command('data/make_demo.py', options.data_dir)}"
         raise UserError(f"no videos in {video_dir(options.data_dir)}: {remedy}")
-    if unlistable := [name for name in names if not can_hold(name)]:
-        raise UserError(
-            f"a list has one NAME a line, in UTF-8, and cannot hold {unlistable[0]!r}: rename the video; nothing was "
-            "written"
-        )
+    require_listable(names)
     labels_path = options.labels or labels_file(options.data_dir)
     labels = read_labels(labels_path) if options.labels or labels_path.exists() else {}
     lists = split(names, labels, options.val, options.test, options.seed)

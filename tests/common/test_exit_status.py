@@ -41,6 +41,18 @@ def test_a_name_that_is_not_utf_8_can_be_printed(capsys):
     assert capsys.readouterr().out == "caf\\udce9\n"
 
 
+def test_control_characters_of_names_are_shown_and_not_obeyed(capsys):
+    name = "a\x1b]0;b\x07\x9bm\x00\x7f"
+
+    def work() -> None:
+        print(name, end="\t\r\n")
+        raise UserError(name)
+
+    exit_status("name", work)
+    shown = r"a\x1b]0;b\x07\x9bm\x00\x7f"
+    assert capsys.readouterr() == (f"{shown}\t\r\n", f"name: {shown}\n")
+
+
 def test_the_status_of_the_work_is_kept_and_programming_errors_are_raised():
     assert [exit_status("name", lambda status=status: status) for status in (None, 0, 3)] == [0, 0, 3]
     with pytest.raises(ZeroDivisionError):

@@ -5,6 +5,7 @@ import contextlib
 import csv
 import os
 import pickle
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -109,19 +110,54 @@ HOSTILE = {
     "less bytes than it says": array("f4", FLOATS, (1, 1000, 1000)),
     "a negative shape": array("f4", FLOATS, (1, -2, -1)),
     "a shape of floats": array("f4", FLOATS, (1, 1.0, 2)),
+    "a shape whose product takes hours": array("f4", FLOATS, (8,) * 100_000),
 }
 
 
-def test_hostile_arrays_are_refused_and_do_not_crash_numpy(tmp_path):
-    code = "import sys\nfrom data.dmc_pkl import read_dmc\nfor path in sys.argv[1:]:\n"
+def nested(times: int, width: int) -> bytes:
+    """The opcodes of a tuple of tuples of ..., each `width` times the same one. They have the numbers 0, 1, ..."""
+    tuples = (b"(" + (b"j" + struct.pack("<I", number)) * width + b"t\x940" for number in range(times))
+    return b")\x940" + b"".join(tuples) + b"j" + struct.pack("<I", times)
+
+
+HUGE = struct.pack("<Q", 2**40)
+# 2,000 arrays of float16 share their bytes. As float32 each would have its own.
+DTYPE_AND_BYTES = b"cnumpy\ndtype\n(Vf2\nI00\nI01\ntR\x940B" + struct.pack("<I", 8000) + bytes(8000) + b"\x940"
+SHARING = b"V%d\ncnumpy._core.numeric\n_frombuffer\n(h\1h\0(I1\nI1\nI4000\ntVC\ntRs"
+HOSTILE_OPCODES = {
+    "a key of 300,000 nested tuples": b"}" + b")" + b"\x85" * 300_000 + b"Ns.",  # its hash overflows the stack
+    "a key whose hash never ends": b"}" + nested(40, 10) + b"Ns.",
+    "such keys at once": b"}(" + nested(40, 10) + b"Nu.",
+    "such a key of a dict without entries": b"(" + nested(40, 10) + b"Nd.",
+    "a set of it": b"\x8f(" + nested(40, 10) + b"\x90.",
+    "a type whose text never ends": b"cnumpy\ndtype\n" + nested(40, 10) + b"\x85R.",
+    "an encoding whose text never ends": b"c_codecs\nencode\nX\1\0\0\0a" + nested(40, 10) + b"\x86R.",
+    "bytes of a declared terabyte": b"\x8e" + HUGE + b"x.",
+    "a bytearray of a declared terabyte": b"\x96" + HUGE + b"x.",
+    "a text of a declared terabyte": b"\x8d" + HUGE + b"x.",
+    "an entry 4 billion of the memo": b"Nr\xff\xff\xff\xff.",
+    "a frame of a declared terabyte": b"\x95" + HUGE + b"N.",
+    "a number of 100,000 digits": b"I" + b"9" * 100_000 + b"\n.",
+    "a list that holds itself": b"]\x94h\0a.",
+    "nothing but brackets": b"]" * 300_000 + b"a" * 299_999 + b".",
+    "small bytes that unpack to much": DTYPE_AND_BYTES + b"}" + b"".join(SHARING % n for n in range(2000)) + b".",
+}
+
+
+def test_hostile_files_are_refused_and_neither_crash_nor_take_memory_or_time(tmp_path):
+    code = "import resource, sys\nfrom data.dmc_pkl import read_dmc\n"
+    code += "resource.setrlimit(resource.RLIMIT_AS, (2**34, 2**34))\nfor path in sys.argv[1:]:\n"
     code += "    try:\n        read_dmc(path)\n    except Exception as error:\n        print(repr(error), flush=True)"
-    paths = [tmp_path / f"{name}.pkl" for name in HOSTILE]
-    for path, array in zip(paths, HOSTILE.values(), strict=True):
-        path.write_bytes(pickle.dumps({KEY: array}))
-    done = subprocess.run([sys.executable, "-c", code, *paths], cwd=ROOT, capture_output=True, text=True)
+    contents = {name: pickle.dumps({KEY: array}) for name, array in HOSTILE.items()}
+    contents |= {name: b"\x80\x05" + opcodes for name, opcodes in HOSTILE_OPCODES.items()}
+    paths = [tmp_path / f"{name}.pkl" for name in contents]
+    for path, content in zip(paths, contents.values(), strict=True):
+        path.write_bytes(content)
+    done = subprocess.run([sys.executable, "-c", code, *paths], cwd=ROOT, capture_output=True, text=True, timeout=120)
     lines = done.stdout.splitlines()
-    assert done.returncode == 0 and len(lines) == len(HOSTILE)
-    assert all(line.startswith("UserError") and "It was not loaded" in line for line in lines)
+    assert done.returncode == 0 and len(lines) == len(contents)
+    assert all(line.startswith("UserError") and "is no file of maps" in line for line in lines)
+    assert "MemoryError" not in done.stdout  # nothing is reserved because a file says so
 
 
 def test_a_file_cannot_change_how_the_next_one_is_read(tmp_path):

@@ -30,6 +30,16 @@ def test_a_second_needs_both_frames_and_a_spectrogram(seconds):
     assert seconds.without == ["gone", "noise", "silence.npy"]
 
 
+def test_a_name_is_no_other_folder(seconds):
+    video_frames, spectrograms = video_frames_dir(seconds.data_dir), audio_frames_dir(seconds.data_dir)
+    for folder in (video_frames / "frame_000", seconds.data_dir / "frame_000"):
+        folder.mkdir()
+    for folder in (spectrograms, seconds.data_dir):
+        (folder / "000.npy").touch()
+    names = [".", "..", "./b c", "../video_frames/ü", str(video_frames / "ü"), "", "a\0b", "x" * 300]
+    assert index_seconds(seconds.data_dir, names).names == []
+
+
 def test_a_second_whose_frames_are_gone_is_named_with_the_remedy(seconds):
     folder = video_frames_dir(seconds.data_dir) / "b c/frame_001"
     for path in folder.iterdir():

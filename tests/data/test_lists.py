@@ -25,6 +25,11 @@ def test_a_line_gives_the_name_with_or_without_suffixes(line, name):
     assert parse_list_line(line) == name
 
 
+def test_a_line_that_is_too_long_for_a_name_takes_no_time():
+    line = ".mp4 " * 200_000 + "x"
+    assert parse_list_line(line) == line
+
+
 def test_a_list_may_have_windows_line_ends_a_byte_order_mark_and_doubles(tmp_path):
     (tmp_path / "l.txt").write_bytes(b"\xef\xbb\xbfa\r\n\r\nb\r\na\r\n")
     assert read_list(tmp_path / "l.txt") == ["a", "b"]

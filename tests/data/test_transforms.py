@@ -1,5 +1,7 @@
 """Frames are decoded the same by both decoders, and augmented within their range by the given generator alone."""
 
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -64,6 +66,14 @@ def test_a_damaged_frame_is_named_with_the_remedy(decoder, image, kept, tmp_path
         load_frame(path)
 
 
+def npy(header: bytes) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+HEADER_IN_PIECES = npy(b"{'descr': '<f4', (\n")
+HEADER_OF_A_PETABYTE = npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (20000000000, 201, 64), }\n")
+
+
 @pytest.mark.parametrize(
     ("load", "file", "remedy", "shape", "wrong_shapes"),
     [
@@ -76,11 +86,40 @@ def test_a_damaged_spectrogram_is_named_with_the_remedy(load, file, remedy, shap
     path.parent.mkdir(parents=True)
     np.save(path, np.zeros(shape))
     files = [b"", b"\x93NUMPY", path.read_bytes()[:300]]
-    arrays = [np.full(shape, np.nan), np.array([{"an": "object"}]), *map(np.zeros, wrong_shapes)]
+    files += [HEADER_IN_PIECES, HEADER_OF_A_PETABYTE]
+    arrays = [np.full(shape, value) for value in (np.nan, 1e300, 1, 1j, "text", np.datetime64(0, "s"))]
+    arrays += [np.array([{"an": "object"}]), *map(np.zeros, wrong_shapes)]
     for content in (*files, *arrays):
         path.write_bytes(content) if isinstance(content, bytes) else np.save(path, content)
         with pytest.raises(SampleError, match=rf"{path.name} cannot be used .*: {remedy} python3 data/cut_audio\.py"):
             load(path)
+
+
+def test_a_small_file_that_states_a_huge_frame_is_refused_before_memory_is_reserved(image, monkeypatch, tmp_path):
+    monkeypatch.setattr(data.transforms, "decode_jpeg", lambda *_: pytest.fail("torchvision reserves memory"))
+    path = tmp_path / "video_frames/a/frame_000/00000.jpg"
+    path.parent.mkdir(parents=True)
+    for kind in ("jpeg", "png"):
+        image.save(path, format=kind)
+        content = path.read_bytes()
+        sides = [side.to_bytes(2 if kind == "jpeg" else 4, "big") for side in (45, 61)]
+        sides = sides if kind == "jpeg" else sides[::-1]
+        at = content.index(b"".join(sides))
+        huge = b"".join(b"\xff\xff".rjust(len(side), b"\0") for side in sides)
+        content = content[:at] + huge + content[at + len(huge) :]
+        if kind == "png":  # the checksum of the header
+            content = content[:29] + zlib.crc32(content[12:29]).to_bytes(4, "big") + content[33:]
+        path.write_bytes(content)
+        with pytest.raises(SampleError, match=r"00000\.jpg cannot be read \(Image size \(4294836225 pixels\) exceeds"):
+            load_frame(path)
+
+
+def test_a_frame_that_only_another_program_can_draw_is_refused(decoder, tmp_path):
+    path = tmp_path / "video_frames/a/frame_000/00000.jpg"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n")
+    with pytest.raises(SampleError, match="cannot identify image file"):
+        load_frame(path)
 
 
 @pytest.mark.skipif(data.transforms.decode_jpeg is None, reason="this torchvision has no decoder")

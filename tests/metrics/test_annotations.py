@@ -38,6 +38,11 @@ def entry(*normboxes: object, **more: object) -> dict:
         ("a/frame_013/00411.txt", None),
         ("a/frame_-13/00411", None),
         ("/frame_013/00411", None),
+        ("..a/frame_013/00411", ("..a", 13, 411)),
+        ("../frame_013/00411", None),
+        ("video_frames/./frame_013/00411", None),
+        ("a\x1b[2J/frame_013/00411", None),
+        ("a\nscore: done/frame_013/00411", None),
     ],
 )
 def test_a_frame_key_has_video_second_and_index(key, frame):

@@ -7,19 +7,20 @@ import pytest
 import sklearn.metrics
 
 from common.errors import UserError
-from data.dmc_pkl import read_distances
-from metrics.runs import Run, negatives, roc_auc
+from data.dmc_pkl import csv_path, read_distances, write_dmc
+from metrics.runs import Run, negatives, read_run, roc_auc
 from metrics.table import figures_table
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("key,distance_0\na,0.5\nb,x\n", r"line 3 \(b\): could not convert"),
-        ("key,distance_0\na,nan\n", r"line 2 \(a\): expected 1 finite"),
-        ("key,distance_0,distance_1\na,1\n", r"line 2 \(a\): expected 2 finite"),
+        ("key,distance_0\na,0.5\nb,x\n", r"line 3 \('b'\): could not convert"),
+        ("key,distance_0\na,nan\n", r"line 2 \('a'\): expected 1 finite"),
+        ("key,distance_0,distance_1\na,1\n", r"line 2 \('a'\): expected 2 finite"),
         ("a,b\n", "does not begin with"),
         ("key\n", "does not begin with"),
+        ("key,distance_0\na,0.5\nb,0.2", "is cut short"),
         ("", "does not begin with"),
         ("key,distance_0\n", "contains no distances"),
     ],
@@ -28,6 +29,17 @@ def test_malformed_distances_are_reported_with_the_line(tmp_path, content, messa
     (tmp_path / "dmc.csv").write_text(content, encoding="utf-8")
     with pytest.raises(UserError, match=rf"dmc\.csv.*{message}"):
         read_distances(tmp_path / "dmc.csv")
+
+
+def test_distances_of_other_maps_are_refused(tmp_path):
+    for name, videos in (("one", "ab"), ("other", "ac"), ("fewer", "a")):
+        keys = [f"{video}/frame_000/00000" for video in videos]
+        maps = {key: np.ones((2, 3, 3)) for key in keys}
+        write_dmc(tmp_path / f"{name}.pkl", maps, {key: np.ones(len(keys)) for key in keys})
+    for name, key in (("other", "[bc]"), ("fewer", "b")):
+        csv_path(tmp_path / "one.pkl").write_bytes(csv_path(tmp_path / f"{name}.pkl").read_bytes())
+        with pytest.raises(UserError, match=rf"one\.csv is not of .*one\.pkl: only one of them has '{key}/frame"):
+            read_run(tmp_path / "one.pkl")
 
 
 def test_distances_that_a_spreadsheet_saved_again_are_read(tmp_path):

@@ -192,6 +192,16 @@ def test_bad_files_are_named_and_the_rest_is_linked(source, data_dir, capsys):
     assert [path.name for path in (data_dir / "video_frames").iterdir()] == ["good"]
 
 
+def test_a_name_that_no_list_can_hold_is_named_and_no_list_is_written(source, data_dir, capsys):
+    for name in ("a", "b", "caf\udce9"):
+        for list_name in ("train", "test"):
+            path = source / list_name / f"{name}{list_name}.mp4"
+            path.parent.mkdir(exist_ok=True, parents=True)
+            path.touch()
+    assert run("vggsound", source, data_dir) == 1
+    assert "cannot hold 'caf\\udce9" in capsys.readouterr().err and not list(data_dir.glob("*.txt"))
+
+
 @pytest.mark.parametrize(
     ("folder", "data_dir", "message"),
     [

@@ -138,6 +138,19 @@ def test_a_user_error_is_one_line(tmp_path, capsys):
         assert error.startswith("score: ") and message in error and error.count("\n") == 1
 
 
+def test_a_class_may_have_any_name_and_a_number_of_any_length(tmp_path, capsys):
+    boxes = write_boxes(tmp_path)
+    names = ["9" * 5000, "10", "\ud800", "<b>$(b)\x1b[2J"]
+    content = json.loads(boxes.read_text())
+    for entry, name in zip(content.values(), names, strict=True):
+        entry["bbox"][0]["category_id"] = name
+    boxes.write_text(json.dumps(content))
+    path = write_run(tmp_path / "dmc.pkl")
+    found = read_json(path, "--boxes", boxes, "--per_class", folder=tmp_path)["per_class"][str(path)]
+    assert set(found) == set(names) and list(found)[:2] == ["10", "9" * 5000]
+    assert "\x1b" not in capsys.readouterr().out
+
+
 def test_a_threshold_outside_0_to_1_is_refused(tmp_path, capsys):
     for value in ("0", "1.5", "nan"):
         with pytest.raises(SystemExit, match="2"):

@@ -118,3 +118,7 @@ def test_a_fresh_training_takes_the_window_of_the_data_set_and_a_trained_network
         set_window(options, from_scratch=False)
     set_window(options, from_scratch=True)
     assert options.n_fft == 1024
+    for damaged in ({}, {"n_fft": "160"}, {"n_fft": True}, {"n_fft": -160}):
+        (audio_frames_dir(tmp_path) / "settings.json").write_text(json.dumps(damaged))
+        with pytest.raises(UserError, match=r"settings\.json is damaged \(n_fft is"):
+            set_window(options, from_scratch=True)

@@ -4,6 +4,7 @@ import io
 import os
 import pickle
 import re
+import zipfile
 from argparse import Namespace
 from collections import OrderedDict
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from common.errors import UserError
 from models.dmc import DMC
 from models.recipes import ORIGINAL
 from tests.fixtures.training_run import same_weights
-from training.checkpoint import load_weights, read_checkpoint, save_checkpoint
+from training.checkpoint import load_weights, read_checkpoint, read_weights, save_checkpoint
 
 
 def published_state_dict() -> dict[str, torch.Tensor]:
@@ -182,6 +183,35 @@ def test_damaged_and_truncated_files_are_named(tmp_path, content):
     assert not re.search(r"weights_only|likely succeed|\x1b|\n", str(error.value))
 
 
+def test_a_zip_file_that_unpacks_to_more_than_its_size_is_refused(tmp_path):
+    save_checkpoint(tmp_path / "bad.pth", {"model": {"w": torch.zeros(1_000_000)}, "args": {}})
+    with zipfile.ZipFile(tmp_path / "bad.pth") as file:
+        contents = {name: file.read(name) for name in file.namelist()}
+    for folder in ("", "../../"):
+        with zipfile.ZipFile(tmp_path / "bad.pth", "w", zipfile.ZIP_DEFLATED) as file:
+            for name, content in contents.items():
+                file.writestr(folder + name, content)
+        with pytest.raises(UserError, match=r"bad\.pth was not loaded: .*it unpacks to more than its size"):
+            read_checkpoint(tmp_path / "bad.pth")
+
+
+def test_a_changed_weight_is_noticed(tmp_path):
+    save_checkpoint(tmp_path / "bad.pth", {"model": {"w": torch.full((1000,), 7.0)}, "args": {}})
+    content = (tmp_path / "bad.pth").read_bytes()
+    weight = np.float32(7).tobytes()
+    (tmp_path / "bad.pth").write_bytes(content.replace(weight * 3, weight + np.float32(8).tobytes() + weight, 1))
+    with pytest.raises(UserError, match=r"bad\.pth was not loaded: .*the checksum of .*data/0 is wrong"):
+        read_checkpoint(tmp_path / "bad.pth")
+
+
+@pytest.mark.parametrize("read", [read_checkpoint, read_weights])
+@pytest.mark.parametrize("odd", [torch.zeros(3).to_sparse(), torch.zeros(3, device="meta"), torch.zeros(3) * 1j])
+def test_weights_that_no_layer_can_take_are_refused(tmp_path, read, odd):
+    torch.save({"a.weight": torch.zeros(3), "b.weight": odd}, tmp_path / "bad.pth")
+    with pytest.raises(UserError, match=r"bad\.pth holds b\.weight as a sparse, quantized, or complex tensor"):
+        read(tmp_path / "bad.pth")
+
+
 def test_a_missing_checkpoint_names_the_remedy(tmp_path):
     with pytest.raises(UserError, match=r"no checkpoint .*none.pth: train one first"):
         read_checkpoint(tmp_path / "none.pth")
@@ -189,6 +219,9 @@ def test_a_missing_checkpoint_names_the_remedy(tmp_path):
 
 HOLDS_ITSELF: dict = {}
 HOLDS_ITSELF["self"] = HOLDS_ITSELF
+ONE_DICT_OFTEN = NAMES = dict.fromkeys(map(str, range(3000)))
+for _ in range(2):  # to look at it anew each time would take hours
+    ONE_DICT_OFTEN = dict.fromkeys(NAMES, ONE_DICT_OFTEN)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +235,7 @@ HOLDS_ITSELF["self"] = HOLDS_ITSELF
         ({"model": {"a": "x"}, "args": {}}, "the entries"),
         ({"optimizer": OPTIMIZER}, "the entries"),
         (HOLDS_ITSELF, "the entries"),
+        (ONE_DICT_OFTEN, "the entries"),
     ],
 )
 def test_a_file_without_a_dict_of_weights_is_refused(tmp_path, content, holds):

@@ -59,6 +59,11 @@ def test_a_checkpoint_of_an_early_version_has_its_settings_without_a_recipe():
     assert options_of("--recipe", "improved", checkpoint=checkpoint).recipe == IMPROVED
 
 
+ENDLESS: list = []  # its text has 2^60 brackets
+for _ in range(60):
+    ENDLESS = [ENDLESS, ENDLESS]
+
+
 @pytest.mark.parametrize(
     "unusable",
     [
@@ -69,6 +74,8 @@ def test_a_checkpoint_of_an_early_version_has_its_settings_without_a_recipe():
         {"n_fft": -5},
         {"visual_layer": []},
         {"unknown": 1},
+        dict.fromkeys(["unknown", "beta", "visual_net", "visual_layer", "v_cluster"], ENDLESS),
+        {"batch_size": 10**20, "v_cluster": 10**20},
     ],
 )
 def test_unusable_values_of_a_checkpoint_do_not_count(unusable):

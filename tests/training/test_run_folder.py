@@ -1,13 +1,15 @@
 """The folder of a training: the best epoch, and files that survive a kill at any moment."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 import torch
 
+from common.errors import UserError
 from training import run_folder
 from training.checkpoint import read_checkpoint, save_checkpoint
-from training.run_folder import RunFolder, resume_after_restart
+from training.run_folder import RunFolder, open_run_folder, resume_after_restart
 
 MODEL = torch.nn.Linear(1, 1)
 OPTIMIZER = torch.optim.Adam(MODEL.parameters())
@@ -60,6 +62,37 @@ def test_resuming_restores_a_file_that_a_kill_left_unwritten(folder, lost):
     RunFolder(folder.path).resume(read_checkpoint(folder.path / "last.pth").state, {"v_cluster": 2})
     assert (folder.path / lost).exists()
     assert (folder.path / "log.csv").read_text() == before
+
+
+DAMAGED = {  # entry of last.pth -> how to change it
+    "epoch": [lambda _: "2", lambda _: 3, lambda _: None],
+    "history": [lambda _: 2, lambda rows: rows[:1], lambda rows: [*rows[:1], {"epoch": 2}], lambda rows: [{}, {}]],
+    "optimizer": [lambda _: {}, lambda _: {"state": {}, "param_groups": []}, lambda _: [1]],
+    "random_states": [lambda _: {}, lambda states: states | {"python": (3, (1, 2), None)}],
+}
+
+
+@pytest.mark.parametrize(("entry", "change"), [(key, change) for key, changes in DAMAGED.items() for change in changes])
+def test_a_checkpoint_that_cannot_be_resumed_from_is_named_and_nothing_is_written(folder, entry, change):
+    save_epochs(folder, EPOCHS[:2])
+    checkpoint = read_checkpoint(folder.path / "last.pth")
+    checkpoint.state[entry] = change(checkpoint.state[entry])
+    (folder.path / "log.csv").unlink()
+    optimizer = torch.optim.Adam(MODEL.parameters())
+    with pytest.raises(UserError, match=r"last\.pth cannot be resumed from \(.+\): start from its weights"):
+        open_run_folder(Namespace(out=folder.path, resume=1), MODEL, optimizer, {}, checkpoint)
+    assert not (folder.path / "log.csv").exists()
+
+
+def test_the_state_of_another_weight_is_no_state_to_resume_from(folder):
+    loss = MODEL(torch.ones(1)).sum()
+    loss.backward()
+    OPTIMIZER.step()
+    save_epochs(folder, EPOCHS[:1])
+    checkpoint = read_checkpoint(folder.path / "last.pth")
+    checkpoint.state["optimizer"]["state"][0]["exp_avg"] = torch.zeros(1).expand(10**6, 10**6)
+    with pytest.raises(UserError, match="the state of its optimizer has another shape"):
+        open_run_folder(Namespace(out=folder.path, resume=1), MODEL, OPTIMIZER, {}, checkpoint)
 
 
 def test_last_pth_exists_at_every_moment_of_an_overwritten_start(folder, monkeypatch):

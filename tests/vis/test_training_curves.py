@@ -115,7 +115,8 @@ LOGS = {
     "no_column": ("epoch,loss\n1,2\n", "no column val_loss"),
     "no_number": (f"{HEAD}1,3,0.5,3,0.5\n2,many,0.5,3,0.5\n", "line 3: loss is not a finite number, but 'many'"),
     "not_finite": (f"{HEAD}1,nan,0.5,1,0.5\n", "line 2: loss"),
-    "cut_off": (f"{HEAD}1,3,0.5,3,0.5\n2,1.5", "line 3: val_loss"),
+    "incomplete": (f"{HEAD}1,3,0.5,3,0.5\n2,1.5\n", "line 3: val_loss"),
+    "cut_off": (f"{HEAD}1,3,0.5,3,0.5\n2,1.5,0.5,3,0.", "is cut short"),
     "binary": (bytes(range(256)), "not the log.csv"),
 }
 

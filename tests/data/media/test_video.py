@@ -1,5 +1,6 @@
 """Decoded frames become upright RGB images of the wanted size, with the values of FFmpeg."""
 
+import struct
 from fractions import Fraction
 
 import av
@@ -7,8 +8,10 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
+import data.media.container
+from common.errors import MediaError
 from data.media.container import open_media
-from data.media.video import UPRIGHT, open_video, orientation, upright_frame
+from data.media.video import UPRIGHT, decoded_pts, open_video, orientation, upright_frame
 from tests.fixtures.media import ORIENTATIONS, set_display_matrix, write_media
 
 PIXEL_FORMATS = (
@@ -49,6 +52,18 @@ def test_all_eight_orientations_become_upright(tmp_path, matrix):
     assert shown.shape == (height, width, 3)
     for (x, y), channel in (((16, 16), 0), ((48, 16), 1)):
         assert shown[(b * x + d * y) % height, (a * x + c * y) % width, channel] > 200
+
+
+def test_frames_that_take_much_memory_are_refused_by_their_stated_size_and_by_their_own(tmp_path, monkeypatch):
+    path = write_media(tmp_path / "a.avi", frames=3, video_codec="png", encoder={"pix_fmt": "gray"})
+    monkeypatch.setattr(data.media.container, "MOST_PIXELS", 1000)
+    with open_media(path) as container, pytest.raises(MediaError, match=r"its frames have 256 x 64 pixels: scale them"):
+        open_video(container, 1)
+    monkeypatch.setitem(data.media.container.OPTIONS, "max_pixels", "1000")
+    size = struct.pack("<2i", 256, 64)
+    path.write_bytes(path.read_bytes().replace(size, struct.pack("<2i", 8, 6)))  # both headers, not the frames
+    with pytest.raises(MediaError, match="none of its frames can be decoded"), pytest.warns(match="damaged packets"):
+        decoded_pts(path)
 
 
 @pytest.mark.parametrize(
