@@ -19,6 +19,7 @@ COLORMAP = "jet"  # its upper half stands out from light and from dark photos
 END_OF_COLORMAP = 0.88  # beyond it jet darkens again, so that the maximum would look weaker
 STRENGTH = 0.6  # opacity of the color where the map is 1
 LEVELS = 256  # of a map when it is drawn
+OPACITIES = [round(STRENGTH * level) for level in range(LEVELS)]  # 255 is opaque
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 CAPTIONS_A_SIDE = 20  # the height of a caption is this part of the frame's shorter side
 LINES_A_SIDE = 128  # the line of a box is this part of the frame's shorter side
@@ -38,12 +39,10 @@ def overlay(frame: np.ndarray, heat: np.ndarray, colormap: str = COLORMAP) -> np
         heat: float [h, w], clipped to 0 ... 1. 0 is transparent.
         colormap: a name of matplotlib.
     """
-    levels = _levels(heat, *frame.shape[:2])
-    kept, added = _blend_tables(colormap)
-    blended = frame * np.take(kept, levels, axis=0)  # uint16, in 1/256; `take` is faster than indexing
-    blended += np.take(added, levels, axis=0)
-    blended >>= 8
-    return blended.astype(np.uint8)
+    levels = Image.fromarray(_levels(heat, *frame.shape[:2]))
+    opacity = levels.point(OPACITIES)
+    levels.putpalette(color_table(colormap).tobytes())
+    return np.asarray(Image.composite(levels.convert("RGB"), Image.fromarray(frame), opacity))  # faster than numpy
 
 
 def colorize(heat: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -69,15 +68,6 @@ def color_table(colormap: str) -> np.ndarray:
     except ImportError as error:
         raise UserError(f"the colors of maps need the package matplotlib: {INSTALL}") from error
     return matplotlib.colormaps[colormap](np.linspace(0, END_OF_COLORMAP, LEVELS), bytes=True)[:, :3]
-
-
-@functools.cache
-def _blend_tables(colormap: str) -> tuple[np.ndarray, np.ndarray]:
-    """For each level the factor of the frame and the summand, uint16 [LEVELS, 3] in 1/256."""
-    opacity = np.linspace(0, STRENGTH, LEVELS)[:, None]
-    kept = np.rint((1 - opacity) * 256).astype(np.uint16)
-    added = color_table(colormap) * (256 - kept) + 128 * (kept < 256)  # 128 is half a step, for rounding
-    return np.repeat(kept, 3, axis=1), added.astype(np.uint16)
 
 
 def write_caption(frame: np.ndarray, text: str) -> np.ndarray:
