@@ -39,7 +39,7 @@ from data.dataset import PairDataset
 from data.negative_audio import NoiseNegatives
 from data.transforms import load_frame, resize
 from metrics.table import write_json
-from models.dmc import DMC
+from models.dmc import build_network
 from models.recipes import RECIPES
 from training.batches import train_and_val_loaders
 from training.device import PRECISIONS, DeviceLoader, choose_device, choose_precision, seed_everything
@@ -74,7 +74,9 @@ class Training:
         self.device = choose_device(options.device)
         given = training_options(options, data_dir, **row._asdict())
         seed_everything(given.seed)
-        model = DMC(given.recipe, given.v_cluster, 1, choose_precision(row.precision, self.device, row.recipe))
+        model = build_network(
+            given.recipe, given.v_cluster, 1, choose_precision(row.precision, self.device, row.recipe)
+        )
         noise = NoiseNegatives(data_dir, given.recipe.noise_negatives)
         self.stepper = build_stepper(given, model.to(self.device).train(), noise, self.device)
         self.batches = endless(train_loader(given, self.device))

@@ -22,7 +22,7 @@ except ImportError:
     decode_jpeg = None
 
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises for a damaged file
-SPECTROGRAM_SHAPE = (201, 64)  # time, mel band; written by `data/media/spectrogram.py`
+SPECTROGRAM_SHAPES = (201, 64), (496, 64)  # time, mel band; of one and of five seconds, by `data/media/spectrogram.py`
 RESIZE_OVER_CROP = 256 / 224  # published: resized to 256 x 256, then cropped to 224 x 224
 AUGMENTATIONS = ("published", "strong")
 JITTER = {"published": (0.7, 1.3), "strong": (0.6, 1.4)}  # factors of brightness, saturation and (strong) contrast
@@ -64,7 +64,7 @@ def load_frame(path: Path) -> torch.Tensor:
 
 
 def load_spectrogram(path: Path) -> torch.Tensor:
-    """Read the log-mel spectrogram of a second, float32 [1, 201, 64].
+    """Read the log-mel spectrogram of a second, float32 [1, T, 64].
 
     Raises:
         SampleError: it cannot be read, has another shape, or holds NaN or infinite values.
@@ -73,17 +73,18 @@ def load_spectrogram(path: Path) -> torch.Tensor:
 
 
 def load_spectrograms(path: Path) -> torch.Tensor:
-    """Read the spectrograms of ``noise.npy`` or ``silence.npy``, float32 [n, 1, 201, 64]; raises as for one second."""
+    """Read the spectrograms of ``noise.npy`` or ``silence.npy``, float32 [n, 1, T, 64]; raises as for one second."""
     return _load_spectrogram(path, (-1,), path.parents[1], "run").unsqueeze(1)
 
 
 def _load_spectrogram(path: Path, leading: tuple[int, ...], data_dir: Path, remedy: str) -> torch.Tensor:
-    """Read float32 [*leading, 201, 64], where -1 stands for any number."""
+    """Read float32 [*leading, T, 64], where -1 stands for any number."""
     try:
         spectrogram = np.load(path, allow_pickle=False)
         shape = getattr(spectrogram, "shape", None)
-        if shape is None or shape != (*shape[: len(leading)], *SPECTROGRAM_SHAPE):
-            raise ValueError(f"its shape is {shape}, not {(*leading, *SPECTROGRAM_SHAPE)}")
+        if shape is None or shape not in [(*shape[: len(leading)], *known) for known in SPECTROGRAM_SHAPES]:
+            expected = " or ".join(str((*leading, *known)) for known in SPECTROGRAM_SHAPES)
+            raise ValueError(f"its shape is {shape}, not {expected}")
         if not np.isfinite(spectrogram).all():
             raise ValueError("it holds NaN or infinite values")
     except (OSError, ValueError, EOFError) as error:
