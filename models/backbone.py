@@ -110,7 +110,7 @@ class VGG16(nn.Module):
         self.features, self.out_channels = _vgg_layers(3, stages, width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Features, [B, 3, H, W] -> [B, 512 width, H // 16, W // 16]."""
+        """Features, [B, 3, H, W] -> [B, 512 width, h, w]."""
         return self.features(x)
 
 
@@ -128,15 +128,18 @@ class VGGish(nn.Module):
         self.features, self.out_channels = _vgg_layers(1, ((64,), (128,), (256, 256), (512, 512)), width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Features, [B, 1, H, W] -> [B, 512 width, H // 8, W // 8]."""
+        """Features, [B, 1, H, W] -> [B, 512 width, h, w]."""
         return self.features(x)
 
 
 def _vgg_layers(in_channels: int, stages: Sequence[Sequence[int]], width: float) -> tuple[nn.Sequential, int]:
-    """Stages of 3 x 3 convolutions with ReLU, a pooling between them; and the number of channels at the end."""
+    """Stages of 3 x 3 convolutions with ReLU, a pooling between them; and the number of channels at the end.
+
+    Of a size that is no multiple of 16 the last rows and columns count too, as in the other networks.
+    """
     layers = []
     for stage in stages:
-        layers += [nn.MaxPool2d(2)] if layers else []
+        layers += [nn.MaxPool2d(2, ceil_mode=True)] if layers else []
         for channels in stage:
             convolution = nn.Conv2d(in_channels, in_channels := max(1, round(width * channels)), 3, padding=1)
             nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")  # as torchvision does
