@@ -120,3 +120,8 @@ def test_a_fresh_training_takes_the_window_of_the_data_set_and_a_trained_network
         set_window(options, from_scratch=False)
     set_window(options, from_scratch=True)
     assert options.n_fft == 1024
+    (audio_frames_dir(tmp_path) / "settings.json").write_text(json.dumps({"n_fft": 512, "seconds": 5}))
+    with pytest.raises(UserError, match=r"cut with --seconds 5, .* trained with --n_fft 1024: .* --n_fft 1024 --over"):
+        set_window(options, from_scratch=False)
+    set_window(options, from_scratch=True)
+    assert options.audio_seconds == 5

@@ -148,6 +148,16 @@ def test_the_window_is_centered_also_after_a_leap_and_stays_within_the_audio_at_
         np.testing.assert_array_equal(found, samples[round(begin * RATE) :][:RATE], err_msg=str(time))
 
 
+def test_a_window_of_five_seconds_stays_within_the_audio_at_both_ends():
+    samples = noise(9.5)
+    window = AudioWindow(pieces(samples, RATE), RATE, seconds=5)
+    for time, begin in ((0, 0), (2.5, 0), (2.75, 0.25), (6.9, 4.4), (7.2, 4.5), (9.4, 4.5)):
+        window.level(time)  # reads on, and drops what is not needed any more
+        np.testing.assert_array_equal(
+            window.around(time), samples[round(begin * RATE) :][: 5 * RATE], err_msg=str(time)
+        )
+
+
 @pytest.mark.parametrize("samples", [noise(0.4), noise(0)], ids=["short", "none"])
 def test_audio_shorter_than_a_second_is_completed_with_silence(samples):
     window = AudioWindow(pieces(samples, RATE), RATE)
