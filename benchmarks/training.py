@@ -48,7 +48,7 @@ from training.options import merge_options
 from training.steps import build_stepper
 
 PLAIN = "plain loop"
-CLUSTERS = {"original": 2, "improved": 3, "pretrained": 3}  # of a frame
+CLUSTERS = {"original": 2, "improved": 3, "pretrained": 3, "cvpr2019": 10}  # of a frame
 PARTS = ("loading", "forward", "clustering, loss", "backward", "optimizer")
 LOADED_AHEAD = 2  # batches of each process that loads, as in PyTorch
 STEPS_IN_PARTS = 3
