@@ -63,12 +63,12 @@ def wrong_audio_pairs(
         visual: centers of the frames, [B, V, D].
         matching: see `models.matching.pair_distance`.
     """
-    pairs = single_negative_pairs(audio, visual, visual, matching)
-    wrong = pair_distance(squared_distances(other_audio, visual), matching)
-    return pairs._replace(
-        negative_frames=pairs.negative_frames[:, :0],
-        negative_audio=torch.cat([wrong[:, None], pairs.negative_audio], 1),
-    )
+    count = len(visual)
+    own = squared_distances(audio[:count], visual)  # [B, A, V]
+    wrong = pair_distance(squared_distances(other_audio, visual), matching)[:, None]
+    noise = pair_distance(squared_distances(audio[None, count:], visual[:, None]), matching)  # [B, N]
+    heard = torch.cat([wrong, noise], 1)
+    return PairDistances(pair_distance(own, matching), heard[:, :0], heard, _background(own, matching))
 
 
 def in_batch_pairs(audio: torch.Tensor, visual: torch.Tensor, video: torch.Tensor, matching: str) -> PairDistances:

@@ -62,7 +62,9 @@ class Recipe:
     cluster_start: str = _setting("strided", "first centers: fixed positions, or features far apart", INITS)
     normalize: bool = _setting(False, "features have length 1, so that only their direction counts")
     spectrogram_scaling: str = _setting("none", "second: each second has mean 0 and unit size", SPECTROGRAM_SCALINGS)
-    audio_pooling: int = _setting(1, "spectrogram columns of 5 ms that are averaged before the audio backbone")
+    audio_pooling: int = _setting(
+        1, "spectrogram columns (5 ms, or 10 of five seconds) averaged before the audio backbone"
+    )
 
     # --- training
     image_size: int = _setting(224, "pixels of a side of training frames")

@@ -59,7 +59,7 @@ def vggish_filters() -> np.ndarray:
 
 def vggish_log_mel(audio: np.ndarray) -> np.ndarray:
     """Compute log(mel + 0.01) of magnitudes of five seconds each, [n, 80000] -> float32 [n, 496, 64]."""
-    window = librosa.filters.get_window("hann", VGGISH["win_length"])
+    window = librosa.filters.get_window("hann", VGGISH["win_length"]).astype(np.float32)
     windows = sliding_window_view(audio, len(window), axis=1)[:, :: VGGISH["hop_length"]][:, :VGGISH_COLUMNS]
     magnitude = np.abs(np.fft.rfft(windows * window, VGGISH["n_fft"]))  # [n, 496, 257]
     return np.log(magnitude @ vggish_filters().T + VGGISH["offset"]).astype(np.float32)

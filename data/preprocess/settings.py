@@ -11,12 +11,8 @@ from data.layout import audio_frames_dir
 SETTINGS_FILE = "settings.json"
 N_FFT = 160  # samples of the published window of a spectrogram, 10 ms at 16 kHz
 SHORT, LONG = LENGTHS = (1, 5)  # seconds of audio in a spectrogram
-OPTIONS = (
-    "fps",
-    "short_side",
-    "n_fft",
-    "seconds",
-)  # settings that are options of the programs; the others are constants
+# Settings that are options of the programs; the others are constants.
+OPTIONS = ("fps", "short_side", "n_fft", "seconds")
 
 
 def read_settings(folder: Path) -> dict[str, object] | None:
