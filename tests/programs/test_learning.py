@@ -23,13 +23,12 @@ def test_matching_accuracy_on_new_videos_rises_clearly_above_chance(tmp_path):
 
 
 def test_the_papers_form_tells_the_audio_of_new_videos_from_wrong_audio(tmp_path):
-    make_set(tmp_path, train=8, val=4, test=1, seconds=4, kinds=2, size=64)
+    make_set(tmp_path, train=8, val=2, test=1, seconds=4, kinds=2, size=64)
     small = "image_size=64 width=0.125 audio_pooling=4 spectrogram_scaling=second schedule=cosine".split()
     options = [word for pair in small for word in ("--set", pair)]
     options += "--recipe cvpr2019 --batch_size 8 --epoch 16 --learning_rate 1e-3".split()
     assert run(tmp_path, tmp_path / "run", *options) == 0
-    # Some wrong audio is of the same kind: half of it counts, on average.
-    assert max(float(row["val_accuracy"]) for row in log_rows(tmp_path / "run")) >= 0.75  # 0.5 is chance
+    assert float(log_rows(tmp_path / "run")[-1]["val_accuracy"]) >= 0.8  # 0.5 is chance
     maps = read_run(tmp_path / "run/dmc.pkl").maps.values()
     assert {value.shape for value in maps} == {(10, 4, 4)}
 
