@@ -34,7 +34,7 @@ from common.cli import command
 from common.exit_status import exit_status
 from data.dmc_pkl import csv_path, path_for_audio, write_dmc
 from data.negative_audio import NoiseNegatives
-from models.dmc import DMC
+from models.dmc import TwoStreams, build_network
 from models.localization import Localizer
 from models.recipes import NO_WEIGHTS
 from training.batches import set_window, test_loader, train_and_val_loaders
@@ -72,11 +72,11 @@ STEPS_BETWEEN_CHECKS = 20  # of the loss: to look at it, the program has to wait
 # --- model ------------------------------------------------------------------------------------------------------------
 
 
-def build_model(options: Namespace, checkpoint: Checkpoint | None, device: torch.device) -> DMC:
+def build_model(options: Namespace, checkpoint: Checkpoint | None, device: torch.device) -> TwoStreams:
     """The network with its first weights: random, of the recipe's visual_weights, or of the checkpoint."""
     seed_everything(options.seed)
     precision = choose_precision(options.precision, device, options.recipe_name)
-    model = DMC(options.recipe, options.v_cluster, options.a_cluster, precision).to(device)
+    model = build_network(options.recipe, options.v_cluster, options.a_cluster, precision).to(device)
     print(
         f"DMC, recipe {options.recipe_name}, {options.v_cluster} visual and {options.a_cluster} audio clusters, "
         f"{str(precision).removeprefix('torch.')} on {device}"
@@ -129,7 +129,7 @@ def validate(stepper: Stepper, loader: DeviceLoader) -> AverageMeter:
     return average
 
 
-def train(options: Namespace, model: DMC, checkpoint: Checkpoint | None, device: torch.device) -> str | None:
+def train(options: Namespace, model: TwoStreams, checkpoint: Checkpoint | None, device: torch.device) -> str | None:
     """Train up to `epoch` epochs. After each one log, save and print a line. Ends with the best weights.
 
     Returns a warning if the training has found nothing.

@@ -67,7 +67,7 @@ from common.errors import first_line
 from common.exit_status import exit_status
 from data.negative_audio import NoiseNegatives
 from metrics.table import write_json
-from models.dmc import DMC
+from models.dmc import build_network
 from training.batches import train_and_val_loaders
 from training.device import DeviceLoader, choose_device, choose_precision, seed_everything
 from training.optim import MicroBatch
@@ -75,7 +75,7 @@ from training.steps import build_stepper
 from training.threads import choose_threads
 
 PLAIN = "plain loop"
-CLUSTERS = {"original": 2, "improved": 3, "pretrained": 3}  # of a frame
+CLUSTERS = {"original": 2, "improved": 3, "pretrained": 3, "cvpr2019": 10}  # of a frame
 PARTS = ("loading", "forward", "clustering, loss", "backward", "optimizer")
 LOADED_AHEAD = 2  # batches of each process that loads, as in PyTorch
 STEPS_IN_PARTS = 3
@@ -103,7 +103,9 @@ class Training:
         self.device = choose_device(options.device)
         given = training_options(options, data_dir, **row._asdict(), cache=options.cache)
         seed_everything(given.seed)
-        model = DMC(given.recipe, given.v_cluster, 1, choose_precision(row.precision, self.device, row.recipe))
+        model = build_network(
+            given.recipe, given.v_cluster, 1, choose_precision(row.precision, self.device, row.recipe)
+        )
         noise = NoiseNegatives(data_dir, given.recipe.noise_negatives)
         self.stepper = build_stepper(given, model.to(self.device).train(), noise, self.device)
         loader = train_loader(given, self.device)

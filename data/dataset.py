@@ -31,10 +31,11 @@ T = TypeVar("T")
 class Pair(TypedDict, total=False):
     """A spectrogram with a frame of the same second; a batch has one more dimension in front."""
 
-    spectrogram: torch.Tensor  # float32 [1, 201, 64]
+    spectrogram: torch.Tensor  # float32 [1, T, 64]
     frame: torch.Tensor  # uint8 [3, size, size]
     video: int  # number of the video that they come from
-    negative_frame: torch.Tensor  # uint8 [3, size, size], of another video; only with `with_negative`
+    negative_frame: torch.Tensor  # uint8 [3, size, size], of another video; only with `with_negative`, or
+    negative_spectrogram: torch.Tensor  # float32 [1, T, 64], of another video; only with `negative_audio`
     frame_jitter: torch.Tensor  # color factors, which `apply_color_jitter_to_batch` applies; only with augmentation
     negative_frame_jitter: torch.Tensor
 
@@ -54,6 +55,7 @@ class PairDataset(Dataset):
     augmentation: str | None = None  # one of `data.transforms.AUGMENTATIONS`; None for validation
     crop_only: bool = False  # as published without augmentation: no flips, no color jitter
     with_negative: bool = True  # adds a random frame of another video
+    negative_audio: bool = False  # the negative is the audio of another video, not a frame
     cache: list[CachedSecond] | None = None  # all seconds; else files are read
 
     def __post_init__(self) -> None:
@@ -72,7 +74,11 @@ class PairDataset(Dataset):
             "video": self.seconds.origin_of(index),
         }
         if self.with_negative:
-            pair |= self._random_frame("negative_frame", self.seconds.of_other_video(index, rng), rng)
+            other = self.seconds.of_other_video(index, rng)
+            if self.negative_audio:
+                pair["negative_spectrogram"] = own_audio(self.seconds, other)
+            else:
+                pair |= self._random_frame("negative_frame", other, rng)
         return pair
 
     def _random_frame(self, key: str, index: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
@@ -99,7 +105,7 @@ class SecondSample(TypedDict):
     """A second's spectrogram with its frames, or a batch of seconds."""
 
     keys: list[str]  # of each frame: NAME/frame_013/00411
-    spectrogram: torch.Tensor  # float32 [seconds, 1, 201, 64]
+    spectrogram: torch.Tensor  # float32 [seconds, 1, T, 64]
     frames: torch.Tensor  # uint8 [frames, 3, size, size]
     second: torch.Tensor  # int64 [frames], row of `spectrogram` that a frame belongs to
 

@@ -49,12 +49,12 @@ def audio_frames_dir(data_dir: Path) -> Path:
 
 
 def noise_file(data_dir: Path) -> Path:
-    """Return the file of the spectrograms of white noise, float32 [64, 201, 64]."""
+    """Return the file of the spectrograms of white noise, float32 [64, T, 64]."""
     return audio_frames_dir(data_dir) / "noise.npy"
 
 
 def silence_file(data_dir: Path) -> Path:
-    """Return the file of the spectrogram of silence, float32 [1, 201, 64]."""
+    """Return the file of the spectrogram of silence, float32 [1, T, 64]."""
     return audio_frames_dir(data_dir) / "silence.npy"
 
 

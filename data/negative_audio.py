@@ -19,7 +19,7 @@ from data.lists import label_of, labels_of_set
 from data.preprocess.settings import audio_command
 from data.read import read_spectrogram, read_spectrograms
 
-AudioSource = Callable[[int], torch.Tensor]  # index of a second -> spectrogram, float32 [1, 201, 64]
+AudioSource = Callable[[int], torch.Tensor]  # index of a second -> spectrogram, float32 [1, T, 64]
 
 
 def own_audio(seconds: SecondIndex, index: int) -> torch.Tensor:
@@ -63,19 +63,19 @@ class ShuffledAudio:
 
 
 def random_audio(spectrograms: torch.Tensor, seed: int, index: int) -> torch.Tensor:
-    """Draw one of the spectrograms [n, 1, 201, 64] for second `index`."""
+    """Draw one of the spectrograms [n, 1, T, 64] for second `index`."""
     return spectrograms[np.random.default_rng((seed, index)).integers(len(spectrograms))]
 
 
 def read_noise(data_dir: Path, training: bool) -> torch.Tensor:
-    """Read spectrograms of white noise, float32 [32, 1, 201, 64]: one half is for training, the other for tests."""
+    """Read spectrograms of white noise, float32 [32, 1, T, 64]: one half is for training, the other for tests."""
     noise = _read_spectrograms(data_dir, noise_file(data_dir))
     half = len(noise) // 2
     return noise[:half] if training else noise[half:]
 
 
 def read_silence(data_dir: Path) -> torch.Tensor:
-    """Read the spectrogram of silence, float32 [1, 1, 201, 64]."""
+    """Read the spectrogram of silence, float32 [1, 1, T, 64]."""
     return _read_spectrograms(data_dir, silence_file(data_dir))
 
 
@@ -97,7 +97,7 @@ class NoiseNegatives:
             self.noise, self.silence = read_noise(data_dir, training=True), read_silence(data_dir)
 
     def draw(self, spectrograms: torch.Tensor) -> torch.Tensor:
-        """Draw [count + 1, 1, 201, 64] for a batch's spectrograms [B, 1, 201, 64], the same in all processes."""
+        """Draw [count + 1, 1, T, 64] for a batch's spectrograms [B, 1, T, 64], the same in all processes."""
         if not self.count:
             return spectrograms[:0]
         # Noise stays on the device and is drawn there: each copy to a GPU would have to be waited for.

@@ -10,7 +10,7 @@ from data.preprocess.settings import audio_command
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP")  # of a file named .jpg; for some of the others Pillow starts programs
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises for a damaged file
-SPECTROGRAM_SHAPE = (201, 64)  # time, mel band; written by `data/media/spectrogram.py`
+SPECTROGRAM_SHAPES = (201, 64), (496, 64)  # time, mel band; of one and of five seconds, by `data/media/spectrogram.py`
 LOUDEST = 1e6  # decibels: no spectrogram has more
 
 
@@ -30,7 +30,7 @@ def open_frame(path: Path) -> Image.Image:
 
 
 def read_spectrogram(path: Path) -> np.ndarray:
-    """Read the log-mel spectrogram of a second, float32 [201, 64].
+    """Read the log-mel spectrogram of a second, float32 [T, 64].
 
     Raises:
         SampleError: it cannot be read, has another shape, or holds NaN or infinite values.
@@ -39,17 +39,18 @@ def read_spectrogram(path: Path) -> np.ndarray:
 
 
 def read_spectrograms(path: Path) -> np.ndarray:
-    """Read the spectrograms of ``noise.npy`` or ``silence.npy``, float32 [n, 201, 64]; raises as for one second."""
+    """Read the spectrograms of ``noise.npy`` or ``silence.npy``, float32 [n, T, 64]; raises as for one second."""
     return _read_spectrogram(path, (-1,), path.parents[1], "run")
 
 
 def _read_spectrogram(path: Path, leading: tuple[int, ...], data_dir: Path, remedy: str) -> np.ndarray:
-    """Read float32 [*leading, 201, 64], where -1 stands for any number."""
+    """Read float32 [*leading, T, 64], where -1 stands for any number."""
     try:
         spectrogram = np.load(path, allow_pickle=False)
         shape = getattr(spectrogram, "shape", None)
-        if shape is None or shape != (*shape[: len(leading)], *SPECTROGRAM_SHAPE):
-            raise ValueError(f"its shape is {shape}, not {(*leading, *SPECTROGRAM_SHAPE)}")
+        if shape is None or shape not in [(*shape[: len(leading)], *known) for known in SPECTROGRAM_SHAPES]:
+            expected = " or ".join(str((*leading, *known)) for known in SPECTROGRAM_SHAPES)
+            raise ValueError(f"its shape is {shape}, not {expected}")
         if not np.issubdtype(spectrogram.dtype, np.floating):
             raise ValueError(f"its type is {spectrogram.dtype}, not float32")
         if not (np.abs(spectrogram) <= LOUDEST).all():

@@ -1,6 +1,5 @@
 """Keeps the seconds of a list in memory, read once: their spectrograms, and their frames after resizing."""
 
-import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,7 +15,7 @@ from tqdm import tqdm
 from common.errors import SampleError
 from data.index import SecondIndex
 from data.negative_audio import own_audio
-from data.read import SPECTROGRAM_SHAPE, UNREADABLE
+from data.read import UNREADABLE
 from data.transforms import load_frame, resize, resized_side
 
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -25,7 +24,7 @@ CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 class CachedSecond(NamedTuple):
     """A second as it is before all random changes."""
 
-    spectrogram: torch.Tensor  # float32 [1, 201, 64]
+    spectrogram: torch.Tensor  # float32 [1, T, 64]
     frames: list[torch.Tensor]  # uint8 [3, h, w], in the order of the video
 
 
@@ -51,12 +50,12 @@ def _read_second(seconds: SecondIndex, image_size: int, augmentation: str | None
 def bytes_in_memory(seconds: SecondIndex, image_size: int, augmentation: str | None) -> int:
     """Estimate the memory of `read_seconds`: every second is taken to be as large as the first one of its video."""
     side = resized_side(image_size, augmentation)
-    spectrogram = 4 * math.prod(SPECTROGRAM_SHAPE)
     total = 0
     for first, after in pairwise(map(int, seconds.first)):
         try:
             paths = seconds.frame_paths(first)
             frame = 3 * side * side if side else _frame_bytes(paths[0])
+            spectrogram = seconds.spectrogram_path(first).stat().st_size
         except (SampleError, *UNREADABLE):  # reading reports it
             continue
         total += (after - first) * (len(paths) * frame + spectrogram)

@@ -51,12 +51,13 @@ from common.exit_status import exit_status
 from data.index import SecondIndex, index_data_dir
 from data.lists import label_of, labels_of_set
 from data.media.audio import audio_of_name, whole_seconds
-from data.media.spectrogram import SAMPLE_RATE, log_mel
+from data.media.spectrogram import SAMPLE_RATE
 from data.negative_audio import own_audio
+from data.preprocess.spectrograms import spectrograms_of
 from data.sets.esc50 import AudioClip, esc50_table, read_esc50
 from data.transforms import load_frame, resize
 from metrics.feature_file import Features, write_features
-from models.dmc import DMC
+from models.dmc import TwoStreams, build_network
 from training.batches import set_window
 from training.load import load_trained
 
@@ -71,7 +72,7 @@ class Clip(NamedTuple):
     seconds: Sequence[int]
     label: str
     fold: int
-    inputs: torch.Tensor  # spectrograms, float32 [seconds, 1, 201, 64], or frames, uint8 [seconds, 3, size, size]
+    inputs: torch.Tensor  # spectrograms, float32 [seconds, 1, T, 64], or frames, uint8 [seconds, 3, size, size]
 
 
 def clips_of_set(seconds: SecondIndex, frame_size: int | None) -> Iterator[Clip]:
@@ -86,24 +87,25 @@ def clips_of_set(seconds: SecondIndex, frame_size: int | None) -> Iterator[Clip]
         yield Clip(name, seconds.second[first:after], label_of(name, labels), 0, torch.stack(inputs))
 
 
-def clips_of_esc50(clips: Sequence[AudioClip], n_fft: int) -> Iterator[Clip]:
-    """The clips of ESC-50: the spectrogram of each whole second."""
+def clips_of_esc50(clips: Sequence[AudioClip], n_fft: int, length: int) -> Iterator[Clip]:
+    """The clips of ESC-50: a spectrogram for each whole second, of `length` seconds."""
     for path, label, fold in clips:
         _, samples = whole_seconds(audio_of_name([], path), SAMPLE_RATE)
-        if not len(samples):
-            raise UserError(f"{path} lasts less than a second: fetch it again")
-        inputs = torch.from_numpy(log_mel(samples, n_fft)).unsqueeze(1)
+        if len(samples) < length:
+            raise UserError(f"{path} lasts less than {length} s: fetch it again")
+        inputs = torch.from_numpy(np.stack([*spectrograms_of(samples, n_fft, length)])).unsqueeze(1)
         yield Clip(path.stem, range(len(samples)), label, fold, inputs)
 
 
-def encode(model: DMC, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def encode(model: TwoStreams, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Features averaged over their positions [B, D], and centers [B, K, 512], of spectrograms or frames."""
     if inputs.dtype == torch.uint8:
         features = model.frame_features(model.normalize_frames(inputs))
         projection, num_clusters = model.visual_projection, model.v_cluster
     else:
         features = model.audio_features(inputs)
-        projection, num_clusters = model.audio_projection, model.a_cluster
+        projection = model.audio_projection
+        num_clusters = model.a_cluster if model.recipe.clustering == "kmeans" else model.v_cluster
     return features.float().mean((2, 3)), model.cluster(model.project(features, projection), num_clusters).centers
 
 
@@ -115,7 +117,7 @@ def input_statistics(inputs: torch.Tensor) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def describe(clip: Clip, model: DMC, random_model: DMC, device: torch.device) -> Features:
+def describe(clip: Clip, model: TwoStreams, random_model: TwoStreams, device: torch.device) -> Features:
     """All arrays of a clip."""
     columns = []
     for inputs in clip.inputs.split(BATCH_SIZE):
@@ -134,14 +136,16 @@ def run(options: argparse.Namespace) -> None:
         print(network.note)
     model = network.localizer.model
     torch.manual_seed(SEED)
-    random_model = DMC(model.recipe, model.v_cluster, model.a_cluster, model.precision).to(network.device).eval()
+    random_model = build_network(model.recipe, model.v_cluster, model.a_cluster, model.precision)
+    random_model.to(network.device).eval()
     if esc50_table(options.data_dir).exists():
         if options.what == "visual":
             raise UserError(f"{options.data_dir} has no frames, only audio: give --what audio")
         table = read_esc50(options.data_dir)
-        clips, count = clips_of_esc50(table, network.n_fft), len(table)
+        clips, count = clips_of_esc50(table, network.n_fft, network.audio_seconds), len(table)
     else:
-        set_window(argparse.Namespace(data_dir=options.data_dir, n_fft=network.n_fft), from_scratch=False)
+        cut = {"n_fft": network.n_fft, "audio_seconds": network.audio_seconds}
+        set_window(argparse.Namespace(data_dir=options.data_dir, **cut), from_scratch=False)
         seconds = index_data_dir(options.data_dir)
         clips = clips_of_set(seconds, model.recipe.image_size if options.what == "visual" else None)
         count = len(seconds.names)

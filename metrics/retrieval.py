@@ -40,7 +40,7 @@ from data.index import SecondIndex
 from data.lists import label_of, labels_of_set
 from data.loaders import collate_seconds
 from metrics.table import figures_table
-from models.dmc import DMC
+from models.dmc import TwoStreams
 from models.matching import pair_distance, squared_distances
 from training.batches import index_list, set_window
 from training.load import TrainedNetwork, load_trained
@@ -58,7 +58,7 @@ def middle_seconds(seconds: SecondIndex) -> list[int]:
 @torch.inference_mode()
 def distances_between(network: TrainedNetwork, seconds: SecondIndex, chosen: Sequence[int]) -> np.ndarray:
     """D^2 of the audio of each chosen second to the frame of each, [audio, frames]."""
-    model: DMC = network.localizer.model
+    model: TwoStreams = network.localizer.model
     dataset = Subset(SecondDataset(seconds, model.recipe.image_size, first_only=True), chosen)
     loader = DataLoader(dataset, BATCH_SIZE, collate_fn=collate_seconds)
     audio, visual = [], []
@@ -115,7 +115,8 @@ def retrieve(options: argparse.Namespace) -> None:
     network = load_trained(options.ckpt_file)
     if network.note:
         print(network.note)
-    test = argparse.Namespace(data_dir=options.data_dir, data_list_dir=None, test_list="test.txt", n_fft=network.n_fft)
+    cut = {"n_fft": network.n_fft, "audio_seconds": network.audio_seconds}
+    test = argparse.Namespace(data_dir=options.data_dir, data_list_dir=None, test_list="test.txt", **cut)
     set_window(test, from_scratch=False)
     seconds = index_list(test, "test")
     chosen = middle_seconds(seconds)

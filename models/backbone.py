@@ -9,6 +9,7 @@ before an object does. These networks repeat the edge instead.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -16,6 +17,8 @@ from torch.nn import functional
 from torchvision.models import mobilenet_v2, resnet18
 
 STRIDE = 16  # pixels from one feature to the next
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class ResNet18(nn.Module):
@@ -26,6 +29,7 @@ class ResNet18(nn.Module):
     """
 
     out_channels = 512
+    mean, std = IMAGENET_MEAN, IMAGENET_STD
 
     def __init__(self, in_channels: int = 3) -> None:
         super().__init__()
@@ -76,6 +80,7 @@ class MobileNetV2(nn.Module):
     """
 
     out_channels = 64
+    mean, std = IMAGENET_MEAN, IMAGENET_STD
     LAST, LAST_STRIDED = 10, 7  # of torchvision's `features`
 
     def __init__(self) -> None:
@@ -88,7 +93,64 @@ class MobileNetV2(nn.Module):
         return self.features[self.LAST_STRIDED :](start_one_later(self.features[: self.LAST_STRIDED](x)))
 
 
-VISUAL_NETS = {"resnet18": ResNet18, "resnet18_local": LocalResNet18, "mobilenet_v2": MobileNetV2}
+class VGG16(nn.Module):
+    """VGG-16 for frames without its last pooling and its classifier, as in the CVPR paper. torchvision's names.
+
+    256 x 256 pixels give 16 x 16 features.
+
+    Args:
+        width: factor of the number of channels of each layer.
+    """
+
+    mean = std = (0.5, 0.5, 0.5)  # frames in -1 ... 1
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        stages = (64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512)
+        self.features, self.out_channels = _vgg_layers(3, stages, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features, [B, 3, H, W] -> [B, 512 width, h, w]."""
+        return self.features(x)
+
+
+class VGGish(nn.Module):
+    """VGGish for spectrograms without its last pooling and its classifier, as in the CVPR paper.
+
+    A spectrogram of 496 x 64 gives 62 x 8 features. They are at 1/8 of its size.
+
+    Args:
+        width: factor of the number of channels of each layer.
+    """
+
+    def __init__(self, width: float = 1.0) -> None:
+        super().__init__()
+        self.features, self.out_channels = _vgg_layers(1, ((64,), (128,), (256, 256), (512, 512)), width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features, [B, 1, H, W] -> [B, 512 width, h, w]."""
+        return self.features(x)
+
+
+def _vgg_layers(in_channels: int, stages: Sequence[Sequence[int]], width: float) -> tuple[nn.Sequential, int]:
+    """Stages of 3 x 3 convolutions with ReLU, a pooling between them; and the number of channels at the end.
+
+    Of a size that is no multiple of 16 the last rows and columns count too, as in the other networks.
+    """
+    layers = []
+    for stage in stages:
+        layers += [nn.MaxPool2d(2, ceil_mode=True)] if layers else []
+        for channels in stage:
+            convolution = nn.Conv2d(in_channels, in_channels := max(1, round(width * channels)), 3, padding=1)
+            nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")  # as torchvision does
+            nn.init.zeros_(convolution.bias)
+            layers += [convolution, nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers), in_channels
+
+
+VISUAL_NETS = {"resnet18": ResNet18, "resnet18_local": LocalResNet18, "mobilenet_v2": MobileNetV2, "vgg16": VGG16}
+AUDIO_NETS = ("resnet18", "vggish")
+WITH_WIDTH = {"vgg16", "vggish"}
 
 
 def repeat_edges(x: torch.Tensor, widths: tuple[int, int, int, int]) -> torch.Tensor:

@@ -1,7 +1,8 @@
-"""Differentiable clustering: soft k-means, unrolled for a few rounds so that gradients flow through all of them.
+"""Differentiable clustering, unrolled for a few rounds so that gradients flow through all of them.
 
-Section 3.1 of "Deep Multimodal Clustering for Unsupervised Audiovisual Learning" (CVPR 2019), in the form of its
-published simplified version: Euclidean distances, and no projection for each cluster.
+Section 3.1 of "Deep Multimodal Clustering for Unsupervised Audiovisual Learning" (CVPR 2019) in two forms: soft k-means
+as in its published simplified version, with Euclidean distances and no projection for each cluster; and the paper's own
+form, which resembles the routing between capsules (Sabour, Frosst and Hinton, NeurIPS 2017).
 """
 
 import torch
@@ -120,3 +121,34 @@ def soft_kmeans(
             weights = normalize_over_features(assignment)
         centers = weights @ features  # [B, K, D]
     return centers, assignment
+
+
+CAPSULE_ROUNDS = 3
+SQUASHING = 10.0  # beyond a length of 0.3 a squashed vector has length 1
+
+
+def squash(vectors: torch.Tensor) -> torch.Tensor:
+    """tanh(10 |x|) x / |x|: vectors [..., D] of the same directions, with lengths below 1."""
+    length = vectors.norm(dim=-1, keepdim=True)
+    return functional.normalize(vectors, dim=-1) * torch.tanh(SQUASHING * length)
+
+
+def capsule_clustering(projected: torch.Tensor, rounds: int = CAPSULE_ROUNDS) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cluster the N features of each item of a batch, each of which has a projection for each cluster.
+
+    Each round assigns, s_ij = softmax over i of b_ij, and sums, c_i = sum_j s_ij u_ij. After it, b_ij = <c_i / |c_i|,
+    u_ij>. At first b_ij = 0: clusters differ by their projections, so that no first centers are needed.
+
+    Args:
+        projected: u, [B, N, K, D], the projection of feature j for cluster i.
+        rounds: of assigning and summing, at least one.
+
+    Returns:
+        Centers c, squashed, [B, K, D], and the last assignment s [B, K, N], which sums to 1 over the clusters.
+    """
+    agreement = torch.zeros_like(projected[..., 0])  # b, [B, N, K]
+    for _ in range(rounds):
+        assignment = torch.softmax(agreement, dim=-1)
+        centers = torch.einsum("bnk,bnkd->bkd", assignment, projected)
+        agreement = torch.einsum("bkd,bnkd->bnk", functional.normalize(centers, dim=-1), projected)
+    return squash(centers), assignment.transpose(1, 2)

@@ -1,6 +1,7 @@
 """The network: one stream encodes frames, one encodes audio, each clusters its features; all centers share one space.
 
-Simplified form of "Deep Multimodal Clustering for Unsupervised Audiovisual Learning" (CVPR 2019), as published in 2020.
+"Deep Multimodal Clustering for Unsupervised Audiovisual Learning" (CVPR 2019) in two forms: `DMC` as in the simplified
+version that was published in 2020, and `CapsuleDMC` as in the paper. A recipe's `clustering` selects one.
 """
 
 from typing import NamedTuple
@@ -9,27 +10,26 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.backbone import VISUAL_NETS, ResNet18, feature_size
-from models.clustering import soft_kmeans
+from models.backbone import VISUAL_NETS, WITH_WIDTH, ResNet18, VGGish, feature_size
+from models.clustering import capsule_clustering, soft_kmeans, squash
 from models.recipes import Recipe
 
 CENTER_SIZE = 512
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+CAPSULE_SIZE = 16
 QUIET = 5.0  # decibels added to the standard deviation of a second, so that silence is not blown up
 
 
 class Clusters(NamedTuple):
     """The clusters of one stream."""
 
-    centers: torch.Tensor  # [B, K, 512]
+    centers: torch.Tensor  # [B, K, D], D = 512; 16 in the paper's form
     assignment: torch.Tensor  # [B, K, h, w], sums to 1 over the clusters
 
 
-class DMC(nn.Module):
-    """Deep multimodal clustering.
+class TwoStreams(nn.Module):
+    """The streams of both forms up to the features, and the way from features to clusters.
 
-    Only the backbones and projections have weights. They fit any recipe with the same `visual_net`.
+    Each form has a `visual_projection` and an `audio_projection`, and says how to `project` and to `cluster`.
 
     Args:
         recipe: the settings of the network.
@@ -46,16 +46,15 @@ class DMC(nn.Module):
         self.v_cluster = v_cluster
         self.a_cluster = a_cluster
         self.precision = precision
-        self.visual_net = VISUAL_NETS[recipe.visual_net]()
-        self.audio_net = ResNet18(in_channels=1)
-        self.visual_projection = nn.Linear(self.visual_net.out_channels, CENTER_SIZE)
-        self.audio_projection = nn.Linear(self.audio_net.out_channels, CENTER_SIZE)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
+        width = (recipe.width,) if recipe.visual_net in WITH_WIDTH else ()
+        self.visual_net = VISUAL_NETS[recipe.visual_net](*width)
+        self.audio_net = VGGish(recipe.width) if recipe.audio_net == "vggish" else ResNet18(in_channels=1)
+        self.register_buffer("mean", torch.tensor(self.visual_net.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(self.visual_net.std).view(3, 1, 1), persistent=False)
         self.to(memory_format=torch.channels_last)  # the faster order for convolutions
 
     def forward(self, spectrograms: torch.Tensor, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Centers of the audio, [S, a_cluster, 512], and of the frames, [F, v_cluster, 512]."""
+        """Centers of the audio, [S, K, D] with K = a_cluster, and of the frames, [F, K, D] with K = v_cluster."""
         return self.encode_audio(spectrograms).centers, self.encode_frames(frames).centers
 
     def encode_frames(self, frames: torch.Tensor) -> Clusters:
@@ -64,7 +63,7 @@ class DMC(nn.Module):
         return self.cluster(features, self.v_cluster)
 
     def encode_audio(self, spectrograms: torch.Tensor) -> Clusters:
-        """Cluster log-mel spectrograms, float32 [B, 1, 201, 64]; K = a_cluster."""
+        """Cluster log-mel spectrograms, float32 [B, 1, T, 64]; K = a_cluster."""
         return self.cluster(self.project(self.audio_features(spectrograms), self.audio_projection), self.a_cluster)
 
     def normalize_frames(self, frames: torch.Tensor) -> torch.Tensor:
@@ -76,7 +75,7 @@ class DMC(nn.Module):
         return self._backbone(self.visual_net, frames)
 
     def audio_features(self, spectrograms: torch.Tensor) -> torch.Tensor:
-        """Features of spectrograms before their projection, [B, 1, 201, 64] -> [B, 512, h, w]."""
+        """Features of spectrograms before their projection, [B, 1, T, 64] -> [B, D, h, w]."""
         if self.recipe.spectrogram_scaling == "second":
             std, mean = torch.std_mean(spectrograms, dim=(2, 3), keepdim=True)
             spectrograms = (spectrograms - mean) / (std + QUIET)
@@ -91,6 +90,28 @@ class DMC(nn.Module):
             return call(x.contiguous(memory_format=torch.channels_last))
 
     def project(self, features: torch.Tensor, projection: nn.Linear) -> torch.Tensor:
+        """Features of one stream in the common space, [B, D, h, w] -> [B, h, w, P]."""
+        raise NotImplementedError
+
+    def cluster(self, features: torch.Tensor, num_clusters: int) -> Clusters:
+        """Cluster the projected features of one stream, [B, h, w, P]."""
+        raise NotImplementedError
+
+
+class DMC(TwoStreams):
+    """Deep multimodal clustering in its published simplified form: soft k-means of features in one common space.
+
+    Only the backbones and projections have weights. They fit any recipe with the same backbones.
+    """
+
+    def __init__(
+        self, recipe: Recipe, v_cluster: int = 2, a_cluster: int = 1, precision: torch.dtype = torch.float32
+    ) -> None:
+        super().__init__(recipe, v_cluster, a_cluster, precision)
+        self.visual_projection = nn.Linear(self.visual_net.out_channels, CENTER_SIZE)
+        self.audio_projection = nn.Linear(self.audio_net.out_channels, CENTER_SIZE)
+
+    def project(self, features: torch.Tensor, projection: nn.Linear) -> torch.Tensor:
         """Features of one stream in the common space, [B, D, h, w] -> [B, h, w, 512]."""
         features = projection(features.to(projection.weight.dtype).permute(0, 2, 3, 1))
         return functional.normalize(features, dim=-1) if self.recipe.normalize else features
@@ -101,6 +122,49 @@ class DMC(nn.Module):
             features.flatten(1, 2), num_clusters, self.recipe.beta, init=self.recipe.cluster_start
         )
         return Clusters(centers, assignment.unflatten(2, features.shape[1:3]))
+
+
+class CapsuleDMC(TwoStreams):
+    """Deep multimodal clustering in the CVPR paper's own form.
+
+    Each of K clusters has a projection of its own, the same for frames and audio: cluster i of a frame and cluster i of
+    audio belong together. K is `v_cluster` for both; `a_cluster` says how many of them `models.localization` takes as
+    sounding. Both backbones need the same number of channels.
+    """
+
+    def __init__(
+        self, recipe: Recipe, v_cluster: int = 10, a_cluster: int = 1, precision: torch.dtype = torch.float32
+    ) -> None:
+        super().__init__(recipe, v_cluster, a_cluster, precision)
+        projection = nn.Linear(self.visual_net.out_channels, v_cluster * CAPSULE_SIZE, bias=False)
+        for of_cluster in projection.weight.data.split(CAPSULE_SIZE):
+            nn.init.xavier_uniform_(of_cluster)
+        self.visual_projection = self.audio_projection = projection
+
+    def encode_audio(self, spectrograms: torch.Tensor) -> Clusters:
+        """Cluster log-mel spectrograms, float32 [B, 1, T, 64]; K = v_cluster."""
+        return self.cluster(self.project(self.audio_features(spectrograms), self.audio_projection), self.v_cluster)
+
+    def project(self, features: torch.Tensor, projection: nn.Linear) -> torch.Tensor:
+        """Features of one stream, projected for each cluster, [B, D, h, w] -> [B, h, w, 16 K]."""
+        return projection(squash(features.to(projection.weight.dtype).permute(0, 2, 3, 1)))
+
+    def cluster(self, features: torch.Tensor, num_clusters: int) -> Clusters:
+        """Cluster the projected features of one stream, [B, h, w, 16 K].
+
+        Centers have length 1, so that half of the squared distance of two centers is 1 less their cosine.
+        """
+        projected = features.flatten(1, 2).unflatten(2, (num_clusters, CAPSULE_SIZE))  # [B, N, K, 16]
+        centers, assignment = capsule_clustering(projected)
+        return Clusters(functional.normalize(centers, dim=-1), assignment.unflatten(2, features.shape[1:3]))
+
+
+NETWORKS = {"kmeans": DMC, "capsules": CapsuleDMC}
+
+
+def build_network(recipe: Recipe, v_cluster: int, a_cluster: int, precision: torch.dtype) -> TwoStreams:
+    """The network of a recipe, with random weights."""
+    return NETWORKS[recipe.clustering](recipe, v_cluster, a_cluster, precision)
 
 
 def most_clusters(height: int, width: int) -> int:

@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from models.backbone import STRIDE, feature_size
 from models.clustering import normalize_over_features
-from models.dmc import DMC
-from models.matching import match_all, squared_distances
+from models.dmc import TwoStreams
+from models.matching import SAME_NUMBER, match_all, rank_clusters, squared_distances
 from models.recipes import Recipe
 
 AUDIO_SHARE = 0.4  # of the way to its audio center that the center of a sounding object is moved
@@ -28,15 +28,16 @@ class Localization(NamedTuple):
 class Localizer:
     """Localizes audio in frames with a trained network, as the recipe's `readout` says.
 
-    ``clusters``: the clusters of training, matched to those of the audio, as published. ``audio_guided``: clusters that
-    start from the audio, of features that are averaged over several views of the frame.
+    ``clusters``: the clusters of training, matched to those of the audio, as published; with matching=same_number those
+    that are nearest to the audio come first. ``audio_guided``: clusters that start from the audio, of features that are
+    averaged over several views of the frame.
 
     Args:
         model: in evaluation mode.
         recipe: the recipe of the network, or another with the same network.
     """
 
-    def __init__(self, model: DMC, recipe: Recipe) -> None:
+    def __init__(self, model: TwoStreams, recipe: Recipe) -> None:
         self.model = model
         self.recipe = recipe
 
@@ -45,7 +46,7 @@ class Localizer:
         """Localize the audio of each second in the frames of that second.
 
         Args:
-            spectrograms: float32 [S, 1, 201, 64].
+            spectrograms: float32 [S, 1, T, 64].
             frames: uint8 [F, 3, H, W].
             second: int64 [F], the row of `spectrograms` of each frame.
         """
@@ -53,7 +54,7 @@ class Localizer:
 
     @torch.no_grad()
     def encode_audio(self, spectrograms: torch.Tensor) -> torch.Tensor:
-        """Audio centers, float32 [B, 1, 201, 64] -> [B, A, 512]."""
+        """Audio centers, float32 [B, 1, T, 64] -> [B, A, 512]."""
         return self.model.encode_audio(spectrograms).centers
 
     @torch.no_grad()
@@ -95,7 +96,11 @@ class Localizer:
             matched = (audio_centers - centers[:, : audio_centers.shape[1]]).norm(dim=-1)  # [F, A]
             return Localization(maps.unflatten(2, features.shape[1:3]).cpu().numpy(), matched.cpu().numpy())
         centers, maps = self.model.cluster(features, self.model.v_cluster)
-        orders, matched = match_all(squared_distances(audio_centers, centers))  # [F, V], [F, A]
+        distances = squared_distances(audio_centers, centers)
+        if self.recipe.matching == SAME_NUMBER:
+            orders, matched = rank_clusters(distances, self.model.a_cluster)  # [F, V], [F, A]
+        else:
+            orders, matched = match_all(distances)
         return Localization(maps.cpu()[torch.arange(len(orders))[:, None], orders].numpy(), matched.sqrt().numpy())
 
 

@@ -64,3 +64,23 @@ class CrossEntropyLoss(nn.Module):
         logits = -torch.cat([positive[:, None], *negative], dim=1) / TEMPERATURE
         target = torch.zeros(len(positive), dtype=torch.int64, device=positive.device)
         return functional.cross_entropy(logits, target)
+
+
+class MaxMarginLoss(nn.Module):
+    """max(0, margin + s(wrong) - s(right)), averaged over the frames and their wrong audio, as in the CVPR paper.
+
+    The similarity s is the sum over K clusters of the cosine of their audio and visual center. For centers of length 1
+    it is K - D^2 / 2, and K cancels out.
+
+    Args:
+        margin: how much more similar its own audio has to be to a frame than wrong audio.
+    """
+
+    def __init__(self, margin: float) -> None:
+        super().__init__()
+        self.margin = margin
+
+    def forward(self, pairs: PairDistances) -> torch.Tensor:
+        """Loss of a batch, scalar."""
+        shortfall = (self.margin + (pairs.positive[:, None] - pairs.negative_audio) / 2).clamp(min=0)
+        return shortfall.sum() / pairs.negative_audio.isfinite().sum().clamp(min=1)

@@ -6,6 +6,8 @@ import itertools
 import torch
 from scipy.optimize import linear_sum_assignment
 
+SAME_NUMBER = "same_number"
+
 
 def squared_distances(audio_centers: torch.Tensor, visual_centers: torch.Tensor) -> torch.Tensor:
     """Squared Euclidean distance of every audio cluster to every visual cluster.
@@ -26,11 +28,14 @@ def pair_distance(distances: torch.Tensor, matching: str = "nearest") -> torch.T
     Args:
         distances: squared distances of their clusters, [..., A, V].
         matching: ``nearest``, as published: several audio clusters may share their nearest visual cluster;
-            ``one_to_one``: each has a visual cluster of its own, with the smallest sum.
+            ``one_to_one``: each has a visual cluster of its own, with the smallest sum; ``same_number``: each has the
+            visual cluster of its number.
 
     Returns:
         [...].
     """
+    if matching == SAME_NUMBER:
+        return distances.diagonal(dim1=-2, dim2=-1).sum(-1)
     if matching == "nearest" or distances.shape[-2] == 1:
         return distances.amin(-1).sum(-1)
     return _one_to_one(distances)[1].amin(-1)
@@ -46,8 +51,10 @@ def unmatched(distances: torch.Tensor, matching: str = "nearest") -> torch.Tenso
     Returns:
         bool [B, V].
     """
-    if matching == "nearest" or distances.shape[-2] == 1:
-        matched = distances.argmin(-1)  # [B, A]
+    if matching == SAME_NUMBER:
+        matched = torch.arange(distances.shape[1], device=distances.device).expand(len(distances), -1)  # [B, A]
+    elif matching == "nearest" or distances.shape[-2] == 1:
+        matched = distances.argmin(-1)
     else:
         orders, sums = _one_to_one(distances)
         matched = orders[sums.argmin(-1)]
@@ -91,3 +98,17 @@ def match_all(distances: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """`match_clusters` of each frame, [B, A, V] -> int64 [B, V] and [B, min(A, V)], on the CPU."""
     orders, matched = zip(*map(match_clusters, distances.cpu()), strict=True)
     return torch.stack(orders), torch.stack(matched)
+
+
+def rank_clusters(distances: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Order of the visual clusters, nearest first, if each is matched to the audio cluster of its number.
+
+    Args:
+        distances: squared, [B, K, K].
+        count: A, how many of them sound.
+
+    Returns:
+        int64 [B, K], a permutation; and the squared distances of the first A, [B, A]. Both are on the CPU.
+    """
+    ascending, orders = distances.diagonal(dim1=1, dim2=2).cpu().sort(dim=1, stable=True)
+    return orders, ascending[:, :count]

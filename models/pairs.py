@@ -12,7 +12,7 @@ class PairDistances(NamedTuple):
 
     Attributes:
         positive: D^2 of the audio and its own frame, [B].
-        negative_frames: D^2 of the audio and P frames of other videos, [B, P].
+        negative_frames: D^2 of the audio and P frames of other videos, [B, P]; P is 0 with `wrong_audio_pairs`.
         negative_audio: D^2 of the frame and S seconds of audio that do not belong to it, [B, S].
         background: squared distance of the audio clusters to the unmatched clusters of the own frame, [B, R].
     """
@@ -22,10 +22,15 @@ class PairDistances(NamedTuple):
     negative_audio: torch.Tensor
     background: torch.Tensor
 
+    @property
+    def negative(self) -> torch.Tensor:
+        """D^2 of the negative pairs that matching accuracy counts: with other frames, else with other audio."""
+        return self.negative_frames if self.negative_frames.shape[1] else self.negative_audio
+
     def accuracy(self) -> torch.Tensor:
-        """Share of negative frames that are farther from the audio than its own frame, scalar."""
-        compared = self.negative_frames.isfinite()
-        farther = self.positive[:, None] < self.negative_frames
+        """Share of negative pairs that are farther apart than the positive one, scalar."""
+        compared = self.negative.isfinite()
+        farther = self.positive[:, None] < self.negative
         return (farther & compared).sum() / compared.sum().clamp(min=1)
 
 
@@ -45,6 +50,25 @@ def single_negative_pairs(
     negative = pair_distance(squared_distances(audio[:count], other_visual), matching)
     noise = pair_distance(squared_distances(audio[None, count:], visual[:, None]), matching)  # [B, N]
     return PairDistances(pair_distance(own, matching), negative[:, None], noise, _background(own, matching))
+
+
+def wrong_audio_pairs(
+    audio: torch.Tensor, other_audio: torch.Tensor, visual: torch.Tensor, matching: str
+) -> PairDistances:
+    """Each frame with its own audio and with that of another video, as in the CVPR paper.
+
+    Args:
+        audio: centers of the audio, [B + N, A, D]; the last N are noise negatives, for every frame.
+        other_audio: centers of the other audio, [B, A, D].
+        visual: centers of the frames, [B, V, D].
+        matching: see `models.matching.pair_distance`.
+    """
+    count = len(visual)
+    own = squared_distances(audio[:count], visual)  # [B, A, V]
+    wrong = pair_distance(squared_distances(other_audio, visual), matching)[:, None]
+    noise = pair_distance(squared_distances(audio[None, count:], visual[:, None]), matching)  # [B, N]
+    heard = torch.cat([wrong, noise], 1)
+    return PairDistances(pair_distance(own, matching), heard[:, :0], heard, _background(own, matching))
 
 
 def in_batch_pairs(audio: torch.Tensor, visual: torch.Tensor, video: torch.Tensor, matching: str) -> PairDistances:

@@ -2,17 +2,19 @@
 
 `ORIGINAL` is the published simplified DMC. `IMPROVED` keeps its heart, the clustering of both streams and the matching
 of clusters, and changes what made it match the audio to the background. `PRETRAINED` is the same, but its visual
-network starts from ImageNet weights. docs/recipes.md shows what each change brings.
+network starts from ImageNet weights. `CVPR2019` is the paper's own form. docs/recipes.md shows what each change brings.
 """
 
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 # The names of what other modules of this folder build. Here, so that options can be read without PyTorch.
-VISUAL_NETS = ("resnet18", "resnet18_local", "mobilenet_v2")
+VISUAL_NETS = ("resnet18", "resnet18_local", "mobilenet_v2", "vgg16")
+AUDIO_NETS = ("resnet18", "vggish")
+CLUSTERINGS = ("kmeans", "capsules")
 CENTER_INITS = ("strided", "farthest")
-MATCHINGS = ("nearest", "one_to_one")
-LOSSES = ("contrastive", "cross_entropy")
+MATCHINGS = ("nearest", "one_to_one", "same_number")
+LOSSES = ("contrastive", "cross_entropy", "max_margin")
 AUGMENTATIONS = ("published", "strong")
 SPECTROGRAM_SCALINGS = ("none", "second")
 SCHEDULES = ("constant", "cosine")
@@ -36,22 +38,34 @@ class Recipe:
     # --- the loss, and the pairs that it compares
     loss: str = _setting(
         "contrastive",
-        "contrastive: against a frame of another video; cross_entropy: against the batch",
+        "contrastive: against a frame of another video; cross_entropy: against the batch; max_margin: against audio of "
+        "another video",
         LOSSES,
     )
-    margin: float = _setting(5.0, "contrastive: the distance beyond which a negative pair has no loss")
+    margin: float = _setting(
+        5.0, "contrastive: the distance, max_margin: the similarity, beyond which a negative has no loss"
+    )
     background_negatives: bool = _setting(False, "the unmatched clusters of the own frame are negatives too")
     noise_negatives: int = _setting(0, "seconds of noise in each step, and one of silence; 0 leaves out both", least=0)
-    matching: str = _setting("nearest", "one_to_one: each audio cluster has a visual cluster of its own", MATCHINGS)
+    matching: str = _setting(
+        "nearest",
+        "one_to_one: each audio cluster has a visual cluster of its own; same_number: the one of its number",
+        MATCHINGS,
+    )
 
     # --- the network
     visual_net: str = _setting("resnet18", "visual backbone; resnet18_local is more local", VISUAL_NETS)
     visual_weights: str = _setting(NO_WEIGHTS, "its start: none, imagenet (torchvision's, downloaded), or a file")
+    audio_net: str = _setting("resnet18", "audio backbone", AUDIO_NETS)
+    width: float = _setting(1.0, "vgg16 and vggish: factor of their channels, for example 0.25 for CPUs")
+    clustering: str = _setting("kmeans", "capsules: the CVPR paper's, with a projection for each cluster", CLUSTERINGS)
     beta: float = _setting(30.0, "hardness of the clusters in training; a lower one makes them softer")
     cluster_start: str = _setting("strided", "first centers: fixed positions, or features far apart", CENTER_INITS)
     normalize: bool = _setting(False, "features have length 1, so that only their direction counts")
     spectrogram_scaling: str = _setting("none", "second: each second has mean 0 and unit size", SPECTROGRAM_SCALINGS)
-    audio_pooling: int = _setting(1, "spectrogram columns of 5 ms that are averaged before the audio backbone")
+    audio_pooling: int = _setting(
+        1, "spectrogram columns (5 ms, or 10 of five seconds) averaged before the audio backbone"
+    )
 
     # --- training
     image_size: int = _setting(224, "pixels of a side of training frames")
@@ -69,6 +83,11 @@ class Recipe:
     def in_batch(self) -> bool:
         """Whether the frames of the batch are the negatives; else each second gets one of its own."""
         return self.loss == "cross_entropy"
+
+    @property
+    def audio_negatives(self) -> bool:
+        """Whether the negative of each second is the audio of another video, not a frame."""
+        return self.loss == "max_margin"
 
     @property
     def test_size(self) -> int:
@@ -98,7 +117,17 @@ IMPROVED = replace(
     readout="audio_guided",
 )
 PRETRAINED = replace(IMPROVED, visual_net="mobilenet_v2", visual_weights=IMAGENET, image_size=128, epoch=8)
-RECIPES = {"original": ORIGINAL, "improved": IMPROVED, "pretrained": PRETRAINED}
+CVPR2019 = replace(
+    ORIGINAL,
+    loss="max_margin",
+    margin=10.0,
+    matching="same_number",
+    visual_net="vgg16",
+    audio_net="vggish",
+    clustering="capsules",
+    image_size=256,
+)
+RECIPES = {"original": ORIGINAL, "improved": IMPROVED, "pretrained": PRETRAINED, "cvpr2019": CVPR2019}
 DEFAULT_RECIPE = "original"
 SETTINGS = {setting.name: setting for setting in fields(Recipe)}
 

@@ -12,7 +12,7 @@ from data.index import SecondIndex, index_seconds, unknown_videos
 from data.lists import ENTRY_FORM, read_list
 from data.loaders import pair_loader, second_loader
 from data.negative_audio import choose_audio
-from data.preprocess.settings import audio_command, n_fft_of
+from data.preprocess.settings import audio_command, cut_option, n_fft_of, seconds_of
 from data.sampler import own_rank
 from data.second_cache import CachedSecond, bytes_in_memory, memory_to_spend, read_seconds
 from data.transforms import apply_color_jitter_to_batch
@@ -49,21 +49,23 @@ def index_list(options: Namespace, list_name: str) -> SecondIndex:
 
 
 def set_window(options: Namespace, from_scratch: bool) -> None:
-    """Take the window of the spectrograms from the data set, or hold it against the one of the checkpoint.
+    """Take the window and the length of the spectrograms from the data set, or hold them against the checkpoint's.
 
     Raises:
-        UserError: the network was trained with another window.
+        UserError: the network was trained with others.
     """
-    found = n_fft_of(Path(options.data_dir))
-    if found is None or found == options.n_fft:
+    data_dir = Path(options.data_dir)
+    n_fft = n_fft_of(data_dir)
+    if n_fft is None or (n_fft, seconds_of(data_dir)) == (options.n_fft, options.audio_seconds):
         return
     if not from_scratch:
-        cutting = command("data/cut_audio.py", options.data_dir)
+        cutting = command("data/cut_audio.py", data_dir)
+        found, wanted = cut_option(n_fft, seconds_of(data_dir)), cut_option(options.n_fft, options.audio_seconds)
         raise UserError(
-            f"the spectrograms of {options.data_dir} were cut with --n_fft {found}, but the network was trained with "
-            f"{options.n_fft}: cut them anew with {cutting} --n_fft {options.n_fft} --overwrite 1"
+            f"the spectrograms of {data_dir} were cut with {found}, but the network was trained with {wanted}: cut "
+            f"them anew with {cutting} {wanted} --overwrite 1"
         )
-    options.n_fft = found
+    options.n_fft, options.audio_seconds = n_fft, seconds_of(data_dir)
 
 
 def train_and_val_loaders(options: Namespace, device: torch.device) -> tuple[DeviceLoader, DeviceLoader]:
@@ -89,6 +91,7 @@ def _pair_loader(options: Namespace, list_name: str, device: torch.device) -> De
         augmentation,
         crop_only=not options.enable_img_augmentation,
         with_negative=not recipe.in_batch,
+        negative_audio=recipe.audio_negatives,
         cache=cache,
     )
     loader = pair_loader(

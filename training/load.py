@@ -9,7 +9,7 @@ from torch import nn
 from torchvision.models import get_model, get_model_weights
 
 from common.errors import UserError
-from models.dmc import DMC
+from models.dmc import TwoStreams, build_network
 from models.localization import Localizer
 from models.recipes import IMAGENET
 from training.checkpoint import load_weights, read_checkpoint, read_weights
@@ -29,6 +29,7 @@ class TrainedNetwork:
     v_cluster: int
     a_cluster: int
     n_fft: int  # window of its spectrograms, in samples
+    audio_seconds: int  # length of the audio of its spectrograms
     note: str | None  # what was ignored or missing in the checkpoint
     reference: ReferenceDistances | None  # of its validation list; None in a checkpoint of another program
 
@@ -50,14 +51,15 @@ def load_trained(ckpt_file: Path, device: str = "auto") -> TrainedNetwork:
         raise UserError(f"the options in {ckpt_file} do not fit together: {problem}")
     chosen = choose_device(device)
     precision = choose_precision(options.precision, chosen, options.recipe_name)
-    model = DMC(options.recipe, options.v_cluster, options.a_cluster, precision).to(chosen)
+    model = build_network(options.recipe, options.v_cluster, options.a_cluster, precision).to(chosen)
     note = load_weights(model, checkpoint)
     localizer = Localizer(model.eval(), options.recipe)
     reference = read_reference(checkpoint.state)
-    return TrainedNetwork(localizer, chosen, options.v_cluster, options.a_cluster, options.n_fft, note, reference)
+    spectrograms = options.n_fft, options.audio_seconds
+    return TrainedNetwork(localizer, chosen, options.v_cluster, options.a_cluster, *spectrograms, note, reference)
 
 
-def load_visual_weights(model: DMC, source: str) -> str:
+def load_visual_weights(model: TwoStreams, source: str) -> str:
     """Start the visual backbone from weights that were trained to classify images.
 
     All else in the model stays as it is. `source` is ``imagenet``, torchvision's weights, which are downloaded once, or

@@ -5,9 +5,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from data.read import SPECTROGRAM_SHAPE
+from data.read import SPECTROGRAM_SHAPES
 from data.sampler import batch_problem
+from models.backbone import WITH_WIDTH
 from models.dmc import most_clusters
+from models.matching import SAME_NUMBER
+from models.recipes import Recipe
 from training.distributed import world_size
 from training.options import given_settings
 
@@ -28,8 +31,9 @@ def _task_problem(options: argparse.Namespace) -> str | None:
         options.evaluate or options.use_pretrain or options.resume or options.export_published
     ):
         return "--ckpt_file goes with --use_pretrain 1 (train on from it) or --evaluate 1 (evaluate it)"
-    if options.export_published and options.recipe.visual_net != "resnet18":
-        return f"--export_published: the published program has no visual_net={options.recipe.visual_net}"
+    for name in ("visual_net", "audio_net"):
+        if options.export_published and getattr(options.recipe, name) != "resnet18":
+            return f"--export_published: the published program has no {name}={getattr(options.recipe, name)}"
     if options.audio != "own" and not options.evaluate:
         return f"--audio {options.audio} goes with --evaluate 1: training takes each frame's own audio"
     if options.log != "csv" and options.evaluate:
@@ -41,6 +45,8 @@ def _task_problem(options: argparse.Namespace) -> str | None:
 
 def _network_problem(options: argparse.Namespace) -> str | None:
     recipe = options.recipe
+    if problem := _clustering_problem(recipe):
+        return problem
     if options.a_cluster > options.v_cluster and (recipe.matching, recipe.readout) != ("nearest", "clusters"):
         return (
             "--a_cluster is larger than --v_cluster, but each audio cluster needs a visual cluster, unless matching is "
@@ -49,10 +55,18 @@ def _network_problem(options: argparse.Namespace) -> str | None:
     size = recipe.image_size
     if options.v_cluster > most_clusters(size, size):
         return f"--set image_size={size} gives too few features for --v_cluster {options.v_cluster}"
-    columns, bands = SPECTROGRAM_SHAPE
+    columns, bands = min(SPECTROGRAM_SHAPES)
     if options.a_cluster > most_clusters(columns // recipe.audio_pooling, bands):
         return f"--set audio_pooling={recipe.audio_pooling} gives too few features for --a_cluster {options.a_cluster}"
     return None
+
+
+def _clustering_problem(recipe: Recipe) -> str | None:
+    if recipe.clustering == "kmeans":
+        return "matching=same_number goes with clustering=capsules" if recipe.matching == SAME_NUMBER else None
+    needed = {"matching": SAME_NUMBER, "readout": "clusters", "visual_net": "vgg16", "audio_net": "vggish"}
+    wrong = [f"{name}={value}" for name, value in needed.items() if getattr(recipe, name) != value]
+    return f"clustering=capsules goes with {' and '.join(wrong)}" if wrong else None
 
 
 def _training_problem(options: argparse.Namespace) -> str | None:
@@ -71,9 +85,10 @@ def without_effect(options: argparse.Namespace, given: dict[str, Any]) -> list[s
     """A sentence on each setting that is given for a training and changes nothing."""
     if options.evaluate:
         return []
-    loss = options.recipe.loss
+    loss, nets = options.recipe.loss, {options.recipe.visual_net, options.recipe.audio_net}
     reasons = {
-        "margin": "it goes with loss=contrastive" if loss != "contrastive" else None,
+        "margin": "it goes with loss=contrastive or max_margin" if loss == "cross_entropy" else None,
+        "width": None if WITH_WIDTH & nets else f"it goes with {' and '.join(sorted(WITH_WIDTH))}",
     }
     settings = given_settings(given)
     return [

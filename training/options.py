@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from common.cli import DEFAULT_DATA_DIR, available_cores, positive_float, positive_int, seed_number, whole_number
 from data.dmc_pkl import AUDIO_CHOICES
 from data.layout import LIST_NAMES
-from data.preprocess.settings import N_FFT
+from data.preprocess.settings import LENGTHS, N_FFT, SHORT
 from models.recipes import DEFAULT_RECIPE, RECIPES, SETTINGS, parse_setting
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -52,8 +52,13 @@ DEFAULTS: dict[str, Any] = {
     "accumulate": 1,
     "cache": 1,
     "compile": 0,
-    "n_fft": N_FFT,  # no option: the window of the spectrograms that the network is trained on
+    # No options: how the spectrograms were cut that the network is trained on.
+    "n_fft": N_FFT,
+    "audio_seconds": SHORT,
 }
+OF_DATA_SET = ("n_fft", "audio_seconds")
+# Where a recipe has another default.
+DEFAULTS_OF_RECIPES: dict[str, dict[str, Any]] = {"cvpr2019": {"v_cluster": 10, "batch_size": 10}}
 # About this run, whatever the run of the checkpoint was.
 NOT_FROM_CHECKPOINT = frozenset(
     "evaluate export_published audio use_pretrain ckpt_file resume overwrite out dmc_pkl".split()
@@ -133,10 +138,11 @@ def _add(group: argparse._ArgumentGroup, name: str, help_text: str, **kwargs: An
 
 
 def _add_published_options(group: argparse._ArgumentGroup) -> None:
-    _add(group, "v_cluster", "clusters of a frame: one for each sounding object, one for the rest", type=positive_int)
+    text = "clusters of a frame: one for each sounding object, one for the rest; 10 with cvpr2019, also of the audio"
+    _add(group, "v_cluster", text, type=positive_int)
     _add(group, "a_cluster", "clusters of the audio: one for each sounding object", type=positive_int)
     _add(group, "epoch", f"epochs in all, also when resuming (default: {_defaults('epoch')})", type=whole_number)
-    _add(group, "batch_size", "samples of a step, of all processes together", type=positive_int)
+    _add(group, "batch_size", "samples of a step, of all processes together; 10 with cvpr2019", type=positive_int)
     rates = _defaults("learning_rate")
     _add(group, "learning_rate", f"lower it if the loss becomes NaN (default: {rates})", type=positive_float)
     _add(group, "seed", "of weights, order, crops and negative pairs", type=seed_number)
@@ -163,7 +169,10 @@ def _add_file_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_method_options(group: argparse._ArgumentGroup) -> None:
-    text = f"original: as published; improved finds what sounds; pretrained: from ImageNet (default: {DEFAULT_RECIPE})"
+    text = (
+        "original: as published; improved finds what sounds; pretrained: from ImageNet; cvpr2019: the paper's own form "
+        f"(default: {DEFAULT_RECIPE})"
+    )
     group.add_argument("--recipe", choices=tuple(RECIPES), help=text)
     text = "change a setting of the recipe, for example --set beta=10; can be repeated"
     group.add_argument("--set", type=setting, action="append", metavar="KEY=VALUE", help=text)
@@ -214,7 +223,13 @@ def merge_options(given: dict[str, Any], from_checkpoint: dict[str, Any]) -> arg
     if not of_checkpoint.is_dir() or Path(given.get("data_dir", of_checkpoint)).resolve() != of_checkpoint.resolve():
         inherited = {option: value for option, value in inherited.items() if option not in DATA_OPTIONS}
     plain = {option: value for option, value in given.items() if option in DEFAULTS}
-    return argparse.Namespace(**{**DEFAULTS, **inherited, **plain}, recipe_name=name, recipe=recipe)
+    defaults = defaults_of(name)
+    return argparse.Namespace(**{**defaults, **inherited, **plain}, recipe_name=name, recipe=recipe)
+
+
+def defaults_of(recipe_name: str) -> dict[str, Any]:
+    """The default of every option with a recipe."""
+    return DEFAULTS | DEFAULTS_OF_RECIPES.get(recipe_name, {})
 
 
 def inherited_settings(from_checkpoint: dict[str, Any]) -> dict[str, Any]:
@@ -235,8 +250,8 @@ def _is_usable(name: str, value: object) -> bool:
     default = DEFAULTS[name]
     if not (isinstance(value, str | None) if default is None else type(value) is type(default)):
         return False
-    if name == "n_fft":
-        return value > 0
+    if name in OF_DATA_SET:
+        return value in LENGTHS if name == "audio_seconds" else value > 0
     parser = build_parser("")
     parser.exit_on_error = False
     try:
@@ -247,12 +262,16 @@ def _is_usable(name: str, value: object) -> bool:
 
 def inherited_words(options: argparse.Namespace, given: dict[str, Any]) -> str:
     """The options that are neither given nor the default nor the recipe's, in words."""
-    recipe, defaults, settings = asdict(options.recipe), asdict(RECIPES[options.recipe_name]), given_settings(given)
+    settings, of_recipe = given_settings(given), asdict(RECIPES[options.recipe_name])
+    usual = defaults_of(options.recipe_name) | of_recipe
     words = [
         f"--{name} {value}" for name, value in vars(options).items()
-        if name in DEFAULTS and name not in given and value != DEFAULTS[name] and name != "n_fft"
+        if name in DEFAULTS and name not in given and value != usual[name] and name not in OF_DATA_SET
     ]  # fmt: skip
-    words += [f"--set {key}={value}" for key, value in recipe.items() if key not in settings and value != defaults[key]]
+    words += [
+        f"--set {key}={value}" for key, value in asdict(options.recipe).items()
+        if key not in settings and value != usual[key]
+    ]  # fmt: skip
     return " ".join(words)
 
 

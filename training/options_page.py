@@ -42,7 +42,11 @@ def options_page() -> str:
             lines += [f"### {group.title.capitalize()}\n", "| option | meaning |", "|---|---|"]
             lines += [f"| `{action.option_strings[0]}` | {_meaning(action.dest, action.help)} |" for action in shown]
             lines.append("")
-    lines += [SETTINGS_HEAD.strip("\n") + "\n", f"| setting | {' | '.join(RECIPES)} | meaning |", "|---" * 4 + "|"]
+    lines += [
+        SETTINGS_HEAD.strip("\n") + "\n",
+        f"| setting | {' | '.join(RECIPES)} | meaning |",
+        "|---" * (len(RECIPES) + 2) + "|",
+    ]
     for key, setting in SETTINGS.items():
         of_recipes = (getattr(recipe, key) for recipe in RECIPES.values())
         values = " | ".join(f"`{int(value) if isinstance(value, bool) else value}`" for value in of_recipes)

@@ -11,9 +11,9 @@ from torch import nn
 
 from common.errors import UserError
 from data.negative_audio import NoiseNegatives
-from models.dmc import DMC
-from models.losses import ContrastiveLoss, CrossEntropyLoss
-from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
+from models.dmc import TwoStreams
+from models.losses import ContrastiveLoss, CrossEntropyLoss, MaxMarginLoss
+from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs, wrong_audio_pairs
 from models.recipes import Recipe
 from training.distributed import all_gather_with_grad, parallelize, shard_rows
 from training.optim import MicroBatch, build_optimizer, build_scaler
@@ -32,6 +32,8 @@ def build_loss(recipe: Recipe) -> nn.Module:
     """The loss of a recipe."""
     if recipe.loss == "contrastive":
         return ContrastiveLoss(recipe.margin, recipe.background_negatives)
+    if recipe.loss == "max_margin":
+        return MaxMarginLoss(recipe.margin)
     return CrossEntropyLoss(recipe.background_negatives)
 
 
@@ -40,20 +42,24 @@ def pair_distances(
 ) -> PairDistances:
     """Distances of the pairs of a batch. All audio and all frames go through the network once.
 
-    Positive and negative frames go through it together, so that BatchNorm has the statistics of both. Of several
-    processes each encodes its part, and all have the distances of the whole batch.
+    Positive and negative frames or audio go through it together, so that BatchNorm has the statistics of both. Of
+    several processes each encodes its part, and all have the distances of the whole batch.
     """
-    spectrograms, count, whole = batch["spectrogram"], len(batch["frame"]), batch.get("whole")
-    noise_spectrograms = noise.draw(spectrograms) if noise else spectrograms[:0]  # [N, 1, 201, 64]
-    in_batch = recipe.in_batch
-    frames = batch["frame"] if in_batch else torch.cat([batch["frame"], batch["negative_frame"]])
-    # [B + N, A, 512], [B or 2 B, V, 512]
-    audio, visual = model(torch.cat([spectrograms, shard_rows(noise_spectrograms)]), frames)
-    noise_audio = all_gather_with_grad(audio[count:], len(noise_spectrograms))
-    audio = torch.cat([all_gather_with_grad(audio[:count], whole), noise_audio])
+    count, whole = len(batch["frame"]), batch.get("whole")
+    spectrograms = [batch[key] for key in ("spectrogram", "negative_spectrogram") if key in batch]
+    frames = [batch[key] for key in ("frame", "negative_frame") if key in batch]
+    noise_spectrograms = noise.draw(spectrograms[0]) if noise else spectrograms[0][:0]  # [N, 1, T, 64]
+    # [B + N or 2 B + N, A, D], [B or 2 B, V, D]
+    audio, visual = model(torch.cat([*spectrograms, shard_rows(noise_spectrograms)]), torch.cat(frames))
+    num_audio = count * len(spectrograms)
+    noise_audio = all_gather_with_grad(audio[num_audio:], len(noise_spectrograms))
+    own, *others = [all_gather_with_grad(centers, whole) for centers in audio[:num_audio].split(count)]
+    audio = torch.cat([own, noise_audio])
     visuals = [all_gather_with_grad(centers, whole) for centers in visual.split(count)]
-    if in_batch:
+    if recipe.in_batch:
         return in_batch_pairs(audio, *visuals, all_gather_with_grad(batch["video"], whole), recipe.matching)
+    if recipe.audio_negatives:
+        return wrong_audio_pairs(audio, *others, *visuals, recipe.matching)
     return single_negative_pairs(audio, *visuals, recipe.matching)
 
 
@@ -62,7 +68,7 @@ class Stepper:
     """All that a step changes, and all that it needs beside its batch."""
 
     recipe: Recipe
-    model: DMC  # the network
+    model: TwoStreams  # the network
     parallel: nn.Module  # the same network, perhaps with gradients averaged over several processes
     criterion: nn.Module
     optimizer: torch.optim.Optimizer
@@ -82,7 +88,7 @@ class Stepper:
         return loss, pairs
 
 
-def build_stepper(options: Namespace, model: DMC, noise: NoiseNegatives, device: torch.device) -> Stepper:
+def build_stepper(options: Namespace, model: TwoStreams, noise: NoiseNegatives, device: torch.device) -> Stepper:
     """Build loss, optimizer and scaler; make the network parallel, and compile it if that is asked for."""
     parallel = parallelize(model, device)
     optimizer = build_optimizer(model.parameters(), options.recipe.learning_rate)
@@ -105,7 +111,8 @@ def require_finite(loss: float) -> None:
 class AverageMeter:
     """Averages of loss and matching accuracy over the batches of an epoch.
 
-    Matching accuracy: how often audio is nearer to its own frame than to a frame of another video.
+    Matching accuracy: how often audio is nearer to its own frame than to a frame of another video; where the negatives
+    are audio, how often a frame is nearer to its own audio.
     """
 
     def __init__(self) -> None:
@@ -115,9 +122,9 @@ class AverageMeter:
     def add(self, loss: torch.Tensor, pairs: PairDistances) -> None:
         """Add a batch: its loss and its distances."""
         self.count += len(pairs.positive)
-        compared = pairs.negative_frames.isfinite()
+        compared = pairs.negative.isfinite()
         rows = compared.any(1).sum()  # none in a batch of a single video
-        distance, negative = pairs.positive.detach().sqrt(), pairs.negative_frames.detach().sqrt()
+        distance, negative = pairs.positive.detach().sqrt(), pairs.negative.detach().sqrt()
         sums = [loss.detach() * len(distance), pairs.accuracy() * rows, rows]
         sums += [distance.sum(), negative.where(compared, 0).sum(), compared.sum()]
         self._sums.append(torch.stack(sums))
@@ -132,12 +139,12 @@ class AverageMeter:
 
     @property
     def accuracy(self) -> float:
-        """Mean share of negative frames that are farther than the own frame."""
+        """Mean share of negative pairs that are farther apart than the positive one."""
         _, farther, rows, *_ = self._sum()
         return farther / max(1.0, rows)
 
     @property
     def distances(self) -> tuple[float, float]:
-        """Mean matched distance D of audio to its own frame, and to frames of other videos."""
+        """Mean matched distance D of positive and of negative pairs."""
         *_, positive, negative, compared = self._sum()
         return positive / self.count, negative / max(1.0, compared)

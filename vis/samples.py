@@ -26,7 +26,8 @@ from vis.overlay import draw_boxes
 from vis.sheet import cell, column_sheet, image_format, save_image
 
 SPECTROGRAM_SIZE = (213, 72)  # as wide as a frame of 4:3 on the sheet
-DECIBELS = (-80.0, 20.0)  # shown as black and white
+# Shown as black and white, by the number of columns: decibels, and log(mel + 0.01) of five seconds.
+RANGES = {201: (-80.0, 20.0), 496: (-4.6, 3.4)}
 
 
 def one_of_each_class(seconds: SecondIndex, labels: dict[str, str], count: int) -> dict[str, int]:
@@ -48,9 +49,9 @@ def draw_frame(path: Path, boxes: dict[Frame, Boxes]) -> Image.Image:
 
 def draw_spectrogram(path: Path) -> Image.Image:
     """A spectrogram in grey: time to the right, low mel bands at the bottom, white is loud."""
-    low, high = DECIBELS
-    decibels = read_spectrogram(path).T[::-1]  # [64, 201]
-    grey = ((decibels - low) / (high - low) * 255).clip(0, 255).astype(np.uint8)
+    spectrogram = read_spectrogram(path).T[::-1]  # [64, T]
+    low, high = RANGES[spectrogram.shape[1]]
+    grey = ((spectrogram - low) / (high - low) * 255).clip(0, 255).astype(np.uint8)
     return Image.fromarray(grey).resize(SPECTROGRAM_SIZE).convert("RGB")
 
 

@@ -16,7 +16,7 @@ from data.dataset import SecondDataset
 from data.index import SecondIndex
 from data.loaders import collate_seconds
 from data.read import open_frame
-from models.dmc import DMC
+from models.dmc import TwoStreams
 from models.localization import Localizer
 from training.options import EVENTS
 from training.run_folder import RunFolder
@@ -69,7 +69,7 @@ class TensorBoardLog:
         for row in unlogged:
             self._add_figures(row)
 
-    def add_epoch(self, row: dict[str, Any], model: DMC) -> None:
+    def add_epoch(self, row: dict[str, Any], model: TwoStreams) -> None:
         """Add an epoch: its row of log.csv, and the localizations of the network, which is left in evaluation mode."""
         self._add_figures(row)
         for key, picture in self.examples.images(model).items():
@@ -99,7 +99,7 @@ class Examples:
             frame.thumbnail((LONGER_SIDE, LONGER_SIDE))
         self.options = options
 
-    def images(self, model: DMC) -> dict[str, np.ndarray]:
+    def images(self, model: TwoStreams) -> dict[str, np.ndarray]:
         """Key -> uint8 [H, W, 3], the frame with the map of each audio cluster over it, side by side."""
         from vis.overlay import overlay, relative  # here, as it brings what scores take
 

@@ -148,24 +148,29 @@ class AudioWindow:
     """The audio of `stream_audio` around instants, which must not go back. Outside the audio there is silence.
 
     It holds few seconds in memory; its samples are those of `whole_seconds`.
+
+    Args:
+        pieces: of `stream_audio`.
+        rate: of the windows.
+        seconds: length of a window.
     """
 
-    def __init__(self, pieces: Iterable[Audio], rate: int) -> None:
-        self._rate = rate
+    def __init__(self, pieces: Iterable[Audio], rate: int, seconds: int = 1) -> None:
+        self._rate, self._size = rate, rate * seconds
         self._chunks = _resampled(pieces, rate)
         self._first, self._samples = 0, np.zeros(0, np.float32)
         self._ended = False
 
-    def second(self, time: float) -> np.ndarray:
-        """Return the second centered at `time`, in seconds of the video: float32 [rate].
+    def around(self, time: float) -> np.ndarray:
+        """Return the window centered at `time`, in seconds of the video: float32 [seconds * rate].
 
-        Near the start and the end of the audio, return its first or last whole second.
+        Near the start and the end of the audio, return its first or last whole window.
         """
-        start = max(0, round(time * self._rate) - self._rate // 2)
-        self._read(start, start + self._rate)
+        start = max(0, round(time * self._rate) - self._size // 2)
+        self._read(start, start + self._size)
         if self._ended:
-            start = max(0, min(start, self._end - self._rate))
-        return self._between(start, start + self._rate)
+            start = max(0, min(start, self._end - self._size))
+        return self._between(start, start + self._size)
 
     def level(self, time: float) -> float:
         """Return the root mean square around `time` in decibels of full scale, at least -120."""
@@ -180,7 +185,7 @@ class AudioWindow:
         return self._first + len(self._samples)
 
     def _read(self, start: int, stop: int) -> None:
-        """Read up to sample `stop`; samples more than a second before `start` are not needed any more."""
+        """Read up to sample `stop`; samples more than a window before `start` are not needed any more."""
         while self._end < stop and not self._ended:
             first, chunk = next(self._chunks, (0, None))
             if chunk is None:
@@ -188,7 +193,7 @@ class AudioWindow:
                 return
             if not len(self._samples):
                 self._first = first
-            dropped = max(0, min(len(self._samples), start - self._rate - self._first))
+            dropped = max(0, min(len(self._samples), start - self._size - self._first))
             self._samples = np.concatenate([self._samples[dropped:], chunk])
             self._first += dropped
 

@@ -10,7 +10,9 @@ from data.layout import audio_frames_dir
 
 SETTINGS_FILE = "settings.json"
 N_FFT = 160  # samples of the published window of a spectrogram, 10 ms at 16 kHz
-OPTIONS = ("fps", "short_side", "n_fft")  # settings that are options of the programs; the others are constants
+SHORT, LONG = LENGTHS = (1, 5)  # seconds of audio in a spectrogram
+# Settings that are options of the programs; the others are constants.
+OPTIONS = ("fps", "short_side", "n_fft", "seconds")
 
 
 def read_settings(folder: Path) -> dict[str, object] | None:
@@ -39,10 +41,20 @@ def n_fft_of(data_dir: Path) -> int | None:
     return n_fft
 
 
+def seconds_of(data_dir: Path) -> int:
+    """Return how many seconds of audio a spectrogram of a data set covers, one of `LENGTHS`."""
+    return LONG if (read_settings(audio_frames_dir(data_dir)) or {}).get("seconds") == LONG else SHORT
+
+
+def cut_option(n_fft: int, seconds: int) -> str:
+    """Return the option of ``cut_audio.py`` for such spectrograms."""
+    return f"--n_fft {n_fft}" if seconds == SHORT else f"--seconds {seconds}"
+
+
 def audio_command(data_dir: Path) -> str:
     """Return the command that cuts the missing audio of a data set, with the window of its other spectrograms."""
-    n_fft = n_fft_of(data_dir)
-    return command("data/cut_audio.py", data_dir) + ("" if n_fft in (None, N_FFT) else f" --n_fft {n_fft}")
+    option = cut_option(n_fft_of(data_dir) or N_FFT, seconds_of(data_dir))
+    return command("data/cut_audio.py", data_dir) + ("" if option == cut_option(N_FFT, SHORT) else f" {option}")
 
 
 def record_settings(folder: Path, settings: dict[str, object], overwrite: bool) -> None:
@@ -56,6 +68,8 @@ def record_settings(folder: Path, settings: dict[str, object], overwrite: bool) 
 
 def _difference(recorded: dict[str, object], settings: dict[str, object]) -> str:
     names = [name for name in {**recorded, **settings} if recorded.get(name) != settings.get(name)]
+    if "seconds" in names:  # all else follows from it
+        names, recorded, settings = ["seconds"], {"seconds": SHORT, **recorded}, {"seconds": SHORT, **settings}
     before, wanted = (
         " ".join(f"--{name} {values.get(name)}" if name in OPTIONS else f"{name} {values.get(name)}" for name in names)
         for values in (recorded, settings)

@@ -92,6 +92,16 @@ def test_negatives_from_the_batch_leave_out_the_negative_frame_and_change_nothin
         assert all(torch.equal(with_negative[name], alone[name]) for name in ("frame", "spectrogram"))
 
 
+def test_negative_audio_is_that_of_another_video_and_its_frame_is_left_out(seconds):
+    dataset = PairDataset(seconds, 32, 0, "published", negative_audio=True)
+    for index in range(len(seconds)):
+        pair = dataset[2, index]
+        others = [other for other in range(len(seconds)) if seconds.name(other) != seconds.name(index)]
+        spectrograms = [np.load(seconds.spectrogram_path(other)) for other in others]
+        assert sum(np.array_equal(pair["negative_spectrogram"][0], spectrogram) for spectrogram in spectrograms) == 1
+        assert "negative_frame" not in pair
+
+
 def test_one_video_has_no_negatives(seconds):
     with pytest.raises(ValueError, match="second video"):
         PairDataset(index_seconds(seconds.data_dir, ["ü"]), 32, seed=0, augmentation="published")

@@ -4,8 +4,19 @@ import pytest
 import torch
 from torch import nn
 from torchvision.models import mobilenet_v2, resnet18
+from torchvision.models.vgg import cfgs, make_layers
 
-from models.backbone import VISUAL_NETS, EdgeConv2d, LocalResNet18, MobileNetV2, ResNet18, feature_size, repeat_edges
+from models.backbone import (
+    VGG16,
+    VISUAL_NETS,
+    EdgeConv2d,
+    LocalResNet18,
+    MobileNetV2,
+    ResNet18,
+    VGGish,
+    feature_size,
+    repeat_edges,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +42,25 @@ def test_the_published_backbone_is_torchvisions_resnet18_with_stride_1_in_layer4
         torch.testing.assert_close(net(frame), stages(frame))
 
 
+def test_vgg16_is_torchvisions_without_the_last_pooling():
+    reference = make_layers(cfgs["D"])[:-1]
+    net = VGG16()
+    net.features.load_state_dict(reference.state_dict())
+    frame = torch.randn(1, 3, 64, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(net(frame), reference(frame))
+
+
+def test_vggish_is_at_an_eighth_of_five_seconds_and_a_width_scales_every_layer():
+    for width in (1.0, 0.25):
+        net = VGGish(width)
+        with torch.no_grad():
+            assert net(torch.randn(1, 1, 496, 64)).shape == (1, net.out_channels, 62, 8)
+        convolutions = [layer.out_channels / width for layer in net.features if isinstance(layer, nn.Conv2d)]
+        assert convolutions == [64, 128, 256, 256, 512, 512]
+    assert VGG16(0.25).out_channels == VGGish(0.25).out_channels == 128
+
+
 def test_far_from_the_edge_mobilenet_is_torchvisions_half_a_cell_later():
     reference = mobilenet_v2(weights=None).eval()
     net = MobileNetV2().eval()
@@ -41,7 +71,7 @@ def test_far_from_the_edge_mobilenet_is_torchvisions_half_a_cell_later():
         torch.testing.assert_close(net(frame)[..., 17:23, 17:23], expected[..., 17:23, 17:23], rtol=1e-3, atol=1e-4)
 
 
-def test_the_edge_is_invisible_to_all_but_the_published_backbone():
+def test_the_edge_is_invisible_to_all_but_the_published_backbones():
     # A frame of one color: only the edge can make its features differ.
     frame = torch.tensor([0.9, -0.4, 0.2]).view(1, 3, 1, 1).expand(2, 3, 96, 80)
     torch.manual_seed(0)
@@ -49,7 +79,7 @@ def test_the_edge_is_invisible_to_all_but_the_published_backbone():
         with torch.no_grad():
             features = net_class().eval()(frame)
         spread = features.flatten(2).std(-1).mean() / features.abs().mean()
-        assert spread > 0.05 if net_class is ResNet18 else spread < 1e-4
+        assert spread > 0.05 if net_class in (ResNet18, VGG16) else spread < 1e-4
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])

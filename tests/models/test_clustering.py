@@ -8,10 +8,12 @@ from sklearn.cluster import KMeans
 import models.clustering
 from models.clustering import (
     CENTER_INITS,
+    capsule_clustering,
     distances_to_centers,
     farthest_point_init,
     one_hot,
     soft_kmeans,
+    squash,
     strided_init,
 )
 
@@ -174,3 +176,34 @@ def test_a_gpu_gives_the_clusters_of_the_cpu():
     expected = soft_kmeans(features, 3)
     found = tuple(value.cpu() for value in soft_kmeans(features.cuda(), 3))
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+
+
+def capsules_in_float64(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Oracle: one item, projections u [N, K, D], one number at a time."""
+    count, num_clusters = u.shape[:2]
+    b = np.zeros((num_clusters, count))
+    for number in range(3):
+        s = np.array([[np.exp(b[i, j]) / sum(np.exp(b[:, j])) for j in range(count)] for i in range(num_clusters)])
+        c = np.array([sum(s[i, j] * u[j, i] for j in range(count)) for i in range(num_clusters)])
+        if number < 2:
+            units = [center / np.sqrt(sum(value**2 for value in center)) for center in c]
+            b = np.array([[sum(units[i] * u[j, i]) for j in range(count)] for i in range(num_clusters)])
+    lengths = [np.sqrt(sum(value**2 for value in center)) for center in c]
+    return np.array([np.tanh(10 * n) * center / n for n, center in zip(lengths, c, strict=True)]), s
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 5.0])
+def test_capsule_clustering_agrees_with_a_loop_in_float64(scale):
+    projected = np.random.default_rng(0).normal(size=(2, 30, 4, 5)) * scale
+    centers, assignment = capsule_clustering(torch.tensor(projected))
+    for number in range(2):
+        expected = capsules_in_float64(projected[number])
+        np.testing.assert_allclose(centers[number], expected[0], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(assignment[number], expected[1], rtol=1e-9, atol=1e-12)
+
+
+def test_features_of_zeros_have_finite_capsules_and_gradients():
+    vectors = torch.zeros(2, 6, 3, 4, requires_grad=True)
+    centers, assignment = capsule_clustering(squash(vectors))
+    (centers.sum() + assignment[:, 0].sum()).backward()
+    assert centers.isfinite().all() and vectors.grad.isfinite().all()

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from models.clustering import soft_kmeans
-from models.dmc import DMC
-from models.recipes import ORIGINAL
+from models.clustering import capsule_clustering, soft_kmeans, squash
+from models.dmc import DMC, build_network
+from models.recipes import CVPR2019, ORIGINAL
 from tests.fixtures.small_network import small_backbones
 
 SCALED = replace(ORIGINAL, spectrogram_scaling="second")
@@ -123,3 +123,23 @@ def test_weights_lie_in_the_order_in_which_convolutions_are_fastest():
     assert weights and all(weight.is_contiguous(memory_format=torch.channels_last) for weight in weights)
     features = model.frame_features(torch.randn(2, 3, 64, 64))
     assert features.is_contiguous(memory_format=torch.channels_last) and not features.is_contiguous()
+
+
+def test_in_the_papers_form_both_streams_share_one_glorot_projection_for_each_cluster():
+    torch.manual_seed(0)
+    model = build_network(CVPR2019, 5, 1, torch.float32)
+    (weights,) = {id(weight): weight for name, weight in model.named_parameters() if "projection" in name}.values()
+    assert weights.shape == (5 * 16, 512)
+    bound = (6 / (512 + 16)) ** 0.5
+    assert all(0.98 * bound < of_cluster.abs().max() <= bound for of_cluster in weights.split(16))
+    frames, spectrograms = draw_batch()
+    seen = input_of(model, "visual_net")
+    visual, audio = model.encode_frames(frames), model.encode_audio(spectrograms)
+    torch.testing.assert_close(seen[0], frames / 127.5 - 1)
+    for found, features in ((visual, model.visual_net(seen[0])), (audio, model.audio_net(spectrograms))):
+        vectors = squash(features.flatten(2).transpose(1, 2))  # [2, N, 512]
+        projected = torch.stack([vectors @ of_cluster.T for of_cluster in weights.split(16)], 2)  # [2, N, 5, 16]
+        centers, assignment = capsule_clustering(projected)
+        torch.testing.assert_close(found.centers, centers / centers.norm(dim=-1, keepdim=True))
+        torch.testing.assert_close(found.assignment.flatten(2), assignment)
+    assert audio.centers.shape == (2, 5, 16)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from models.dmc import DMC
+from models.dmc import DMC, build_network
 from models.localization import AUDIO_SHARE, GUIDED_BETA, GUIDED_ROUNDS, Localizer, audio_guided_clustering
 from models.matching import match_all, squared_distances
-from models.recipes import IMPROVED, ORIGINAL
+from models.recipes import CVPR2019, IMPROVED, ORIGINAL
 from tests.fixtures.planted import plant_checkpoint
 from tests.fixtures.small_network import small_backbones
 from training.checkpoint import load_weights, read_checkpoint
@@ -96,6 +96,24 @@ def test_row_j_is_matched_to_audio_cluster_j(recipe):
             centers, maps = audio_guided_clustering(audio, features, 4)
     np.testing.assert_allclose(found.maps, maps.view(3, 4, 4, 3), atol=1e-5)
     np.testing.assert_allclose(found.distances, (audio - centers[:, :2]).norm(dim=-1), rtol=1e-4)
+
+
+def test_in_the_papers_form_maps_are_in_the_order_of_the_similarity_of_their_clusters():
+    torch.manual_seed(0)
+    with small_backbones():
+        model = build_network(CVPR2019, 6, 2, torch.float32).eval()
+    frames, spectrograms = torch.randint(0, 256, (3, 3, 64, 48), dtype=torch.uint8), torch.randn(2, 1, 201, 64)
+    second = torch.tensor([1, 0, 1])
+    found = Localizer(model, CVPR2019)(spectrograms, frames, second)
+    assert found.maps.shape == (3, 6, 4, 3) and found.distances.shape == (3, 2)
+    np.testing.assert_allclose(found.maps.sum(1), 1, atol=1e-5)
+    with torch.no_grad():
+        visual, audio = model.encode_frames(frames), model.encode_audio(spectrograms).centers[second]
+    for frame in range(3):
+        cosines = [float(a @ v / a.norm() / v.norm()) for a, v in zip(audio[frame], visual.centers[frame], strict=True)]
+        order = sorted(range(6), key=lambda i: -cosines[i])
+        np.testing.assert_allclose(found.maps[frame], visual.assignment[frame][order], atol=1e-6)
+        np.testing.assert_allclose(found.distances[frame], [(2 - 2 * cosines[i]) ** 0.5 for i in order[:2]], rtol=1e-4)
 
 
 @pytest.mark.parametrize("recipe", [ORIGINAL, IMPROVED])

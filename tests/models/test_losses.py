@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.losses import ContrastiveLoss, CrossEntropyLoss
-from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
+from models.losses import ContrastiveLoss, CrossEntropyLoss, MaxMarginLoss
+from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs, wrong_audio_pairs
 from models.recipes import MATCHINGS
 from tests.fixtures.pair_oracle import VIDEO, draw_centers, pairs_of_batch
 
@@ -92,3 +92,22 @@ def test_with_single_negatives_the_contrastive_loss_is_the_published_mean_over_a
     frames = torch.tensor(negative)[:, None]  # one negative frame for each second of audio, no noise
     found = ContrastiveLoss(margin)(PairDistances(torch.tensor(positive), frames, frames[:, :0], frames[:, :0]))
     assert found.item() == pytest.approx(sum(terms) / 14, rel=1e-12)
+
+
+def similarity_in_a_loop(audio: np.ndarray, visual: np.ndarray) -> float:
+    """Sum of the cosines of clusters of the same number."""
+    pairs = zip(audio, visual, strict=True)
+    return sum(float(a @ v) / math.sqrt(float(a @ a)) / math.sqrt(float(v @ v)) for a, v in pairs)
+
+
+@pytest.mark.parametrize("margin", [3.0, 0.5])
+def test_the_max_margin_loss_is_that_of_similarities_of_the_papers_form(margin):
+    centers = torch.tensor(np.random.default_rng(2).normal(size=(3, 6, 3, 4)))  # own and wrong audio, frames
+    own, wrong, visual = centers.numpy()
+    terms = [
+        max(0.0, margin + similarity_in_a_loop(wrong[i], visual[i]) - similarity_in_a_loop(own[i], visual[i]))
+        for i in range(6)
+    ]
+    assert min(terms) == 0 or margin == 3.0  # some are beyond the smaller margin
+    pairs = wrong_audio_pairs(*torch.nn.functional.normalize(centers, dim=-1), "same_number")
+    assert MaxMarginLoss(margin)(pairs).item() == pytest.approx(fmean(terms), rel=1e-12)

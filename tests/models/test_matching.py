@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from models.matching import match_clusters, pair_distance, squared_distances, unmatched
+from models.matching import match_clusters, pair_distance, rank_clusters, squared_distances, unmatched
 
 
 def test_nearest_sums_the_distance_of_each_audio_cluster_to_its_nearest_visual_one():
@@ -56,3 +56,12 @@ def test_one_to_one_can_be_trained_after_its_first_use_in_inference_mode():
         pair_distance(between, "one_to_one")
     pair_distance(between, "one_to_one").sum().backward()
     assert between.grad.sum() == 4 * 2
+
+
+def test_clusters_of_the_same_number_are_ranked_by_their_distance_and_the_nearest_ones_sound():
+    between = torch.tensor(
+        [[[0.5, 0.0, 0.0], [9.0, 0.2, 9.0], [9.0, 9.0, 0.9]], [[0.9, 0, 0], [0, 0.9, 0], [0, 0, 0.1]]]
+    )
+    orders, nearest = rank_clusters(between, 2)
+    assert orders.tolist() == [[1, 0, 2], [2, 0, 1]]
+    torch.testing.assert_close(nearest, torch.tensor([[0.2, 0.5], [0.1, 0.9]]))

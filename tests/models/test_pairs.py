@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
+from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs, wrong_audio_pairs
 from models.recipes import MATCHINGS
 from tests.fixtures.pair_oracle import VIDEO, background_of_pair, draw_centers, match_pair
 
@@ -24,6 +24,19 @@ def test_single_negative_pairs_agree_with_a_loop(matching):
         assert pairs.negative_audio[i].tolist() == pytest.approx(expected)
         finite = pairs.background[i][pairs.background[i].isfinite()]
         assert finite.tolist() == pytest.approx(background_of_pair(*own))
+
+
+def test_wrong_audio_keeps_the_frame_and_its_accuracy_is_that_of_the_audio():
+    audio, visual = draw_centers(2)
+    other = torch.randn(5, 2, 4, dtype=torch.float64)
+    pairs = wrong_audio_pairs(audio, other, visual, "nearest")
+    own, wrong = ([match_pair(a[i].numpy(), visual[i].numpy(), "nearest")[0] for i in range(5)] for a in (audio, other))
+    assert pairs.positive.tolist() == pytest.approx(own)
+    assert pairs.negative_audio[:, 0].tolist() == pytest.approx(wrong)
+    noise = [match_pair(audio[j].numpy(), visual[2].numpy(), "nearest")[0] for j in (5, 6)]
+    assert pairs.negative_audio[2, 1:].tolist() == pytest.approx(noise) and pairs.negative_frames.shape == (5, 0)
+    farther = [value > own[i] for i, row in enumerate(pairs.negative_audio.tolist()) for value in row]
+    assert pairs.accuracy().item() == pytest.approx(sum(farther) / 15)
 
 
 def test_other_seconds_of_the_same_video_are_no_negatives_in_either_direction():

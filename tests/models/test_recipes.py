@@ -21,7 +21,8 @@ from models.recipes import (
 def test_the_original_recipe_is_the_published_method():
     assert asdict(ORIGINAL) == {
         "loss": "contrastive", "margin": 5.0, "background_negatives": False, "noise_negatives": 0,
-        "matching": "nearest", "visual_net": "resnet18", "visual_weights": "none", "beta": 30.0,
+        "matching": "nearest", "visual_net": "resnet18", "visual_weights": "none", "audio_net": "resnet18",
+        "width": 1.0, "clustering": "kmeans", "beta": 30.0,
         "cluster_start": "strided", "normalize": False, "spectrogram_scaling": "none", "audio_pooling": 1,
         "image_size": 224, "augmentation": "published", "learning_rate": 1e-4, "schedule": "constant", "epoch": 100,
         "result": "last", "readout": "clusters",
@@ -49,7 +50,7 @@ def test_recipes_differ_in_few_settings():
 @pytest.mark.parametrize(
     ("key", "text", "expected"),
     [
-        ("loss", "hinge", "contrastive or cross_entropy"),
+        ("loss", "hinge", "contrastive or cross_entropy or max_margin"),
         ("normalize", "yes", "0 or 1"),
         ("noise_negatives", "-1", "a whole number, 0 or more"),
         ("audio_pooling", "0", "a whole number, 1 or more"),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from data import cut_audio
-from data.media.spectrogram import log_mel, settings
+from data.media.spectrogram import log_mel, settings, vggish_log_mel
 from data.preprocess import spectrograms
-from data.preprocess.settings import n_fft_of, record_settings
+from data.preprocess.settings import audio_command, n_fft_of, record_settings
 from tests.fixtures.media import librosa_log_mel, noise, write_media
 
 pytestmark = pytest.mark.filterwarnings("ignore:Empty filters detected")  # the published front end has them
@@ -77,11 +77,11 @@ def test_a_window_that_is_odd_or_out_of_range_is_refused(tmp_path, capsys, value
 def test_noise_is_white_with_a_root_mean_square_of_a_tenth_and_the_same_in_every_set(tmp_path, monkeypatch):
     audio = []
     monkeypatch.setattr(
-        spectrograms, "log_mel", lambda seconds, n_fft: audio.append(seconds) or log_mel(seconds, n_fft)
+        spectrograms, "spectrograms", lambda seconds, n_fft, _: audio.append(seconds) or log_mel(seconds, n_fft)
     )
     for name in ("one", "two"):
         (tmp_path / name / "audio_frames").mkdir(parents=True)
-        spectrograms.write_negatives(tmp_path / name, 512)
+        spectrograms.write_negatives(tmp_path / name, 512, 1)
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
     white, silence = audio[:2]
     np.testing.assert_allclose(np.sqrt((white**2).mean(1)), 0.1, rtol=0.03)
@@ -89,3 +89,22 @@ def test_noise_is_white_with_a_root_mean_square_of_a_tenth_and_the_same_in_every
     white, silence = (np.load(tmp_path / f"one/audio_frames/{name}.npy") for name in ("noise", "silence"))
     assert white.dtype == silence.dtype == np.float32
     assert white.shape == (64, 201, 64) and silence.shape == (1, 201, 64)
+
+
+def test_a_spectrogram_of_five_seconds_is_around_its_second_and_within_the_audio(tmp_path, capsys):
+    samples = noise(7.4)
+    write_media(tmp_path / "video/a.mkv", frames=175, sound=samples, audio_codec="pcm_f32le")
+    write_media(tmp_path / "video/short.mkv", frames=125, sound=noise(4.9), audio_codec="pcm_f32le")
+    assert run(tmp_path, "--seconds", "5") == 1
+    assert "short: its audio has no 5 whole seconds: it lasts from 0.00 to 4.90 s" in capsys.readouterr().err
+    found = [np.load(path) for path in sorted((tmp_path / "audio_frames/a").iterdir())]
+    assert len(found) == 7
+    for spectrogram, start in zip(found, (0, 0, 0, 1, 2, 2, 2), strict=True):
+        expected = vggish_log_mel(samples[None, start * 16_000 :][:, : 5 * 16_000])[0]
+        np.testing.assert_allclose(spectrogram, expected, rtol=0, atol=1e-4)
+    assert np.load(tmp_path / "audio_frames/noise.npy").shape == (64, 496, 64)
+    assert run(tmp_path) == 1
+    assert "was cut with --seconds 5, not --seconds 1: --seconds 5 goes on with it" in capsys.readouterr().err
+    assert run(tmp_path, "--seconds", "5", "--n_fft", "512") == 1
+    assert "--n_fft goes with --seconds 1" in capsys.readouterr().err
+    assert audio_command(tmp_path).endswith("--seconds 5")

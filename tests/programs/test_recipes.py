@@ -71,6 +71,7 @@ def test_a_readout_can_be_chosen_in_an_evaluation(improved, tmp_path):
         settings("loss=contrastive", "background_negatives=1", "noise_negatives=1"),
         ["--v_cluster", "3", "--a_cluster", "2"],
         ["--precision", "bf16"],
+        ["--recipe", "cvpr2019", "--v_cluster", "4", "--a_cluster", "2", *settings("noise_negatives=1")],
         settings("cluster_start=strided", "normalize=0", "visual_net=mobilenet_v2"),
     ],
     ids=" ".join,
@@ -81,8 +82,11 @@ def test_settings_of_both_recipes_can_be_combined(training_set, tmp_path, option
     assert 0 < float(row["loss"]) < math.inf and 0 <= float(row["val_accuracy"]) <= 1
 
 
-def test_with_noise_and_a_schedule_a_stopped_training_resumes_to_the_same_end(training_set, tmp_path, monkeypatch):
-    options = ["--epoch", "3", *settings("noise_negatives=2", "schedule=cosine")]
+@pytest.mark.parametrize("recipe", [["--recipe", "improved"], ["--recipe", "cvpr2019", "--v_cluster", "4"]])
+def test_with_noise_and_a_schedule_a_stopped_training_resumes_to_the_same_end(
+    recipe, training_set, tmp_path, monkeypatch
+):
+    options = [*recipe, "--epoch", "3", *settings("noise_negatives=2", "schedule=cosine", "learning_rate=5e-4")]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert run(training_set, whole, *options) == 0
     train_epoch = location_dmc.train_epoch
@@ -121,7 +125,7 @@ def test_a_checkpoint_keeps_the_window_of_its_spectrograms(training_set, tmp_pat
     assert run(data_dir, tmp_path / "run", "--epoch", "0") == 0
     recorded.write_text('{"n_fft": 160}')
     assert evaluate(tmp_path / "run/best.pth", tmp_path) == 1
-    assert "trained with 1024" in capsys.readouterr().err
+    assert "trained with --n_fft 1024" in capsys.readouterr().err
 
 
 def test_visual_weights_are_the_start_of_a_training_and_not_of_a_resumed_one(

@@ -114,7 +114,9 @@ def test_a_fresh_training_takes_the_window_of_the_data_set_and_a_trained_network
     assert options.n_fft == 160
     audio_frames_dir(tmp_path).mkdir()
     (audio_frames_dir(tmp_path) / "settings.json").write_text(json.dumps({"n_fft": 1024}))
-    with pytest.raises(UserError, match=r"cut with --n_fft 1024, .* trained with 160: .* --n_fft 160 --overwrite 1"):
+    with pytest.raises(
+        UserError, match=r"cut with --n_fft 1024, .* trained with --n_fft 160: .* --n_fft 160 --overwrite 1"
+    ):
         set_window(options, from_scratch=False)
     set_window(options, from_scratch=True)
     assert options.n_fft == 1024
@@ -122,3 +124,8 @@ def test_a_fresh_training_takes_the_window_of_the_data_set_and_a_trained_network
         (audio_frames_dir(tmp_path) / "settings.json").write_text(json.dumps(damaged))
         with pytest.raises(UserError, match=r"settings\.json is damaged \(n_fft is"):
             set_window(options, from_scratch=True)
+    (audio_frames_dir(tmp_path) / "settings.json").write_text(json.dumps({"n_fft": 512, "seconds": 5}))
+    with pytest.raises(UserError, match=r"cut with --seconds 5, .* trained with --n_fft 1024: .* --n_fft 1024 --over"):
+        set_window(options, from_scratch=False)
+    set_window(options, from_scratch=True)
+    assert options.audio_seconds == 5

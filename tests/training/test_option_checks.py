@@ -27,7 +27,11 @@ def settings(*pairs: str) -> list[str]:
         (["--dmc_pkl", "maps.csv"], "cannot end with .csv"),
         (["--audio", "noise"], "--evaluate 1"),
         (["--export_published", "x.pth", "--recipe", "improved"], "has no visual_net=resnet18_local"),
+        (["--export_published", "x.pth", *settings("audio_net=vggish")], "has no audio_net=vggish"),
         (["--evaluate", "1", "--log", "tensorboard"], "does not train"),
+        (settings("matching=same_number"), "goes with clustering=capsules"),
+        (settings("clustering=capsules", "visual_net=vgg16"), "goes with matching=same_number and audio_net=vggish"),
+        (["--recipe", "cvpr2019", "--a_cluster", "11"], "larger than --v_cluster"),
     ],
 )
 def test_options_that_do_not_fit_together_are_refused_before_training(argv, words):
@@ -40,6 +44,7 @@ def test_options_that_do_not_fit_together_are_refused_before_training(argv, word
         ["--recipe", "original"],
         ["--recipe", "improved"],
         ["--recipe", "pretrained"],
+        ["--recipe", "cvpr2019"],
         ["--v_cluster", "1", *settings("image_size=16")],  # one feature
         ["--v_cluster", "1", "--a_cluster", "2"],  # both are nearest to it
     ],
@@ -59,6 +64,8 @@ def test_one_to_one_matching_is_slow_in_training_only():
     [
         ([*settings("margin=2"), "--recipe", "improved"], "--set margin=2.0 has no effect: it goes with loss=contra"),
         (settings("augmentation=strong"), None),
+        (settings("width=0.5"), "--set width=0.5 has no effect: it goes with vgg16 and vggish"),
+        ([*settings("width=0.5"), "--recipe", "cvpr2019"], None),
         (
             [*settings("margin=2"), "--recipe", "improved", "--evaluate", "1"],
             None,

@@ -32,6 +32,14 @@ def test_precedence_is_command_line_checkpoint_recipe_default(argv, checkpoint, 
     assert options_of(*argv, checkpoint=checkpoint).recipe.beta == beta
 
 
+def test_a_recipe_can_have_its_own_defaults_of_options():
+    options = options_of("--recipe", "cvpr2019", "--batch_size", "4")
+    assert (options.v_cluster, options.a_cluster, options.batch_size) == (10, 1, 4)
+    options = options_of(checkpoint=checkpoint_args(options))
+    assert (options.v_cluster, options.batch_size) == (10, 4)
+    assert inherited_words(options, {}) == "--batch_size 4"
+
+
 def test_options_outside_the_recipe_follow_the_same_order():
     assert options_of("--recipe", "improved").batch_size == DEFAULTS["batch_size"]
     options = options_of("--recipe", "original", checkpoint={**IMPROVED_CHECKPOINT, "v_cluster": 5, "seed": 3})

@@ -7,7 +7,8 @@ import torch
 import torchvision
 from torch import nn
 
-from models.dmc import DMC, IMAGENET_MEAN, IMAGENET_STD
+from models.backbone import IMAGENET_MEAN, IMAGENET_STD
+from models.dmc import DMC
 from models.recipes import ORIGINAL
 from training.checkpoint import load_weights, read_checkpoint
 from training.optim import build_optimizer

@@ -14,14 +14,15 @@ from scipy.optimize import linear_sum_assignment
 from torchvision.transforms.v2 import functional
 
 from common.errors import UserError
-from data.media.spectrogram import log_mel
+from data.media.spectrogram import spectrograms
 from data.media.video import SHORT_SIDE, UPRIGHT, upright_frame
 from data.transforms import resize
+from models.matching import SAME_NUMBER
 from training.load import TrainedNetwork
 
 
 class NetworkInput(NamedTuple):
-    """The input of the network at an instant: uint8 [3, size, size] and float32 [1, 201, 64]."""
+    """The input of the network at an instant: uint8 [3, size, size] and float32 [1, T, 64]."""
 
     frame: torch.Tensor
     spectrogram: torch.Tensor
@@ -31,7 +32,7 @@ class Locator:
     """Localizes audio in the frames of a video, a few at a time, in their order.
 
     The audio clusters of a second come in any order. They are reordered to be nearest to the previous ones, so that
-    cluster j stays the same source from frame to frame.
+    cluster j stays the same source from frame to frame. In the CVPR paper's form they have numbers and keep them.
     """
 
     def __init__(
@@ -41,10 +42,10 @@ class Locator:
         self._centers: torch.Tensor | None = None  # of the last audio, [A, 512]
         self.distance = 0.0  # of audio and frames, the mean of the last maps
 
-    def prepare(self, frame: av.VideoFrame, second: np.ndarray) -> NetworkInput:
-        """The input of the network for a decoded frame and the audio around it, float32 [16000]."""
+    def prepare(self, frame: av.VideoFrame, audio: np.ndarray) -> NetworkInput:
+        """The input of the network for a decoded frame and the audio around it, float32 [n]."""
         upright = functional.pil_to_tensor(upright_frame(frame, SHORT_SIDE, self._turn, self._pixel_shape))
-        spectrogram = log_mel(second[None], self._trained.n_fft)
+        spectrogram = spectrograms(audio[None], self._trained.n_fft, self._trained.audio_seconds)
         return NetworkInput(resize(upright, self._trained.frame_size), torch.from_numpy(spectrogram))
 
     def maps(self, inputs: Sequence[NetworkInput]) -> np.ndarray:
@@ -65,6 +66,8 @@ class Locator:
         return localized.maps
 
     def _in_last_order(self, centers: torch.Tensor) -> torch.Tensor:
+        if self._trained.localizer.recipe.matching == SAME_NUMBER:  # their order is a part of the network
+            return centers
         if self._centers is not None and len(centers) > 1:
             _, order = linear_sum_assignment(torch.cdist(self._centers, centers).square().cpu().numpy())
             centers = centers[torch.from_numpy(order).to(centers.device)]

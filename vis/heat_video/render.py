@@ -83,7 +83,7 @@ def _write(
         summary = Summary(peaks=[] if with_peaks else None)
         with contextlib.closing(AudioTrack(video, target, kind, start)) as track:
             locator = Locator(trained, orientation(first.frame), stream.sample_aspect_ratio)
-            localized = _localized(video, first, frames, locator, style)
+            localized = _localized(video, first, frames, locator, trained, style)
             for one, maps in tqdm(localized, desc=video.name, total=count, unit="frame"):
                 strength = opacity(one.level, style.silence)
                 heats = {
@@ -109,13 +109,18 @@ def _write(
 
 
 def _localized(
-    video: Path, first: StreamFrame, others: Iterator[StreamFrame], locator: Locator, style: Style
+    video: Path,
+    first: StreamFrame,
+    others: Iterator[StreamFrame],
+    locator: Locator,
+    trained: TrainedNetwork,
+    style: Style,
 ) -> Iterator[tuple[FrameWithLevel, np.ndarray]]:
     """Every frame with its level and its maps, float [K, h, w]."""
-    audio = AudioWindow(stream_audio(video, first.frame.time), SAMPLE_RATE)
+    audio = AudioWindow(stream_audio(video, first.frame.time), SAMPLE_RATE, trained.audio_seconds)
 
     def prepare(one: FrameWithLevel) -> NetworkInput:
-        return locator.prepare(one.frame.frame, audio.second(one.frame.time))
+        return locator.prepare(one.frame.frame, audio.around(one.frame.time))
 
     def maps_of(inputs: list[NetworkInput]) -> np.ndarray:
         return upsample(locator.maps(inputs)[:, list(style.clusters)])

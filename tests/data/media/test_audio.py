@@ -137,15 +137,25 @@ def test_whole_seconds_equal_those_of_the_whole_audio_resampled_at_once(rate, st
     window = AudioWindow(pieces(samples, rate, start), RATE)
     assert len(seconds) >= 6
     for second, expected in enumerate(seconds, first):
-        np.testing.assert_allclose(window.second(second + 0.5), expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(window.around(second + 0.5), expected, rtol=0, atol=1e-6)
 
 
 def test_the_window_is_centered_also_after_a_leap_and_stays_within_the_audio_at_both_ends():
     samples = noise(9.5)
     window = AudioWindow(pieces(samples, RATE), RATE)
     for time, begin in ((0, 0), (0.2, 0), (0.5, 0), (0.75, 0.25), (1.3, 0.8), (8.9, 8.4), (9.4, 8.5), (9.6, 8.5)):
-        found = window.second(time)
+        found = window.around(time)
         np.testing.assert_array_equal(found, samples[round(begin * RATE) :][:RATE], err_msg=str(time))
+
+
+def test_a_window_of_five_seconds_stays_within_the_audio_at_both_ends():
+    samples = noise(9.5)
+    window = AudioWindow(pieces(samples, RATE), RATE, seconds=5)
+    for time, begin in ((0, 0), (2.5, 0), (2.75, 0.25), (6.9, 4.4), (7.2, 4.5), (9.4, 4.5)):
+        window.level(time)  # reads on, and drops what is not needed any more
+        np.testing.assert_array_equal(
+            window.around(time), samples[round(begin * RATE) :][: 5 * RATE], err_msg=str(time)
+        )
 
 
 @pytest.mark.parametrize("samples", [noise(0.4), noise(0)], ids=["short", "none"])
@@ -153,7 +163,7 @@ def test_audio_shorter_than_a_second_is_completed_with_silence(samples):
     window = AudioWindow(pieces(samples, RATE), RATE)
     expected = np.pad(samples, (0, RATE - len(samples)))
     for time in (0, 0.3, 5.0):
-        np.testing.assert_array_equal(window.second(time), expected)
+        np.testing.assert_array_equal(window.around(time), expected)
     assert window.level(5.0) == -120
 
 
@@ -180,7 +190,7 @@ def peak_memory(seconds: int, times: Iterable[float]) -> int:
     tracemalloc.start()
     for time in times:
         window.level(time)
-        window.second(time)
+        window.around(time)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return peak
