@@ -37,7 +37,7 @@ def choose_threads(stepper: Stepper, loader: DeviceLoader) -> None:
             threads //= 2
     torch.set_num_threads(threads)
     times = ", ".join(f"{number}: {seconds:.2f} s" for number, seconds in found.items())
-    print(f"Computing with {threads} threads (a step with {times}); {NUM_THREADS}=N sets another number")
+    print(f"Computing threads: {threads} (a step with {times}); {NUM_THREADS}=N sets another number")
 
 
 def _seconds(stepper: Stepper, step: MicroBatch, threads: int) -> float:

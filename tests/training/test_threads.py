@@ -36,7 +36,7 @@ def test_the_number_is_halved_as_long_as_steps_become_faster(start, monkeypatch,
     monkeypatch.setattr(threads, "_seconds", lambda stepper, step, number: seconds[number])
     choose_threads(*start)
     assert torch.get_num_threads() == chosen
-    assert f"with {chosen} threads" in capsys.readouterr().out
+    assert f"threads: {chosen} (" in capsys.readouterr().out
 
 
 def test_measuring_changes_neither_weights_nor_statistics_nor_random_numbers(start):
