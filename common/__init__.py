@@ -1,7 +1,10 @@
 """What all programs share. They load it before large packages: from then on Ctrl-C ends them without a traceback."""
 
+import os
 import sys
 from types import TracebackType
+
+PARENT = os.getppid()  # before it can have been killed
 
 
 def _report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

@@ -37,7 +37,7 @@ def exit_status(program: str, work: Callable[[], int | None], stopped: str = "st
     return 1
 
 
-def end_with_parent() -> None:
+def end_with_parent(parent: int) -> None:
     """From now on, end this process within a second after its parent, which may be killed."""
 
     def watch() -> None:
@@ -45,5 +45,4 @@ def end_with_parent() -> None:
             time.sleep(1)
         os._exit(1)
 
-    parent = os.getppid()
     threading.Thread(target=watch, daemon=True).start()

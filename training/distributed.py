@@ -17,6 +17,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from common import PARENT
 from common.errors import UserError
 from common.exit_status import end_with_parent
 
@@ -60,7 +61,7 @@ def process_group() -> Iterator[None]:
         return
     with _silent_unless_rank0():
         if launch_id():  # torchrun gives its processes sessions of their own: a kill of its group does not reach them
-            end_with_parent()
+            end_with_parent(PARENT)
         store = _join()
         try:
             yield

@@ -41,11 +41,12 @@ def explained_errors() -> Iterator[None]:
 
 
 def _explain(error: Exception) -> str | None:
-    if isinstance(error, torch.OutOfMemoryError):
+    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):  # the latter: of the CPU
         return (
             "the device's memory is too small: give --accumulate 2 or more, a smaller --batch_size or --set image_size"
         )
-    if "DataLoader worker" in str(error) or isinstance(error, ConnectionError | EOFError):  # it died while it sent
+    # It died, perhaps while it sent a batch. Errors that a living one raised are none of these.
+    if "DataLoader worker (pid" in str(error) or isinstance(error, ConnectionError | EOFError):
         return (
             f"a process that loads data died, for want of memory? Give --cache 0 or a smaller --num_threads ({error})"
         )

@@ -1,6 +1,7 @@
 """Runs one function over many videos in worker processes: a progress bar, failures by name, an exit status."""
 
 import contextlib
+import os
 import signal
 import sys
 from collections import deque
@@ -66,7 +67,7 @@ def open_pool(processes: int) -> ProcessPoolExecutor:
 def _begin_worker() -> None:
     signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    end_with_parent()
+    end_with_parent(os.getppid())
 
 
 def map_videos(work: Work, jobs: Jobs, workers: Workers, description: str) -> list[VideoResult]:

@@ -7,17 +7,20 @@ import itertools
 import os
 import random
 import resource
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.chaos.harness import contents, hidden
-from tests.chaos.programs import PROGRAMS, Program, frames_and_boxes
+from tests.chaos.programs import PROGRAMS, ROOT, Program, frames_and_boxes
 from tests.chaos.test_kills import KILLS, SEED
 from tests.fixtures.small_network import small_backbones
+from tests.fixtures.training_run import small_arguments
 
 pytestmark = pytest.mark.slow
 ROOM = 256_000_000  # bytes of the small disk
@@ -127,3 +130,31 @@ def test_nothing_is_lost(program, no_room, share, with_room, small_disk, tmp_pat
         assert hidden(work) == []
     finally:
         shutil.rmtree(work)
+
+
+WITHOUT_SHARED_MEMORY = "mount -t tmpfs -o size=64k tmpfs /dev/shm && exec"
+WITHOUT_MEMORY = (
+    "import psutil, resource, sys, location_dmc\n"
+    "limit = psutil.Process().memory_info().vms + 300_000_000\n"
+    "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
+    "sys.exit(location_dmc.main(sys.argv[1:]))"
+)
+
+
+def train_in_vain(words: list[str], remedy: str) -> None:
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and remedy in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
+def test_too_little_shared_memory(training_set, tmp_path):
+    options = small_arguments(training_set, tmp_path / "run", "--epoch", "1", "--num_threads", "2", "--cache", "0")
+    command = shlex.join([sys.executable, "location_dmc.py", *options])
+    alone = ["unshare", "--mount", "sh", "-c"]
+    if subprocess.run([*alone, f"{WITHOUT_SHARED_MEMORY} true"], capture_output=True).returncode:
+        pytest.skip("only root may mount a small /dev/shm")
+    train_in_vain([*alone, f"{WITHOUT_SHARED_MEMORY} {command}"], "a smaller --num_threads")
+
+
+def test_too_little_memory(training_set, tmp_path):
+    options = small_arguments(training_set, tmp_path / "run", "--epoch", "1")
+    train_in_vain([sys.executable, "-c", WITHOUT_MEMORY, *options], "a smaller --batch_size")

@@ -56,8 +56,8 @@ def test_ctrl_c_while_modules_are_loaded_prints_no_traceback():
 
 
 def test_a_process_ends_with_its_parent():
-    child = "from common.exit_status import end_with_parent\nimport time\nend_with_parent()\nprint(flush=True)\n"
-    child += "time.sleep(60)"
+    child = "import common, common.exit_status, time\ncommon.exit_status.end_with_parent(common.PARENT)\n"
+    child += "print(flush=True)\ntime.sleep(60)"
     parent = f"import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', {child!r}], stdout=-1)\n"
     parent += "child.stdout.readline()\nprint(child.pid)"
     done = subprocess.run([sys.executable, "-c", parent], cwd=ROOT, capture_output=True, text=True)

@@ -15,9 +15,12 @@ class BackendCompilerFailed(RuntimeError):
     ("error", "raised", "words"),
     [
         (torch.OutOfMemoryError("CUDA out of memory"), UserError, "--accumulate 2"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), UserError, "--accumulate 2"),
+        (ConnectionResetError(104, "Connection reset by peer"), UserError, "--num_threads"),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), UserError, "--num_threads"),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated. "), KeyboardInterrupt, None),
         (BackendCompilerFailed("no compiler"), UserError, "--compile 0"),
+        (RuntimeError("Caught RuntimeError in DataLoader worker process 0."), RuntimeError, "Caught"),
         (RuntimeError("a bug"), RuntimeError, "a bug"),
     ],
 )
