@@ -63,8 +63,8 @@ class Run:
         try:
             status = self.process.wait(LIMIT)
             _until(lambda: not self.processes(), f"of {self.process.args} there still runs", self.processes)
-            left = lambda: _shared_memory() - self.shared_memory  # noqa: E731
-            _until(lambda: not left(), "/dev/shm still holds", left)
+            left = _shared_memory() - self.shared_memory  # files of other programs come and go
+            _until(lambda: not left & _shared_memory(), "/dev/shm still holds", lambda: left & _shared_memory())
         finally:
             for process in self.processes():
                 process.kill()

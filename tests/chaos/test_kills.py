@@ -33,13 +33,8 @@ def kills() -> list:
     ]
     rng = random.Random(SEED)
     rng.shuffle(every)
-    return [
-        pytest.param(
-            program, sign, target, moment := rng.random(), id=f"{program.name}-{sign.name}-{target}-{moment:.3f}",
-            marks=pytest.mark.xdist_group(program.name),
-        )
-        for program, sign, target in itertools.islice(itertools.cycle(every), KILLS)
-    ]  # fmt: skip
+    cases = [(*case, round(rng.uniform(0.1, 1), 3)) for case in itertools.islice(itertools.cycle(every), KILLS)]
+    return [pytest.param(*case, marks=pytest.mark.xdist_group(case[0].name)) for case in cases]
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +64,7 @@ def interrupted_at_start(errors: str) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("program", "sign", "target", "moment"), kills())
+@pytest.mark.parametrize(("program", "sign", "target", "moment"), kills(), ids=lambda part: getattr(part, "name", part))
 def test_nothing_is_lost(program, sign, target, moment, undisturbed, tmp_path, record_property):
     start, made, seconds = undisturbed(program)
     work = shutil.copytree(start, tmp_path / "work")

@@ -50,19 +50,19 @@ def full_disk(folder: Path, sizes: list[int], share: float) -> Iterator[None]:
         filler.unlink()
 
 
+def name_of(part: object) -> str:
+    """The name of a program or a function; a number as it is."""
+    return str(getattr(part, "name", getattr(part, "__name__", part)))
+
+
 def cases() -> list:
     """Each program and kind of want once, in random order, and then again; each at a moment of its own."""
     programs = [program for program in PROGRAMS if not program.launcher]
     every = list(itertools.product(programs, (short_files, full_disk)))
     rng = random.Random(SEED)
     rng.shuffle(every)
-    return [
-        pytest.param(
-            program, no_room, share := rng.random(), id=f"{program.name}-{no_room.__name__}-{share:.3f}",
-            marks=pytest.mark.xdist_group(program.name),
-        )
-        for program, no_room in itertools.islice(itertools.cycle(every), KILLS)
-    ]  # fmt: skip
+    cases = [(*case, round(rng.random(), 3)) for case in itertools.islice(itertools.cycle(every), KILLS)]
+    return [pytest.param(*case, marks=pytest.mark.xdist_group(case[0].name)) for case in cases]
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def with_room(tmp_path_factory: pytest.TempPathFactory) -> Callable:
     return make
 
 
-@pytest.mark.parametrize(("program", "no_room", "share"), cases())
+@pytest.mark.parametrize(("program", "no_room", "share"), cases(), ids=name_of)
 def test_nothing_is_lost(program, no_room, share, with_room, small_disk, tmp_path, capsys):
     if no_room is full_disk and small_disk is None:
         pytest.skip("only root may mount a small disk")
