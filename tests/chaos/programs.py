@@ -82,8 +82,15 @@ PROGRAMS = (
     Program("pretrained", frames_and_boxes, f"{TRAIN} --recipe pretrained", "--resume 1"),
     Program("two processes", frames_and_boxes, f"{TRAIN} --recipe improved --cache 0", "--resume 1", TWO_PROCESSES),
     Program("evaluate", trained, f"{TRAIN} --evaluate 1 --ckpt_file ckpt.pth --cache 0"),
-    Program("score", videos_and_maps, "metrics/score.py run/dmc.pkl --data_dir set --json scores.json"),
-    Program("draw", videos_and_maps, "vis/draw.py run/dmc.pkl --data_dir set --sheet sheet.png"),
-    Program("report", videos_and_maps, "vis/report.py run/dmc.pkl --data_dir set --run run"),
-    Program("localize", videos_and_network, "vis/localize.py my.mp4 --ckpt_file ckpt.pth --json my.json --device cpu"),
+    Program(
+        "score", videos_and_maps, "metrics/score.py run/dmc.pkl --data_dir set --json scores.json", has_workers=False
+    ),
+    Program("draw", videos_and_maps, "vis/draw.py run/dmc.pkl --data_dir set --sheet sheet.png", has_workers=False),
+    Program("report", videos_and_maps, "vis/report.py run/dmc.pkl --data_dir set --run run", has_workers=False),
+    Program(
+        "localize",
+        videos_and_network,
+        "vis/localize.py my.mp4 --ckpt_file ckpt.pth --json my.json --device cpu",
+        has_workers=False,
+    ),
 )

@@ -21,20 +21,25 @@ from tests.chaos.programs import PROGRAMS, Program
 KILLS = int(os.environ.get("CHAOS_KILLS", 6))
 SEED = int(os.environ.get("CHAOS_SEED", 10))
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+TARGETS = ("program", "worker", "group")
 
 
 def kills() -> list:
-    """The kills: each program, signal and target once, in random order, and then again; with a moment of its own."""
-    every = [
-        (program, sign, target)
-        for program in PROGRAMS
-        for sign in SIGNALS
-        for target in (("program", "worker", "group") if program.has_workers else ("program",))
-    ]
+    """Kills of one program after the other, each in all ways by and by, at moments of chance."""
     rng = random.Random(SEED)
-    rng.shuffle(every)
-    cases = [(*case, round(rng.uniform(0.1, 1), 3)) for case in itertools.islice(itertools.cycle(every), KILLS)]
-    return [pytest.param(*case, marks=pytest.mark.xdist_group(case[0].name)) for case in cases]
+    programs = rng.sample(PROGRAMS, len(PROGRAMS))
+    ways = {
+        program: [*itertools.product(SIGNALS, TARGETS if program.has_workers else TARGETS[:1])] for program in programs
+    }
+    for of_program in ways.values():
+        rng.shuffle(of_program)
+    cases = []
+    for number in range(KILLS):
+        program = programs[number % len(programs)]
+        way = ways[program][number // len(programs) % len(ways[program])]
+        moment = round(rng.uniform(0.1, 1), 3)  # as a part of the time that it takes
+        cases.append(pytest.param(program, *way, moment, marks=pytest.mark.xdist_group(program.name)))
+    return cases
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import importlib
-import itertools
 import os
 import random
 import resource
@@ -56,13 +55,17 @@ def name_of(part: object) -> str:
 
 
 def cases() -> list:
-    """Each program and kind of want once, in random order, and then again; each at a moment of its own."""
-    programs = [program for program in PROGRAMS if not program.launcher]
-    every = list(itertools.product(programs, (short_files, full_disk)))
+    """Programs, with one kind of want and the other in turn, at moments of chance."""
     rng = random.Random(SEED)
-    rng.shuffle(every)
-    cases = [(*case, round(rng.random(), 3)) for case in itertools.islice(itertools.cycle(every), KILLS)]
-    return [pytest.param(*case, marks=pytest.mark.xdist_group(case[0].name)) for case in cases]
+    programs = [program for program in PROGRAMS if not program.launcher]
+    rng.shuffle(programs)
+    cases = []
+    for number in range(KILLS):
+        turn, place = divmod(number, len(programs))
+        no_room = (short_files, full_disk)[(turn + place) % 2]
+        group = pytest.mark.xdist_group(programs[place].name)
+        cases.append(pytest.param(programs[place], no_room, round(rng.random(), 3), marks=group))
+    return cases
 
 
 @pytest.fixture(scope="module")
