@@ -45,10 +45,11 @@ def _explain(error: Exception) -> str | None:
         return (
             "the device's memory is too small: give --accumulate 2 or more, a smaller --batch_size or --set image_size"
         )
-    # It died, perhaps while it sent a batch. Errors that a living one raised are none of these.
-    if "DataLoader worker (pid" in str(error) or isinstance(error, ConnectionError | EOFError):
+    died = "DataLoader worker (pid" in str(error) or isinstance(error, ConnectionError | EOFError)  # while it sent
+    if died or "allocate shared memory" in str(error):
+        reason = str(error).strip().rpartition("\n")[2]  # what a process raises comes with its whole traceback
         return (
-            f"a process that loads data died, for want of memory? Give --cache 0 or a smaller --num_threads ({error})"
+            f"a process that loads data died, for want of memory? Give --cache 0 or a smaller --num_threads ({reason})"
         )
     if any(kind.__name__ == "BackendCompilerFailed" for kind in type(error).__mro__):  # PyTorch has it in private
         return f"--compile 1 failed ({first_line(error)}): install a C++ compiler, as g++, or give --compile 0"

@@ -21,6 +21,7 @@ class BackendCompilerFailed(RuntimeError):
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated. "), KeyboardInterrupt, None),
         (BackendCompilerFailed("no compiler"), UserError, "--compile 0"),
         (RuntimeError("Caught RuntimeError in DataLoader worker process 0."), RuntimeError, "Caught"),
+        (RuntimeError("Caught it in DataLoader worker\nunable to allocate shared memory(shm)"), UserError, r"\(unable"),
         (RuntimeError("a bug"), RuntimeError, "a bug"),
     ],
 )
