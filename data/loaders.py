@@ -1,7 +1,7 @@
 """Batches the samples of `data.dataset`."""
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, get_worker_info
 
 from data.dataset import PairDataset, SecondDataset, SecondSample
 from data.sampler import SINGLE_PROCESS, Rank, RankSampler, shard
@@ -66,9 +66,13 @@ def second_loader(
 
 def collate_seconds(seconds: list[SecondSample]) -> SecondSample:
     """Batch seconds that may differ in their number of frames."""
-    return {
+    batch = {
         "keys": [key for second in seconds for key in second["keys"]],
         "spectrogram": torch.cat([second["spectrogram"] for second in seconds]),
         "frames": torch.cat([second["frames"] for second in seconds]),
         "second": torch.cat([second["second"] + row for row, second in enumerate(seconds)]),
     }
+    if get_worker_info():  # else PyTorch does it in a thread, and waits forever if there is no memory for it
+        for name in ("spectrogram", "frames", "second"):
+            batch[name].share_memory_()
+    return batch

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.harness import contents, hidden
+from tests.chaos.harness import LIMIT, contents, hidden
 from tests.chaos.programs import PROGRAMS, ROOT, Program, frames_and_boxes
 from tests.chaos.test_kills import KILLS, SEED
+from tests.fixtures.planted import plant_checkpoint
 from tests.fixtures.small_network import small_backbones
 from tests.fixtures.training_run import small_arguments
 
@@ -83,9 +84,10 @@ def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None
 def run(program: Program, folder: Path, more: str = "") -> int:
     """Run a program in this process."""
     # Without processes that load data, whose shared memory is files, too.
-    training = "--num_threads 0 --cache 0" if program.start is frames_and_boxes else ""
-    script, *options = f"{program.command} {training} {more}".split()
-    with pytest.MonkeyPatch.context() as patch, small_backbones() if training else contextlib.nullcontext():
+    alone = "--num_threads 0 --cache 0" if "location_dmc" in program.command else ""
+    script, *options = f"{program.command} {alone} {more}".split()
+    trains = program.start is frames_and_boxes
+    with pytest.MonkeyPatch.context() as patch, small_backbones() if trains else contextlib.nullcontext():
         patch.chdir(folder)
         return importlib.import_module(script.removesuffix(".py").replace("/", ".")).main(options)
 
@@ -144,20 +146,24 @@ WITHOUT_MEMORY = (
 )
 
 
-def train_in_vain(words: list[str], remedy: str) -> None:
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+def run_in_vain(words: list[str], remedy: str) -> None:
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
     assert done.returncode == 1 and remedy in done.stderr and "Traceback" not in done.stderr, done.stderr
 
 
-def test_too_little_shared_memory(training_set, tmp_path):
-    options = small_arguments(training_set, tmp_path / "run", "--epoch", "1", "--num_threads", "2", "--cache", "0")
-    command = shlex.join([sys.executable, "location_dmc.py", *options])
+@pytest.mark.parametrize("evaluate", [0, 1])
+def test_too_little_shared_memory(training_set, tmp_path, evaluate):
+    colors = [(255, 60, 60), (60, 255, 60)], [(50, 50, 50)]
+    options = ["--epoch", "1", "--num_threads", "2", "--cache", "0", "--evaluate", str(evaluate)]
+    if evaluate:
+        options += ["--ckpt_file", str(plant_checkpoint(tmp_path / "ckpt.pth", *colors, image_size=32))]
+    command = shlex.join([sys.executable, "location_dmc.py", *small_arguments(training_set, tmp_path, *options)])
     alone = ["unshare", "--mount", "sh", "-c"]
     if subprocess.run([*alone, f"{WITHOUT_SHARED_MEMORY} true"], capture_output=True).returncode:
         pytest.skip("only root may mount a small /dev/shm")
-    train_in_vain([*alone, f"{WITHOUT_SHARED_MEMORY} {command}"], "a smaller --num_threads")
+    run_in_vain([*alone, f"{WITHOUT_SHARED_MEMORY} {command}"], "a smaller --num_threads")
 
 
 def test_too_little_memory(training_set, tmp_path):
     options = small_arguments(training_set, tmp_path / "run", "--epoch", "1")
-    train_in_vain([sys.executable, "-c", WITHOUT_MEMORY, *options], "a smaller --batch_size")
+    run_in_vain([sys.executable, "-c", WITHOUT_MEMORY, *options], "a smaller --batch_size")
