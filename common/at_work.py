@@ -51,7 +51,8 @@ def _locked(path: Path) -> TextIO:
             if os.path.samestat(os.fstat(note.fileno()), path.stat()):
                 break
         note.close()  # its last holder removed it in this moment
-    note.truncate(0)
-    note.write(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%d %B, %H:%M')}")
-    note.flush()
+    who = f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%d %B, %H:%M')}"
+    with contextlib.suppress(OSError):  # the disk is full
+        note.truncate(0)
+        os.write(note.fileno(), who.encode())
     return note

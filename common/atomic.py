@@ -74,7 +74,7 @@ def _naming(path: Path, partial: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        named = path if error.filename is None else os.fsdecode(error.filename).replace(str(partial), str(path))
+        named = path if error.filename is None else str(error.filename).replace(str(partial), str(path))
         error.filename = str(named)
         raise
 
