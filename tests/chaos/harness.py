@@ -32,7 +32,6 @@ class Run:
     def __init__(self, words: list[str], folder: Path) -> None:
         self.mark = uuid.uuid4().hex
         self.shared_memory = _shared_memory()
-        self.begin = time.monotonic()
         self._errors = (folder.parent / f"{folder.name}.stderr").open("w+")
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", MARK: self.mark}
         self.process = subprocess.Popen(
