@@ -63,9 +63,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable:
     return run
 
 
-def interrupted_at_start(errors: str) -> bool:
-    """Whether Python ended the program, which had not yet read its command line."""
-    return errors.rstrip().endswith("KeyboardInterrupt") and "exit_status" not in errors
+def answered_by_python(errors: str) -> bool:
+    """Whether Python answered, as the program had not yet read its command line, or had already ended."""
+    return errors.rstrip(": \n").endswith("KeyboardInterrupt") and "exit_status" not in errors
 
 
 @pytest.mark.slow
@@ -79,7 +79,7 @@ def test_nothing_is_lost(program, sign, target, moment, undisturbed, tmp_path, r
     run.kill(sign, target, random.Random(SEED))
     record_property("kill", "ended before" if ended_before else "met")
     status, errors = run.end()
-    assert program.launcher or "Traceback" not in errors or interrupted_at_start(errors), errors
+    assert program.launcher or "Traceback" not in errors or answered_by_python(errors), errors
     contents(work)  # is whole
     if status != 0:
         status, errors = finish(program.words(program.go_on), work)
