@@ -91,6 +91,7 @@ PROGRAMS = (
         "localize",
         videos_and_network,
         "vis/localize.py my.mp4 --ckpt_file ckpt.pth --json my.json --device cpu",
+        "--overwrite 1",
         has_workers=False,
     ),
 )
