@@ -4,6 +4,7 @@ The workers start in another folder and cannot import this repository, as on oth
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -190,7 +191,9 @@ def test_waiting_for_a_first_worker_ends_by_a_signal_or_with_the_scheduler_or_wi
     tmp_path, data_dir, capfd
 ):
     with running_cluster(tmp_path, 0) as address:
-        stopped, left_alone = (start_cut_video(data_dir, address) for _ in range(2))
+        stopped, left_alone = (
+            start_cut_video(folder, address) for folder in (data_dir, shutil.copytree(data_dir, tmp_path / "other"))
+        )
         for process in (stopped, left_alone):
             assert f"no worker is at {address} yet" in process.stderr.readline()
         stopped.send_signal(signal.SIGTERM)
