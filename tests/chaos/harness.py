@@ -31,6 +31,7 @@ class Run:
 
     def __init__(self, words: list[str], folder: Path) -> None:
         self.mark = uuid.uuid4().hex
+        self.leaked_before = _leaked()
         self._errors = (folder.parent / f"{folder.name}.stderr").open("w+")
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", MARK: self.mark}
         self.process = subprocess.Popen(
@@ -61,7 +62,7 @@ class Run:
         try:
             status = self.process.wait(LIMIT)
             _until(lambda: not self.processes(), f"of {self.process.args} there still runs", self.processes)
-            _until(lambda: not _leaked(), "/dev/shm still holds", _leaked)
+            _until(lambda: _leaked() <= self.leaked_before, "/dev/shm still holds", _leaked)
         finally:
             for process in self.processes():
                 process.kill()
@@ -70,10 +71,10 @@ class Run:
             return status, self._errors.read()
 
 
-def _leaked() -> list[str]:
+def _leaked() -> set[str]:
     """Files in shared memory of processes that are dead. PyTorch names them torch_PID_..."""
     names = glob.glob("torch_*", root_dir="/dev/shm")
-    return [name for name in names if not psutil.pid_exists(int(name.split("_")[1]))]
+    return {name for name in names if not psutil.pid_exists(int(name.split("_")[1]))}
 
 
 def _until(true: Callable[[], bool], otherwise: str, found: Callable[[], object]) -> None:
