@@ -31,7 +31,7 @@ class Run:
 
     def __init__(self, words: list[str], folder: Path) -> None:
         self.mark = uuid.uuid4().hex
-        self.shared_memory = _shared_memory()
+        self.leaked_before = _leaked()
         self._errors = (folder.parent / f"{folder.name}.stderr").open("w+")
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", MARK: self.mark}
         self.process = subprocess.Popen(
@@ -62,8 +62,7 @@ class Run:
         try:
             status = self.process.wait(LIMIT)
             _until(lambda: not self.processes(), f"of {self.process.args} there still runs", self.processes)
-            left = _shared_memory() - self.shared_memory  # files of other programs come and go
-            _until(lambda: not left & _shared_memory(), "/dev/shm still holds", lambda: left & _shared_memory())
+            _until(lambda: _leaked() <= self.leaked_before, "/dev/shm still holds", _leaked)
         finally:
             for process in self.processes():
                 process.kill()
@@ -72,9 +71,10 @@ class Run:
             return status, self._errors.read()
 
 
-def _shared_memory() -> set[str]:
-    """The names there that PyTorch and Python give."""
-    return {name for kind in ("torch_*", "sem.*", "psm_*") for name in glob.glob(kind, root_dir="/dev/shm")}
+def _leaked() -> set[str]:
+    """Files in shared memory of processes that are dead. PyTorch names them torch_PID_..."""
+    names = glob.glob("torch_*", root_dir="/dev/shm")
+    return {name for name in names if not psutil.pid_exists(int(name.split("_")[1]))}
 
 
 def _until(true: Callable[[], bool], otherwise: str, found: Callable[[], object]) -> None:
