@@ -33,16 +33,19 @@ def exit_status(program: str, work: Callable[[], int | None], stopped: str = "st
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be of any encoding
-    out, err = _Stream(sys.stdout), _Stream(sys.stderr)
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            return work() or 0
-        except (UserError, FloatingPointError) as error:  # the latter: weights that give no finite numbers
-            message = str(error)
-        except OSError as error:
-            message = f"cannot read or write {error.filename or 'a file'} ({error.strerror or error})"
-        except KeyboardInterrupt as interrupt:  # its text, if any, is more precise
-            print(f"{program}: {str(interrupt) or stopped}", file=sys.stderr)
-            return INTERRUPTED
-        print(f"{program}: {message}", file=sys.stderr)
-        return 1
+    with contextlib.redirect_stdout(_Stream(sys.stdout)), contextlib.redirect_stderr(_Stream(sys.stderr)):
+        return _status(program, work, stopped)
+
+
+def _status(program: str, work: Callable[[], int | None], stopped: str) -> int:
+    try:
+        return work() or 0
+    except (UserError, FloatingPointError) as error:  # the latter: weights that give no finite numbers
+        message = str(error)
+    except OSError as error:
+        message = f"cannot read or write {error.filename or 'a file'} ({error.strerror or error})"
+    except KeyboardInterrupt as interrupt:  # its text, if any, is more precise
+        print(f"{program}: {str(interrupt) or stopped}", file=sys.stderr)
+        return INTERRUPTED
+    print(f"{program}: {message}", file=sys.stderr)
+    return 1
