@@ -39,21 +39,24 @@ def exit_status(program: str, work: Callable[[], int | None], stopped: str = "st
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may be of any encoding
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the program as Ctrl-C does
-    out, err = _Stream(sys.stdout), _Stream(sys.stderr)
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            return work() or 0
-        except (UserError, FloatingPointError) as error:  # the latter: weights that give no finite numbers
-            message = str(error)
-        except MemoryError:
-            message = "memory ran out: end other programs, or give this one less to do at a time"
-        except OSError as error:
-            message = f"cannot read or write {error.filename or 'a file'} ({error.strerror or error})"
-        except KeyboardInterrupt as interrupt:  # its text, if any, is more precise
-            print(f"{program}: {str(interrupt) or stopped}", file=sys.stderr)
-            return INTERRUPTED
-        print(f"{program}: {message}", file=sys.stderr)
-        return 1
+    with contextlib.redirect_stdout(_Stream(sys.stdout)), contextlib.redirect_stderr(_Stream(sys.stderr)):
+        return _status(program, work, stopped)
+
+
+def _status(program: str, work: Callable[[], int | None], stopped: str) -> int:
+    try:
+        return work() or 0
+    except (UserError, FloatingPointError) as error:  # the latter: weights that give no finite numbers
+        message = str(error)
+    except MemoryError:
+        message = "memory ran out: end other programs, or give this one less to do at a time"
+    except OSError as error:
+        message = f"cannot read or write {error.filename or 'a file'} ({error.strerror or error})"
+    except KeyboardInterrupt as interrupt:  # its text, if any, is more precise
+        print(f"{program}: {str(interrupt) or stopped}", file=sys.stderr)
+        return INTERRUPTED
+    print(f"{program}: {message}", file=sys.stderr)
+    return 1
 
 
 def end_with_parent(parent: int) -> None:

@@ -195,7 +195,7 @@ class _ArrayUnpickler(pickle._Unpickler):
         return self._encoded[text]
 
     def _load_build(self) -> None:
-        if not isinstance(self.stack[-2], _Array | _Dtype):
+        if not isinstance(self.stack[-2], _Array | _Dtype):  # else a file could change how the next one is read
             raise pickle.UnpicklingError("it changes something other than an array")
         self.load_build()
 
