@@ -24,11 +24,10 @@ ENDS = (2.5, 97.5)  # percentiles: a 95% interval
 
 def summary(scores: Scores, seed: int | None = None) -> Figures:
     """The figures over all frames; with a seed also their 95% "intervals", of which a single video has none."""
-    scored = [*scores.frames.values()]
-    found = _summary(scored, "frames", scores.protocol.figures)
+    videos = videos_of(scores.frames)
+    sample = _Sample([*scores.frames.values()], videos, scores.protocol.figures)
+    found = sample.summary("frames")
     if seed is not None:
-        videos = videos_of(scores.frames)
-        sample = _Sample(scored, videos, scores.protocol.figures)
         found["intervals"] = interval_ends(sample.figures(resampled(videos, seed)))
     return found
 
@@ -38,7 +37,7 @@ def per_video(scores: Scores) -> dict[str, Figures]:
     videos = defaultdict(list)
     for key, frame in scores.frames.items():
         videos[parse_frame(key).video].append(frame)
-    return {name: _summary(videos[name], "frames", scores.protocol.figures) for name in sorted(videos)}
+    return {name: _Sample(videos[name], None, scores.protocol.figures).summary("frames") for name in sorted(videos)}
 
 
 def per_class(scores: Scores) -> dict[str, Figures]:
@@ -49,7 +48,7 @@ def per_class(scores: Scores) -> dict[str, Figures]:
         for part in frame.parts:
             classes[part.class_name].append(part)
     in_order = sorted(classes, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
-    return {name: _summary(classes[name], unit, scores.protocol.figures) for name in in_order}
+    return {name: _Sample(classes[name], None, scores.protocol.figures).summary(unit) for name in in_order}
 
 
 def differences(one: Scores, other: Scores, seed: int) -> Figures:
@@ -79,11 +78,6 @@ def resampled(videos: np.ndarray, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / max(count, 1)), size=draws)
 
 
-def _summary(scored: Sequence[FrameScore | Part], unit: str, wanted: Sequence[str]) -> Figures:
-    sample = _Sample(scored, np.zeros(len(scored), int), wanted)
-    return {unit: len(scored), **_values(sample.figures(np.ones((1, 1), int)))}
-
-
 def _values(figures: dict[str, np.ndarray]) -> Figures:
     return {name: None if np.isnan(value) else float(value) for name, (value,) in figures.items()}
 
@@ -97,7 +91,10 @@ def interval_ends(figures: dict[str, np.ndarray]) -> dict[str, list[float]]:
 class _Sample:
     """What the figures need of scored frames: sums for each video."""
 
-    def __init__(self, scored: Sequence[FrameScore | Part], videos: np.ndarray, wanted: Sequence[str]) -> None:
+    def __init__(
+        self, scored: Sequence[FrameScore | Part], videos: np.ndarray | None, wanted: Sequence[str]
+    ) -> None:  # without videos, all are of one
+        videos = np.zeros(len(scored), int) if videos is None else videos
         count = videos.max(initial=-1) + 1
         self.sums: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # name -> dividend and divisor of each video
         for name, (dividends, divisors) in _quotients(scored, videos).items():
@@ -109,6 +106,10 @@ class _Sample:
         order = np.argsort(ratios)
         self.ratios, self.video_of_ratio = ratios[order], videos[order]
         self.wanted = [name for name in wanted if name in {*self.sums, "area_ratio"}]
+
+    def summary(self, unit: str) -> Figures:
+        """The figures over all, and their number as the unit, frames or objects."""
+        return {unit: len(self.ratios), **_values(self.figures(np.ones((1, len(np.unique(self.video_of_ratio))), int)))}
 
     def figures(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """The figures [R] of each resample, from how often it has each video, int [R, videos]."""
