@@ -7,7 +7,7 @@ import pytest
 from common.errors import UserError
 from data.dmc_pkl import read_distances
 from metrics.runs import Run, negatives
-from metrics.table import figures_table
+from metrics.table import figures_table, latex_table, markdown_table
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,27 @@ def test_a_table_is_aligned_and_shows_missing_figures():
         "longer      12  1.000      -",
         "b            -      -  0.250",
     ]
+
+
+def test_intervals_are_rows_below_the_figures_and_brackets_behind_them_in_tables_for_papers():
+    rows = {
+        "a_b": {"frames": 3, "auc": 0.5, "area_ratio": 1.25, "intervals": {"auc": [0.25, 0.625]}},
+        "c & d": {"frames": 12, "auc": None},
+    }
+    assert figures_table(rows) == [
+        "                     frames    AUC  area/box",
+        "a_b                       3  0.500     1.250",
+        "  95% interval from          0.250          ",
+        "  95% interval to            0.625          ",
+        "c & d                    12      -         -",
+    ]
+    assert markdown_table(rows, "run") == [
+        "| run | frames | AUC | area/box |",
+        "| --- | ---: | ---: | ---: |",
+        "| a_b | 3 | 50.0 [25.0, 62.5] | 1.25 |",
+        "| c & d | 12 | - | - |",
+    ]
+    latex = latex_table(rows, "run")
+    assert latex[0] == r"\begin{tabular}{lrrr}" and latex[-1] == r"\end{tabular}"
+    assert latex[2] == r"run & frames & AUC & area/box \\"
+    assert latex[4:6] == [r"a\_b & 3 & 50.0 [25.0, 62.5] & 1.25 \\", r"c \& d & 12 & - & - \\"]
