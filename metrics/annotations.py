@@ -1,4 +1,4 @@
-"""Annotated boxes of MUSIC (``boxes.json``), VGG-SS and Flickr-SoundNet, read and checked.
+"""Annotations of MUSIC (``boxes.json``), VGG-SS, Flickr-SoundNet and AVSBench, read and checked.
 
 ========  ======================  ===============================================================================
 format    file                    form
@@ -10,6 +10,8 @@ vggss     ``vggss.json``          ``[{"file": NAME, "class": "flute", "bbox": [[
 flickr    folder of ``NAME.xml``  elements ``bbox``, one for each annotator. Their last four children are xmin, ymin,
                                   xmax, ymax in pixels of the middle frame of the clip, at 256 x 256. Or elements
                                   ``bndbox`` of Pascal VOC, in pixels of the ``size`` that the file states
+masks     folder of               masks of AVSBench, as ``data/import_sets.py`` links them. The mask of a second is
+          ``NAME/013.png``        that of the first frame in the second
 ========  ======================  ===============================================================================
 
 A box may reach a little over the edge of the frame. It is cut off there, as in the published evaluations. A box that
@@ -31,12 +33,9 @@ import numpy as np
 
 from common.errors import UserError
 from data.layout import frame_file
+from metrics.masks import find_masks
 
-FORMATS = {  # name -> how it is scored, for people
-    "music": "MUSIC: IoU with the union of a frame's boxes",
-    "vggss": "VGG-SS: IoU with the union of the boxes, middle frame of each clip",
-    "flickr": "Flickr-SoundNet: IoU is cIoU with the consensus min(1, boxes / 2), middle frame of each clip",
-}
+FORMATS = ("music", "vggss", "flickr", "masks")
 FLICKR_SIZE = 256  # pixels
 FLICKR_EDGES = ("xmin", "ymin", "xmax", "ymax")
 FRACTIONS = "fractions of the frame, from 0 to 1"
@@ -71,10 +70,16 @@ def parse_frame(key: str) -> Frame | None:
 
 @dataclass(frozen=True)
 class Boxes:
-    """The boxes of a frame. There are none if the annotators saw nothing that sounds."""
+    """The boxes of a frame, or its mask. There are no boxes if the annotators saw nothing that sounds."""
 
     corners: np.ndarray  # float64 [N, 4], x1, y1, x2, y2 as fractions of the frame, from 0 to 1
     classes: tuple[str, ...]  # [N], "" for a box without a class
+    mask: Path | None = None  # its file, in the place of boxes
+
+    @property
+    def can_be_scored(self) -> bool:
+        """Whether there is something to find. A mask counts as well if it is empty: so does AVSBench."""
+        return len(self.corners) > 0 or self.mask is not None
 
     def objects(self) -> list[tuple[str, np.ndarray]]:
         """Class and boxes [n, 4] of each object. All boxes of a class are one object, and each box without a class."""
@@ -86,17 +91,17 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Annotations:
-    """All annotations of a file or folder: of frames (MUSIC), or of clips (VGG-SS, Flickr-SoundNet)."""
+    """All annotations of a file or folder: of frames (MUSIC, AVSBench), or of clips (VGG-SS, Flickr-SoundNet)."""
 
     format: str  # one of FORMATS
     path: Path
-    frames: dict[Frame, Boxes] = field(default_factory=dict)
+    frames: dict[Frame, Boxes] = field(default_factory=dict)  # of masks, the index is that of the mask's second
     clips: dict[str, Boxes] = field(default_factory=dict)  # NAME -> boxes of the middle frame
 
     @property
     def of_clips(self) -> bool:
         """Whether clips are annotated. Their boxes do not tell objects apart."""
-        return self.format != "music"
+        return self.format in ("vggss", "flickr")
 
     @property
     def are_votes(self) -> bool:
@@ -105,14 +110,18 @@ class Annotations:
 
 
 def read_annotations(path: Path, format_name: str | None = None) -> Annotations:
-    """Read a file or folder. Without a format, a folder is ``flickr``, a JSON list ``vggss``, other JSON ``music``.
+    """Read a file or folder.
 
-    Prints a note on boxes that are left out.
+    Without a format, a folder of folders of PNG files is ``masks``, another folder ``flickr``, a JSON list ``vggss``,
+    other JSON ``music``. Prints a note on boxes that are left out.
     """
     return _leave_out_impossible(_read(Path(path), format_name))
 
 
 def _read(path: Path, format_name: str | None) -> Annotations:
+    if format_name == "masks" or (format_name is None and next(path.glob("*/*.png"), None)):
+        masks = {Frame(name, second, second): mask for (name, second), mask in find_masks(path).items()}
+        return Annotations("masks", path, frames={frame: _boxes([], [], mask) for frame, mask in masks.items()})
     if format_name == "flickr" or (format_name is None and path.is_dir()):
         return Annotations("flickr", path, clips=_read_flickr(path))
     try:
@@ -240,7 +249,7 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
     kept, count, left_out, start = {}, len(corners), [], 0
     for name, boxes in named.items():
         own = slice(start, start + len(boxes.corners))
-        kept[name] = _boxes(inside[own][possible[own]], [*compress(boxes.classes, possible[own])])
+        kept[name] = _boxes(inside[own][possible[own]], [*compress(boxes.classes, possible[own])], boxes.mask)
         left_out += [(name, corners) for corners in boxes.corners[~possible[own]]]
         start = own.stop
     if left_out:
@@ -258,8 +267,8 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
     return replace(annotations, **{field_name: kept})
 
 
-def _boxes(corners: list[list[float]] | np.ndarray, classes: list[str]) -> Boxes:
-    return Boxes(np.array(corners, np.float64).reshape(-1, 4), tuple(classes))
+def _boxes(corners: list[list[float]] | np.ndarray, classes: list[str], mask: Path | None = None) -> Boxes:
+    return Boxes(np.array(corners, np.float64).reshape(-1, 4), tuple(classes), mask)
 
 
 def _read_text(path: Path) -> str:

@@ -2,9 +2,10 @@
 
     python3 metrics/score.py dmc.pkl                             # boxes.json of the data set
     python3 metrics/score.py dmc.pkl --boxes vggss.json
-    python3 metrics/score.py dmc.pkl dmc_shuffled.pkl dmc_noise.pkl dmc_silence.pkl
+    python3 metrics/score.py dmc.pkl --negatives dmc_shuffled.pkl dmc_noise.pkl dmc_silence.pkl
+    python3 metrics/score.py --compare one/dmc.pkl other/dmc.pkl
 
-A map is resized to 224 x 224 pixels. It predicts the pixels of at least --threshold times its maximum. The scores:
+A map is resized to 224 x 224 pixels, and predicts those that reach a threshold. The scores:
 
   IoU       of the predicted pixels and the union of the boxes: its mean, and the share of frames that reach 0.3 or 0.5
   AUC       area under the share of frames that reach an IoU of 0, 0.05, ..., 1
@@ -12,19 +13,18 @@ A map is resized to 224 x 224 pixels. It predicts the pixels of at least --thres
   CIoU      several sources: mean IoU over the objects of a frame, each with a map of its own; so is pointing
   NSA       several sources: share of the area below 0.2 in the maps without a sound
 
-Published numbers depend on the threshold and the protocol:
+Published numbers depend on the rules, so each --protocol stands for those of a publication, with its rounding:
 
-  MUSIC (Hu et al., NeurIPS 2020): solos by IoU with the boxes at half of the maximum. The published code scores duets
-      by CIoU over the classes of a frame at 0.3, each class with its map above 0.2 of the maximum. Clusters have no
-      class, so here the best one-to-one match assigns them to the objects, at half of the maximum. Frames without a
-      box do not count.
-  VGG-SS (Chen et al., CVPR 2021): the published cIoU is this IoU, but the prediction is the brighter half of the
-      pixels, by the median of the map and not by its maximum. So a published number compares poorly with this program.
-  Flickr-SoundNet (Senocak et al., CVPR 2018; 250 frames as scored by Chen et al.): cIoU with the consensus of the
-      annotators, min(1, boxes / 2), over the consensus and the predicted pixels without votes. The published
-      prediction is again the brighter half of the pixels.
+  ours             at least 0.5 of the maximum; no rounding; all scores
+  music-solo       MUSIC of Hu et al., NeurIPS 2020: above 0.1 of the maximum
+  music-duet       the same: above 0.2, CIoU, by frame and by source. There maps have classes. Here the best one-to-one
+                   match assigns a map to each object, as clusters have no class
+  music-synthetic  the same: above 0.5
+  flickr           Flickr-SoundNet: brighter half of the pixels, cIoU with the consensus min(1, boxes / 2)
+  vggss            VGG-SS: brighter half of the pixels, the frame at 5.0 s
+  avsbench         masks of AVSBench: pixels above 0.5, mean IoU and F-score
 
-Published code rounds the edges of boxes to whole pixels. Here a box has the pixels whose centers lie in it.
+Lines below a run's figures are their 95% intervals: a bootstrap over videos. docs/evaluation.md has more.
 """
 
 import argparse
@@ -42,10 +42,20 @@ from common.errors import UserError
 from common.exit_status import exit_status
 from data.layout import boxes_file
 from metrics.annotations import FORMATS, Annotations, read_annotations
-from metrics.evaluate import THRESHOLD, has_objects, per_class, per_video, score_baselines, score_run, summary
-from metrics.protocol import frames_text, protocol
-from metrics.runs import Run, negatives, read_run, roc_auc
-from metrics.table import figures_table, write_json
+from metrics.detection import detect, universal_threshold
+from metrics.evaluate import Scores, has_objects, score_baselines, score_run
+from metrics.figures import Figures, differences, per_class, per_video, summary
+from metrics.protocol import PROTOCOLS, describe, protocol_for
+from metrics.runs import Run, negatives, read_run
+from metrics.scored_frames import frames_text
+from metrics.table import figures_table, latex_table, markdown_table, write_json
+
+part_of_maximum = number(float, lambda value: 0 < value <= 1, "not above 0 and at most 1")
+
+
+def threshold(text: str) -> float | str:
+    """The type of --threshold."""
+    return text if text in ("median", "adaptive") else part_of_maximum(text)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -61,19 +71,40 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--boxes", type=Path, help="file or folder of annotations (default: DATA_DIR/boxes.json)")
     parser.add_argument("--format", choices=FORMATS, help="of the annotations (default: detected)")
-    help_text = f"part of its maximum from which a map predicts a pixel (default: {THRESHOLD})"
-    part_of_maximum = number(float, lambda value: 0 < value <= 1, "not above 0 and at most 1")
-    parser.add_argument("--threshold", type=part_of_maximum, default=THRESHOLD, help=help_text)
+    parser.add_argument("--protocol", choices=PROTOCOLS, help="rules (default: those for the annotations' format)")
+    parser.add_argument(
+        "--threshold",
+        type=threshold,
+        help="part of its maximum from which a map predicts a pixel; median: its brighter half; adaptive: as many "
+        "pixels as the truth has, an upper bound (default: of the protocol)",
+    )
+    parser.add_argument(
+        "--negatives", type=Path, nargs="+", default=[], help="maps with negative audio, of any name, of the first run"
+    )
+    parser.add_argument(
+        "--validation",
+        type=Path,
+        nargs="+",
+        help="maps of the validation list, with its own audio and with negative audio. They give the universal "
+        "threshold of the distance, which is then applied to the negatives",
+    )
+    parser.add_argument("--compare", action="store_true", help="print how the other runs differ from the first")
     parser.add_argument("--per_video", action="store_true", help="print a table of each run's videos")
     parser.add_argument("--per_class", action="store_true", help="print a table of each run's classes (category_id)")
-    parser.add_argument("--seed", type=seed_number, default=10, help="for the random map (default: 10)")
+    parser.add_argument("--seed", type=seed_number, default=10, help="of random map and bootstrap (default: 10)")
+    style = parser.add_mutually_exclusive_group()
+    for name, make_table in (("markdown", markdown_table), ("latex", latex_table)):
+        style.add_argument(
+            f"--{name}", dest="table", action="store_const", const=make_table, help=f"print {name} tables, in percent"
+        )
     parser.add_argument("--json", type=Path, help="also write the scores to this file")
+    parser.set_defaults(table=figures_table)
     return parser.parse_args(argv)
 
 
 def read_inputs(options: argparse.Namespace) -> tuple[dict[str, Run], Annotations]:
     """The runs by their paths, and the annotations."""
-    paths = [str(path) for path in options.dmc_pkl]
+    paths = [str(path) for path in (*options.dmc_pkl, *options.negatives)]
     if twice := {path for path in paths if paths.count(path) > 1}:
         raise UserError(f"{min(twice)} is named twice")
     path = options.boxes or boxes_file(options.data_dir)
@@ -84,61 +115,91 @@ def read_inputs(options: argparse.Namespace) -> tuple[dict[str, Run], Annotation
 
 
 @contextmanager
-def named(*paths: str) -> Iterator[None]:
+def named(*paths: object) -> Iterator[None]:
     """Name the files in an error."""
     try:
         yield
     except UserError as error:
-        raise UserError(f"{' and '.join(paths)}: {error}") from error
+        raise UserError(f"{' and '.join(map(str, paths))}: {error}") from error
 
 
-def compare_with_negatives(runs: dict[str, Run]) -> tuple[dict[str, dict[str, float]], list[str]]:
-    """ROC AUC of each run against each of its negative-audio runs; and a line for each."""
-    areas: dict[str, dict[str, float]] = {}
-    lines = []
-    for run, audio, other in negatives(runs.values()):
-        of_run = areas.setdefault(str(run.path), {})
-        title = f"{run.path}: ROC AUC of own against {audio}"
-        if run.distances is None or other.distances is None:
-            lines.append(f"{title}: needs the distances of both, in their .csv files")
-            continue
-        with named(str(run.path), str(other.path)):
-            of_run[audio], count = roc_auc(run.distances, other.distances)
-        lines.append(f"{title}, by matched distance: {of_run[audio]:.3f} ({count} frames)")
-    return areas, lines
+def compare_with_negatives(
+    runs: dict[str, Run], scores: dict[str, Scores], options: argparse.Namespace
+) -> tuple[dict[str, dict[str, Figures]], list[str]]:
+    """The figures of each run against each of its negatives, and against all together; and notes."""
+    pairs = negatives(runs, map(str, options.negatives))
+    if options.validation and len(pairs) != 1:
+        raise UserError("--validation is for one run and its negatives: name these with --negatives")
+    limit = read_universal_threshold(options.validation) if options.validation else None
+    found: dict[str, dict[str, Figures]] = {}
+    notes = []
+    for path, negative in pairs.items():
+        own = runs[path].distances
+        others = {audio: run.distances for audio, run in negative.items()}
+        if lacking := [audio for audio, distances in others.items() if own is None or distances is None]:
+            notes.append(f"{path} against {', '.join(lacking)}: needs the distances of both, in their .csv files.")
+            others = {audio: distances for audio, distances in others.items() if audio not in lacking}
+        groups = {audio: [distances] for audio, distances in others.items()}
+        if len(groups) > 1:
+            groups["all"] = [*others.values()]
+        with named(path, *(negative[audio].path for audio in others)):
+            found[path] = {
+                audio: detect(own, group, scores[path], limit, options.seed) for audio, group in groups.items()
+            }
+    return found, notes
+
+
+def read_universal_threshold(paths: Sequence[Path]) -> float:
+    """The universal threshold of maps with own audio and maps with negative audio."""
+    own, *others = map(read_run, paths)
+    if not others or any(run.distances is None for run in (own, *others)):
+        raise UserError("--validation needs maps with own and maps with negative audio, and the .csv file of each")
+    with named(*paths):
+        return universal_threshold(own.distances, [other.distances for other in others])
 
 
 def score(options: argparse.Namespace) -> None:
     """Print the tables, and write them as JSON on request."""
     runs, annotations = read_inputs(options)
+    protocol = protocol_for(annotations, options.protocol, options.threshold)
     scores = {}
     for path, run in runs.items():
         with named(path):
-            scores[path] = score_run(run.maps, run.a_cluster, annotations, options.threshold)
-    several = any(has_objects(run.a_cluster, annotations) for run in runs.values())
-    first_maps = next(iter(runs.values())).maps
-    baselines = score_baselines(first_maps, annotations, options.threshold, options.seed, several)
-    rules = protocol(annotations, options.threshold, several, options.seed)
-    areas, area_lines = compare_with_negatives(runs)
+            scores[path] = score_run(run.maps, run.a_cluster, annotations, protocol)
+    several = any(has_objects(run.a_cluster, annotations, protocol) for run in runs.values())
+    first, *others = map(str, options.dmc_pkl)
+    baselines = score_baselines(runs[first].maps, annotations, protocol, options.seed, several)
+    against, notes = compare_with_negatives(runs, scores, options)
+    figures = {name: summary(one, options.seed) for name, one in (scores | baselines).items()}
     content = {
-        "protocol": rules,
+        "protocol": describe(protocol, annotations, several, options.seed),
         "counts": {path: asdict(one.counts) for path, one in scores.items()},
-        "runs": {path: {"a_cluster": runs[path].a_cluster, **summary(one)} for path, one in scores.items()},
-        "baselines": {name: summary(one) for name, one in baselines.items()},
-        "roc_auc": areas,
+        "runs": {path: {"a_cluster": run.a_cluster, **figures[path]} for path, run in runs.items()},
+        "baselines": {name: figures[name] for name in baselines},
+        "negatives": against,
     }
-    print(f"Protocol: {rules['text']}.", *frames_text(runs, scores, annotations), sep="\n")
-    print("", *figures_table({**content["runs"], **content["baselines"]}), sep="\n")
-    if area_lines:
-        print("", *area_lines, sep="\n")
+    baseline_rows = {name: {**figures[name], "intervals": None} for name in baselines}
+    tables = [("", "", {**content["runs"], **baseline_rows})]
+    if options.compare:
+        content["differences"] = {}
+        for path in others:
+            with named(first, path):
+                content["differences"][path] = differences(scores[first], scores[path], options.seed)
+        tables.append((f"Differences from {first}:", "", content["differences"]))
+    tables += [(f"{path} against other audio, by distance:", "audio", rows) for path, rows in against.items() if rows]
     for wanted, unit, figures_of in ((options.per_video, "video", per_video), (options.per_class, "class", per_class)):
         if wanted:
-            tables = content[f"per_{unit}"] = {path: figures_of(one) for path, one in scores.items()}
-            for path, table in tables.items():
-                print("", f"{path}:", *figures_table(table, unit), sep="\n")
+            content[f"per_{unit}"] = {path: figures_of(one) for path, one in scores.items()}
+            tables += [(f"{path}:", unit, table) for path, table in content[f"per_{unit}"].items()]
+    comment = "% " if options.table is latex_table else ""
+    default = "" if options.protocol else f" (the default for the format {annotations.format})"
+    text = [f"Protocol{default}: {content['protocol']['text']}.", *frames_text(runs, scores, annotations), *notes]
+    print(*(comment + line for line in text), sep="\n")
+    for heading, title, rows in tables:
+        print("", *filter(None, [heading and comment + heading]), *options.table(rows, title), sep="\n")
     if options.json:
         write_json(options.json, content)
-        print(f"\nWrote {options.json}.")
+        print(f"\n{comment}Wrote {options.json}.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
