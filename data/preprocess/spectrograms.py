@@ -1,6 +1,7 @@
 """Writes the spectrograms of a video's audio, ``013.npy`` for second 13, and those of noise and silence."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,11 @@ from data.layout import (
     noise_file,
     silence_file,
     spectrogram_file,
+    stem_spectrogram_file,
+    stems_by_name,
     videos_by_name,
 )
-from data.media.audio import audio_of_name, whole_seconds
+from data.media.audio import Audio, audio_of_name, whole_seconds
 from data.media.spectrogram import SAMPLE_RATE, log_mel, settings
 from data.preprocess.program import Step
 from data.preprocess.settings import N_FFT
@@ -44,23 +47,33 @@ def spectrograms_step(options: argparse.Namespace) -> Step:
     out = audio_frames_dir(options.data_dir)
     videos, audio = videos_by_name(options.data_dir), audio_by_name(options.data_dir)
     names = sorted(videos.keys() | audio.keys())
-    jobs = {name: (videos.get(name, []), audio.get(name), out / name, options.n_fft) for name in names}
+    stems = stems_by_name(options.data_dir)
+    jobs = {
+        name: (videos.get(name, []), audio.get(name), stems.get(name, {}), out / name, options.n_fft) for name in names
+    }
     return Step(
         "spectrograms", cut_audio, jobs, out, settings(options.n_fft),
         beside=lambda: write_negatives(options.data_dir, options.n_fft),
     )  # fmt: skip
 
 
-def cut_audio(videos: list[Path], audio_file: Path | None, folder: Path, n_fft: int) -> None:
-    """Write the spectrogram of each whole second of one NAME into `folder`, all or none; replace the folder."""
-    audio = audio_of_name(videos, audio_file)
+def cut_audio(videos: list[Path], audio_file: Path | None, stems: dict[str, Path], folder: Path, n_fft: int) -> None:
+    """Write the spectrogram of each whole second of one NAME and of its stems, all or none; replace the folder."""
+    with atomic_folder(folder) as partial:
+        for second, spectrogram in _spectrograms(audio_of_name(videos, audio_file), n_fft):
+            np.save(partial / spectrogram_file(second), spectrogram)
+        for stem, path in stems.items():
+            for second, spectrogram in _spectrograms(audio_of_name([], path), n_fft):
+                np.save(partial / stem_spectrogram_file(second, stem), spectrogram)
+
+
+def _spectrograms(audio: Audio, n_fft: int) -> Iterable[tuple[int, np.ndarray]]:
+    """Number and spectrogram [201, 64] of each whole second."""
     first_second, seconds = whole_seconds(audio, SAMPLE_RATE)
     if not len(seconds):
         end = audio.start + len(audio.samples) / audio.rate
         raise MediaError(f"its audio has no whole second: it lasts from {audio.start:.2f} to {end:.2f} s of the video")
-    with atomic_folder(folder) as partial:
-        for second, spectrogram in enumerate(log_mel(seconds, n_fft), first_second):
-            np.save(partial / spectrogram_file(second), spectrogram)
+    return enumerate(log_mel(seconds, n_fft), first_second)
 
 
 def write_negatives(data_dir: Path, n_fft: int) -> None:
