@@ -19,6 +19,7 @@ from typing import Any
 # else wants a core, be it the processes that load data; without it a step takes a quarter longer. PyTorch reads this.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -30,7 +31,7 @@ from data.negative_audio import NoiseNegatives
 from models.dmc import DMC
 from models.localization import Localizer
 from models.recipes import NO_WEIGHTS
-from training.batches import set_window, test_loader, train_and_val_loaders
+from training.batches import set_window, test_loaders, train_and_val_loaders
 from training.checkpoint import Checkpoint, load_weights, read_checkpoint
 from training.device import DeviceLoader, choose_device, choose_precision, seed_everything, slow_training
 from training.distributed import (
@@ -58,6 +59,8 @@ from training.steps import (
     require_finite,
 )
 from vis.tensorboard import open_log, require_packages
+
+Maps = dict[str, np.ndarray]  # by the keys of frames
 
 STEPS_BETWEEN_CHECKS = 20  # of the loss: to look at it, the program has to wait for the device
 
@@ -178,14 +181,30 @@ def epoch_line(row: dict[str, Any], epochs: int) -> str:
 # --- localization -----------------------------------------------------------------------------------------------------
 
 
-def localize(localizer: Localizer, loader: DeviceLoader, path: Path) -> list[float]:
-    """Write ``dmc.pkl`` and ``dmc.csv`` of the test list, of which each process localizes a part; returns distances."""
+def localize_list(localizer: Localizer, loader: DeviceLoader) -> tuple[Maps, Maps]:
+    """Maps [v_cluster, h, w] and distances [a_cluster] by frame, of the part of the test list of this process."""
     localizer.model.eval()
     maps, distances = {}, {}
     for batch in tqdm(loader, desc="evaluation", unit="batch", leave=False):
         found = localizer(batch["spectrogram"], batch["frames"], batch["second"])
         maps |= zip(batch["keys"], found.maps, strict=True)
         distances |= zip(batch["keys"], found.distances, strict=True)
+    return maps, distances
+
+
+def localize_swapped(localizer: Localizer, loaders: list[DeviceLoader]) -> tuple[Maps, Maps]:
+    """The map that each source of a frame has alone, [sources, h, w], and their distances [sources], by frame."""
+    localizer.model.a_cluster = 1  # one source, one cluster
+    found = [localize_list(localizer, loader) for loader in loaders]
+    maps, distances = (
+        {key: np.stack([one[key][0] for one in ones]) for key in ones[0]} for ones in zip(*found, strict=True)
+    )
+    return maps, distances
+
+
+def localize(localizer: Localizer, loaders: list[DeviceLoader], path: Path) -> list[float]:
+    """Write ``dmc.pkl`` and ``dmc.csv`` of the test list, of which each process localizes a part; returns distances."""
+    maps, distances = localize_swapped(localizer, loaders) if len(loaders) > 1 else localize_list(localizer, *loaders)
     maps, distances = gather_to_rank0(maps), gather_to_rank0(distances)
     if is_main_process():
         write_dmc(path, maps, distances)
@@ -206,7 +225,7 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     dmc_pkl = path_for_audio(options.dmc_pkl, options.audio)
     require_writable(dmc_pkl)
     set_window(options, from_scratch=checkpoint is None)
-    test_batches = test_loader(options, device)  # also before training: fail now, not after hours
+    test_batches = test_loaders(options, device)  # also before training: fail now, not after hours
     model = build_model(options, checkpoint, device)
     warning = None if options.evaluate else train(options, model, checkpoint, device)
     if options.audio != "own":

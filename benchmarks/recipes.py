@@ -31,9 +31,10 @@ from common.errors import UserError
 from common.exit_status import exit_status
 from data.dmc_pkl import csv_path, path_for_audio
 from data.layout import LIST_NAMES, boxes_file, list_path
+from data.negative_audio import NEGATIVE_AUDIO
 from metrics.annotations import read_annotations
 from metrics.evaluate import has_objects, score_baselines, score_ceiling, score_run, summary
-from metrics.runs import NEGATIVE_AUDIO, read_run, roc_auc
+from metrics.runs import read_run, roc_auc
 from metrics.table import write_json
 from models.recipes import IMPROVED, ORIGINAL, PRETRAINED
 from training.device import PRECISIONS

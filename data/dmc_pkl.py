@@ -40,6 +40,11 @@ def write_dmc(path: Path, maps: Mapping[str, np.ndarray], distances: Mapping[str
         a_cluster = len(next(iter(distances.values()), ()))
         writer.writerow(["key", *(f"distance_{j}" for j in range(a_cluster))])
         writer.writerows([key, *(f"{distance:.6g}" for distance in row)] for key, row in distances.items())
+    write_maps(path, maps)
+
+
+def write_maps(path: Path, maps: Mapping[str, np.ndarray]) -> None:
+    """Write a file of maps [v_cluster, h, w] by key, without distances."""
     with atomic_file(path) as partial, partial.open("wb") as file:
         pickle.dump({key: np.ascontiguousarray(value, np.float32) for key, value in maps.items()}, file, protocol=4)
 

@@ -11,6 +11,7 @@ A data set is one folder, ``--data_dir``::
     audio_frames/noise.npy, silence.npy    spectrograms of noise and silence, for negative audio
     train.txt, val.txt, test.txt           one NAME a line
     boxes.json, labels.json                optional ground truth, optional classes
+    object_prior.pkl                       optional maps of `metrics/object_prior.py`
     annotations/NAME.xml                   optional ground truth of Flickr-SoundNet
     masks/NAME/013.png                     optional ground truth of AVSBench, for second 13
 """
@@ -75,6 +76,11 @@ def boxes_file(data_dir: Path) -> Path:
     return Path(data_dir) / "boxes.json"
 
 
+def object_prior_file(data_dir: Path) -> Path:
+    """Return the file of the object prior of the test frames, maps in the form of ``dmc.pkl``."""
+    return Path(data_dir) / "object_prior.pkl"
+
+
 def annotations_dir(data_dir: Path) -> Path:
     """Return the folder of the optional ground truth in the format of Flickr-SoundNet, ``NAME.xml``."""
     return Path(data_dir) / "annotations"
@@ -108,6 +114,11 @@ def spectrogram_file(second: int) -> str:
 def stem_spectrogram_file(second: int, stem: str) -> str:
     """Return the path of a stem's spectrogram inside its video's folder: ``013_5.npy``."""
     return f"{second:03d}_{stem}.npy"
+
+
+def category_order(category: str) -> tuple[int, str]:
+    """Return the sort key of categories, and so of stems: numbers in their order."""
+    return len(category), category
 
 
 def parse_spectrogram_file(name: str) -> int | None:

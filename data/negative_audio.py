@@ -19,7 +19,8 @@ from data.lists import label_of, labels_of_set
 from data.preprocess.settings import audio_command
 from data.transforms import load_spectrogram, load_spectrograms
 
-AUDIO_CHOICES = ("own", "shuffled", "noise", "silence")
+NEGATIVE_AUDIO = ("shuffled", "noise", "silence")
+AUDIO_CHOICES = ("own", *NEGATIVE_AUDIO, "swap")  # swap: see `data.stems`
 
 AudioSource = Callable[[int], torch.Tensor]  # index of a second -> spectrogram, float32 [1, 201, 64]
 
@@ -109,7 +110,7 @@ class NoiseNegatives:
 
 
 def choose_audio(audio: str, seconds: SecondIndex, seed: int) -> AudioSource:
-    """Make the audio source that `audio`, one of `AUDIO_CHOICES`, names; prints where labels are missing for it."""
+    """Make the audio source that `audio` names, ``own`` or negative; prints where labels are missing for it."""
     if audio == "shuffled":
         source = ShuffledAudio(seconds, labels_of_set(seconds.data_dir), seed)
         if unlabelled := sum(not contents for contents in source.contents):

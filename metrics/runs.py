@@ -10,9 +10,7 @@ import sklearn.metrics
 
 from common.errors import UserError
 from data.dmc_pkl import csv_path, path_for_audio, read_distances, read_dmc
-from data.negative_audio import AUDIO_CHOICES
-
-NEGATIVE_AUDIO = tuple(audio for audio in AUDIO_CHOICES if audio != "own")
+from data.negative_audio import NEGATIVE_AUDIO
 
 
 @dataclass(frozen=True)
