@@ -31,10 +31,11 @@ from common.errors import UserError
 from common.exit_status import exit_status
 from data.dmc_pkl import csv_path, path_for_audio
 from data.layout import LIST_NAMES, boxes_file, list_path
-from data.negative_audio import NEGATIVE_AUDIO
 from metrics.annotations import read_annotations
-from metrics.evaluate import has_objects, score_baselines, score_ceiling, score_run, summary
-from metrics.runs import read_run, roc_auc
+from metrics.detection import collect, figures_at
+from metrics.evaluate import has_objects, score_baselines, score_ceiling, score_run
+from metrics.figures import summary
+from metrics.runs import NEGATIVE_AUDIO, read_run
 from metrics.table import write_json
 from models.recipes import IMPROVED, ORIGINAL, PRETRAINED
 from training.device import PRECISIONS
@@ -169,7 +170,10 @@ def score(training: Training, set_name: str) -> tuple[dict[str, Any], dict[str, 
         "minutes": sum(float(row["seconds"]) for row in training.rows()) / 60,
         "own": summary(score_run(own.maps, own.a_cluster, annotations)),
         "shuffled": summary(score_run(negative["shuffled"].maps, own.a_cluster, annotations)),
-        "roc_auc": {audio: roc_auc(own.distances or {}, run.distances or {})[0] for audio, run in negative.items()},
+        "roc_auc": {
+            audio: figures_at(collect(own.distances, [run.distances], dict.fromkeys(own.distances, True)))["roc_auc"]
+            for audio, run in negative.items()
+        },
     }
     baselines = score_baselines(own.maps, annotations, several=several)
     baselines["ceiling: the box on the map's grid"] = score_ceiling(own.maps, annotations, several)

@@ -1,4 +1,4 @@
-"""Annotated boxes of MUSIC (``boxes.json``), VGG-SS and Flickr-SoundNet, read and checked.
+"""Annotations of MUSIC (``boxes.json``), VGG-SS, Flickr-SoundNet and AVSBench, read and checked.
 
 ========  ======================  ===============================================================================
 format    file                    form
@@ -10,6 +10,8 @@ vggss     ``vggss.json``          ``[{"file": NAME, "class": "flute", "bbox": [[
 flickr    folder of ``NAME.xml``  elements ``bbox``, one for each annotator. Their last four children are xmin, ymin,
                                   xmax, ymax in pixels of the middle frame of the clip, at 256 x 256. Or elements
                                   ``bndbox`` of Pascal VOC, in pixels of the ``size`` that the file states
+masks     folder of               masks of AVSBench, as ``data/import_sets.py`` links them. The mask of a second is
+          ``NAME/013.png``        that of the first frame in the second
 ========  ======================  ===============================================================================
 
 A box may reach a little over the edge of the frame. It is cut off there, as in the published evaluations. A box that
@@ -31,12 +33,9 @@ import numpy as np
 
 from common.errors import UserError
 from data.layout import frame_file
+from metrics.masks import find_masks
 
-FORMATS = {  # name -> how it is scored, for people
-    "music": "MUSIC: IoU with the union of a frame's boxes",
-    "vggss": "VGG-SS: IoU with the union of the boxes, middle frame of each clip",
-    "flickr": "Flickr-SoundNet: IoU is cIoU with the consensus min(1, boxes / 2), middle frame of each clip",
-}
+FORMATS = ("music", "vggss", "flickr", "masks")
 FLICKR_SIZE = 256  # pixels
 FLICKR_EDGES = ("xmin", "ymin", "xmax", "ymax")
 FRACTIONS = "fractions of the frame, from 0 to 1"
@@ -70,10 +69,16 @@ def parse_frame(key: str) -> Frame | None:
 
 @dataclass(frozen=True)
 class Boxes:
-    """The boxes of a frame. There are none if the annotators saw nothing that sounds."""
+    """The boxes of a frame, or its mask. There are no boxes if the annotators saw nothing that sounds."""
 
     corners: np.ndarray  # float64 [N, 4], x1, y1, x2, y2 as fractions of the frame, from 0 to 1
     classes: tuple[str, ...]  # [N], "" for a box without a class
+    mask: Path | None = None  # its file, in the place of boxes
+
+    @property
+    def can_be_scored(self) -> bool:
+        """Whether there is something to find. A mask counts as well if it is empty: so does AVSBench."""
+        return len(self.corners) > 0 or self.mask is not None
 
     def objects(self) -> list[tuple[str, np.ndarray]]:
         """Class and boxes [n, 4] of each object. All boxes of a class are one object, and each box without a class."""
@@ -85,17 +90,18 @@ class Boxes:
 
 @dataclass(frozen=True)
 class Annotations:
-    """All annotations of a file or folder: of frames (MUSIC), or of clips (VGG-SS, Flickr-SoundNet)."""
+    """All annotations of a file or folder: of frames (MUSIC, AVSBench), or of clips (VGG-SS, Flickr-SoundNet)."""
 
     format: str  # one of FORMATS
     path: Path
-    frames: dict[Frame, Boxes] = field(default_factory=dict)
+    frames: dict[Frame, Boxes] = field(default_factory=dict)  # of masks, the index is that of the mask's second
     clips: dict[str, Boxes] = field(default_factory=dict)  # NAME -> boxes of the middle frame
+    resting: dict[Frame, Boxes] = field(default_factory=dict)  # of objects that are silent at the frame
 
     @property
     def of_clips(self) -> bool:
         """Whether clips are annotated. Their boxes do not tell objects apart."""
-        return self.format != "music"
+        return self.format in ("vggss", "flickr")
 
     @property
     def are_votes(self) -> bool:
@@ -104,14 +110,18 @@ class Annotations:
 
 
 def read_annotations(path: Path, format_name: str | None = None) -> Annotations:
-    """Read a file or folder. Without a format, a folder is ``flickr``, a JSON list ``vggss``, other JSON ``music``.
+    """Read a file or folder.
 
-    Prints a note on boxes that are left out.
+    Without a format, a folder of folders of PNG files is ``masks``, another folder ``flickr``, a JSON list ``vggss``,
+    other JSON ``music``. Prints a note on boxes that are left out.
     """
     return _leave_out_impossible(_read(Path(path), format_name))
 
 
 def _read(path: Path, format_name: str | None) -> Annotations:
+    if format_name == "masks" or (format_name is None and next(path.glob("*/*.png"), None)):
+        masks = {Frame(name, second, second): mask for (name, second), mask in find_masks(path).items()}
+        return Annotations("masks", path, frames={frame: _boxes([], [], mask) for frame, mask in masks.items()})
     if format_name == "flickr" or (format_name is None and path.is_dir()):
         return Annotations("flickr", path, clips=_read_flickr(path))
     try:
@@ -120,11 +130,14 @@ def _read(path: Path, format_name: str | None) -> Annotations:
         raise UserError(f"{path} is not JSON ({error})") from error
     if format_name == "vggss" or (format_name is None and isinstance(content, list)):
         return Annotations("vggss", path, clips=_parse_vggss(content, path))
-    return Annotations("music", path, frames=_parse_music(content, path))
+    frames, resting = _parse_music(content, path)
+    return Annotations("music", path, frames=frames, resting=resting)
 
 
-def _parse_music(content: object, path: Path) -> dict[Frame, Boxes]:
+def _parse_music(content: object, path: Path) -> tuple[dict[Frame, Boxes], dict[Frame, Boxes]]:
+    """The boxes of what sounds in each frame, and of what rests."""
     frames: dict[Frame, Boxes] = {}
+    resting: dict[Frame, Boxes] = {}
     for key, entry in _expect(content, dict, f'an object {{"{KEY_FORM}.jpg": ...}}', str(path)).items():
         where = f"{path}: entry {key!r:.100}"
         frame = parse_frame(key)
@@ -132,15 +145,21 @@ def _parse_music(content: object, path: Path) -> dict[Frame, Boxes]:
             raise UserError(f"{where}: the key does not have the form {KEY_FORM}.jpg")
         if frame in frames:
             raise UserError(f"{where}: its frame occurs twice")
-        corners, classes = [], []
-        for number, box in enumerate(_field(entry, "bbox", list, "a list", where)):
-            here = f"{where}, box {number}"
-            x, y, width, height = _four_numbers(_field(box, "normbox", list, "a list", here), here)
-            corners.append([x, y, x + width, y + height])
-            category = _field(box, "category_id", int | str | None, "a whole number or a name", here)
-            classes.append("" if category is None else str(category))
-        frames[frame] = _boxes(corners, classes)
-    return frames
+        frames[frame] = _parse_music_boxes(entry, "bbox", where)
+        if "resting" in entry:
+            resting[frame] = _parse_music_boxes(entry, "resting", where)
+    return frames, resting
+
+
+def _parse_music_boxes(entry: object, name: str, where: str) -> Boxes:
+    corners, classes = [], []
+    for number, box in enumerate(_field(entry, name, list, "a list", where)):
+        here = f"{where}, box {number}"
+        x, y, width, height = _four_numbers(_field(box, "normbox", list, "a list", here), here)
+        corners.append([x, y, x + width, y + height])
+        category = _field(box, "category_id", int | str | None, "a whole number or a name", here)
+        classes.append("" if category is None else str(category))
+    return _boxes(corners, classes)
 
 
 def _parse_vggss(content: object, path: Path) -> dict[str, Boxes]:
@@ -236,7 +255,7 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
         fits = (abs(boxes.corners - inside) <= OVERSHOOT).all(1)  # NaN does not
         fits &= (boxes.corners[:, :2] <= boxes.corners[:, 2:]).all(1)
         possible = fits & (inside[:, :2] < inside[:, 2:]).all(1)
-        kept[name] = _boxes(inside[possible], [*compress(boxes.classes, possible)])
+        kept[name] = _boxes(inside[possible], [*compress(boxes.classes, possible)], boxes.mask)
         count += len(possible)
         misfits += np.count_nonzero(~fits)
         left_out += [(name, corners) for corners in boxes.corners[~possible]]
@@ -254,8 +273,8 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
     return replace(annotations, **{field_name: kept})
 
 
-def _boxes(corners: list[list[float]] | np.ndarray, classes: list[str]) -> Boxes:
-    return Boxes(np.array(corners, np.float64).reshape(-1, 4), tuple(classes))
+def _boxes(corners: list[list[float]] | np.ndarray, classes: list[str], mask: Path | None = None) -> Boxes:
+    return Boxes(np.array(corners, np.float64).reshape(-1, 4), tuple(classes), mask)
 
 
 def _read_text(path: Path) -> str:

@@ -3,7 +3,7 @@
 A method that is below one of them in a figure has not earned this figure by listening.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +12,26 @@ from data.dmc_pkl import read_dmc
 from data.layout import list_path, object_prior_file
 from data.lists import read_list
 from metrics.annotations import Annotations
+from metrics.figures import Figures
 from metrics.scores import SIZE, box_pixels
+from metrics.table import FIGURES
 
 OBJECT_PRIOR = "object prior"
 TRAINING_BOXES = "training boxes (uses labels)"
 NO_MERITS = ("frames", "objects", "area_ratio", "nsa")  # figures of which more is not better
-Figures = Mapping[str, object]
+BELOW_MARK = "*"  # behind the name of a run that is below a baseline
 
 
 def learned_baselines(
     data_dir: Path, keys: Collection[str], annotations: Annotations
-) -> tuple[dict[str, dict[str, np.ndarray]], list[str]]:
-    """Baseline -> maps [1, h, w] of the frames `keys`, as far as the data set has what they need; and notes."""
-    found, notes = {}, []
+) -> dict[str, dict[str, np.ndarray]]:
+    """Baseline -> maps [1, h, w] of the frames `keys`, as far as the data set has what they need."""
+    found = {}
     path = object_prior_file(data_dir)
     if path.exists():
         prior = read_dmc(path)
         if missing := sum(key not in prior for key in keys):
-            notes.append(f"{path} lacks {missing} of {len(keys)} frames, so it is no baseline: metrics/object_prior.py")
+            print(f"{path} lacks {missing} of {len(keys)} frames, so it is no baseline: run metrics/object_prior.py")
         else:
             found[OBJECT_PRIOR] = {key: prior[key] for key in keys}
     training_list = list_path(data_dir, "train")
@@ -39,7 +41,7 @@ def learned_baselines(
     corners = np.concatenate([np.zeros((0, 4)), *boxes])
     if len(corners):
         found[TRAINING_BOXES] = dict.fromkeys(keys, box_density(corners)[None])
-    return found, notes
+    return found
 
 
 def box_density(corners: Iterable[np.ndarray]) -> np.ndarray:
@@ -68,3 +70,9 @@ def better_baselines(run: Figures, baselines: Mapping[str, Figures]) -> dict[str
         for name, figures in baselines.items()
     }  # fmt: skip
     return {name: figures for name, figures in found.items() if figures}
+
+
+def below_text(path: str, below: Mapping[str, Sequence[str]]) -> str:
+    """A sentence on the result of `better_baselines`."""
+    parts = [f"{name} in {', '.join(map(FIGURES.get, figures))}" for name, figures in below.items()]
+    return f"{BELOW_MARK} {path} is below {'; '.join(parts)}."

@@ -12,7 +12,7 @@ import numpy as np
 from common.errors import UserError
 from data.layout import category_order
 from metrics.annotations import Annotations
-from metrics.figures import Figures, mean_figures
+from metrics.figures import Figures, interval_ends, resampled, videos_of
 from metrics.matching import match_frames
 from metrics.protocol import Protocol
 from metrics.scores import curve_areas, iou, pointing, predict, resized, union_mask
@@ -34,7 +34,11 @@ def interact(maps: Mapping[str, np.ndarray], annotations: Annotations, protocol:
         raise UserError(f"no frame has a box in {annotations.path} for each of its sources")
     ious, hits = np.array([*worst.values()]).T
     values = {"iiou_at_0.5": ious >= 0.5, "iauc": curve_areas(ious), "interactive_pointing": hits}
-    return mean_figures(values, [*worst], seed)
+    videos = videos_of(worst)
+    weights = resampled(videos, seed)
+    draws = {name: weights @ np.bincount(videos, one) / (weights @ np.bincount(videos)) for name, one in values.items()}
+    means = {name: float(one.mean()) for name, one in values.items()}
+    return {"frames": len(worst), **means, "intervals": interval_ends(draws)}
 
 
 def _worst(heats: np.ndarray, objects: list[np.ndarray], protocol: Protocol) -> tuple[float, float]:

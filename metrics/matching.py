@@ -11,7 +11,9 @@ possible matches by index exist in a video, an index counts only where the rank 
 The published boxes of MUSIC are of excerpts from the start of a video, ``ID_0_1000``. They also count for its whole
 video, ``ID``: the 11 characters of YouTube.
 
-VGG-SS and Flickr-SoundNet annotate the middle frame of a clip. It belongs to the middle frame of the maps of the clip.
+VGG-SS and Flickr-SoundNet annotate the middle frame of a clip. It belongs to the middle frame of the maps of the clip,
+or, where a protocol names the second, to the first frame of that second. A mask of AVSBench belongs to the first frame
+of its second.
 """
 
 from collections import defaultdict
@@ -40,8 +42,13 @@ class Counts:
     videos_without_map: int = 0  # annotated videos outside the run, such as the training videos
 
 
-def match_frames(keys: Collection[str], annotations: Annotations) -> tuple[dict[str, Boxes], Counts]:
-    """The boxes of each frame to score, by the key of its map and in the order of `keys`; and the counts."""
+def match_frames(
+    keys: Collection[str], annotations: Annotations, second: int | None = None
+) -> tuple[dict[str, Boxes], Counts]:
+    """The boxes of each frame to score, by the key of its map and in the order of `keys`; and the counts.
+
+    Of a clip whose annotation belongs to a `second` without a map, the middle frame is scored.
+    """
     key_of: dict[Frame, str] = {}
     for key in keys:
         frame = parse_frame(key)
@@ -49,13 +56,17 @@ def match_frames(keys: Collection[str], annotations: Annotations) -> tuple[dict[
             raise UserError(f"the key {key!r:.100} of a map does not have the form {KEY_FORM}")
         if key_of.setdefault(frame, key) != key:
             raise UserError(f"{key_of[frame]!r} and {key!r} are maps of the same frame")
-    match = _match_clips if annotations.of_clips else _match_music
-    found, counts = match(_group(key_of, "video"), annotations)
+    maps_of = _group(key_of, "video")
+    if annotations.of_clips:
+        found, counts = _match_clips(maps_of, annotations, second)
+    else:
+        match = _match_masks if annotations.format == "masks" else _match_music
+        found, counts = match(maps_of, annotations)
     if not found:
         raise UserError(
             f"none of {len(key_of)} maps has an annotation in {annotations.path}: {_examples(keys, annotations)}"
         )
-    boxes = {key: found[frame] for frame, key in key_of.items() if frame in found and len(found[frame].corners)}
+    boxes = {key: found[frame] for frame, key in key_of.items() if frame in found and found[frame].can_be_scored}
     if not boxes:
         raise UserError(f"{annotations.path} annotates all {len(found)} frames with a map as empty")
     return boxes, Counts(frames_scored=len(boxes), annotated_without_box=len(found) - len(boxes), **counts)
@@ -71,14 +82,32 @@ def _examples(keys: Collection[str], annotations: Annotations) -> str:
     return f"there are maps of {map_key}, and annotations of {annotated}"
 
 
-def _match_clips(maps_of: dict[str, list[Frame]], annotations: Annotations) -> Found:
+def _match_clips(maps_of: dict[str, list[Frame]], annotations: Annotations, second: int | None) -> Found:
     found = {}
     for video in annotations.clips.keys() & maps_of.keys():
         in_order = sorted(maps_of[video], key=lambda frame: (frame.index, frame.second))
-        found[in_order[len(in_order) // 2]] = annotations.clips[video]
+        in_second = [frame for frame in in_order if frame.second == second]
+        found[(in_second or in_order[len(in_order) // 2 :])[0]] = annotations.clips[video]
     unknown = [maps for video, maps in maps_of.items() if video not in annotations.clips]
     without_map = annotations.clips.keys() - maps_of.keys()
     return found, {"maps_without_annotation": sum(map(len, unknown)), "videos_without_map": len(without_map)}
+
+
+def _match_masks(maps_of: dict[str, list[Frame]], annotations: Annotations) -> Found:
+    first = {
+        (frame.video, frame.second): frame for frames in maps_of.values() for frame in sorted(frames, reverse=True)
+    }
+    found, missing = {}, 0
+    for truth, mask in annotations.frames.items():
+        if (frame := first.get((truth.video, truth.second))) is not None:
+            found[frame] = mask
+        else:
+            missing += truth.video in maps_of
+    return found, {
+        "annotations_without_map": missing,
+        "maps_without_annotation": sum(map(len, maps_of.values())) - len(found),
+        "videos_without_map": len({truth.video for truth in annotations.frames} - maps_of.keys()),
+    }
 
 
 def _match_music(maps_of: dict[str, list[Frame]], annotations: Annotations) -> Found:

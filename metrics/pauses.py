@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from common.errors import UserError
 from metrics.annotations import Annotations, Frame, parse_frame
 from metrics.figures import Figures
 from metrics.matching import FRAMES_PER_SECOND
@@ -27,8 +28,8 @@ class Moment(NamedTuple):
     sounds: bool
 
 
-def follow(maps: Mapping[str, np.ndarray], a_cluster: int, annotations: Annotations) -> Figures | None:
-    """The figures of a run over all objects that both sound and rest; None if there are none.
+def follow(maps: Mapping[str, np.ndarray], a_cluster: int, annotations: Annotations) -> Figures:
+    """The figures of a run over all objects that both sound and rest.
 
     silent_heat: the mean heat of resting objects, as a multiple of that of sounding ones. 0: it always leaves them.
     1: the maps do not depend on what sounds.
@@ -37,7 +38,7 @@ def follow(maps: Mapping[str, np.ndarray], a_cluster: int, annotations: Annotati
     """
     objects = [times for times in _objects(maps, a_cluster, annotations).values() if _changes(times)]
     if not objects:
-        return None
+        raise UserError(f"no object of {annotations.path} both sounds and rests in its maps")
     moments = [moment for times in objects for moment in times.values()]
     resting, sounding = (
         np.mean([moment.heat for moment in moments if moment.sounds == sounds]) for sounds in (False, True)

@@ -1,56 +1,157 @@
-"""Sentences on the frames that are scored, and on the protocol: what a score depends on."""
+"""The protocols of scoring: fixed sets of rules, each with the publication whose figures it can stand beside.
 
-from data.dmc_pkl import csv_path
-from metrics.annotations import FORMATS, Annotations
-from metrics.evaluate import Scores
-from metrics.matching import Counts
-from metrics.runs import Run
+The rules of all but `ours` are those of public scorers, with their rounding. A change of rules gets a new version.
+"""
+
+from dataclasses import dataclass, replace
+
+from common.errors import UserError
+from metrics.annotations import Annotations
 from metrics.scores import DISC_RADIUS, SIZE
 
+IOU_FIGURES = ("mean_iou", "iou_at_0.3", "iou_at_0.5", "auc", "pointing", "area_ratio")
 
-def protocol(annotations: Annotations, threshold: float, several: bool, seed: int) -> dict[str, str | float]:
-    """The protocol as values for JSON. Its "text" is for people."""
-    text = (
-        f"{FORMATS[annotations.format]}; a map at {SIZE} x {SIZE} pixels predicts the pixels of at least {threshold:g} "
-        "of its maximum; AUC over IoU 0, 0.05, ..., 1; of pixels that share the maximum, pointing counts the share in "
-        "a box"
-    )
-    if several:
-        text += (
-            "; CIoU: mean over a frame's objects (boxes of one category_id), each with a map of its own, best match; "
-            "pointing with the own map of each object, IoU with the maximum of the matched maps; NSA: below 0.2"
+TRUTHS = {
+    "music": "IoU with the union of a frame's boxes",
+    "vggss": "IoU with the union of a clip's boxes",
+    "flickr": "IoU is cIoU with the consensus min(1, boxes / 2)",
+    "masks": "IoU with the mask; a frame with an empty mask has the share of pixels that are not predicted",
+}
+LEVELS = {
+    "median": "the brighter half of its pixels",
+    "adaptive": "as many of its brightest pixels as the truth has (this uses the truth: an upper bound)",
+    "majority": "the pixels above 0.5, absolute",
+}
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A fixed set of rules."""
+
+    name: str
+    version: int
+    comparable: str  # the publications whose figures are comparable
+    formats: tuple[str, ...]  # of annotations that it is for
+    figures: tuple[str, ...]  # keys of `metrics.table.FIGURES`
+    threshold: float | str  # see `metrics.scores.predict`
+    strict: bool  # a predicted pixel is above the threshold; else it reaches it
+    whole_pixels: bool = True  # edges of boxes are rounded down; else a box has the pixels whose centers lie in it
+    objects: bool | None = False  # each object is scored with a map of its own; None: where maps and boxes allow it
+    second: int | None = None  # of an annotated clip whose first frame is scored; None: the middle frame
+
+
+OURS = Protocol(
+    "ours",
+    1,
+    "the tables of this project",
+    ("music", "vggss", "flickr"),
+    (*IOU_FIGURES, "ciou", "ciou_at_0.3", "ciou_auc", "nsa"),
+    threshold=0.5,
+    strict=False,
+    whole_pixels=False,
+    objects=None,
+)
+_DSOL = "Hu et al., Discriminative Sounding Objects Localization, NeurIPS 2020"
+_MUSIC_SOLO = Protocol(
+    "music-solo", 1, f"{_DSOL}: MUSIC-solo", ("music",), ("iou_at_0.5", "auc"), threshold=0.1, strict=True
+)
+_MUSIC_DUET = Protocol(
+    "music-duet",
+    1,
+    f"{_DSOL}: MUSIC-Duet",
+    ("music",),
+    ("ciou_at_0.3", "source_ciou_at_0.3", "ciou_auc", "nsa"),
+    threshold=0.2,
+    strict=True,
+    objects=True,
+)
+_MUSIC_SYNTHETIC = replace(
+    _MUSIC_DUET,
+    name="music-synthetic",
+    comparable=f"{_DSOL}: MUSIC-Synthetic",
+    figures=("ciou_at_0.3", "ciou_auc", "nsa"),
+    threshold=0.5,
+)
+_FLICKR = Protocol(
+    "flickr",
+    1,
+    "EZ-VSL (Mo and Morgado, ECCV 2022) and others: Flickr-SoundNet",
+    ("flickr",),
+    ("mean_iou", "iou_at_0.5", "auc"),
+    threshold="median",
+    strict=False,
+)
+_VGGSS = replace(
+    _FLICKR,
+    name="vggss",
+    comparable="EZ-VSL (Mo and Morgado, ECCV 2022), SLAVC (NeurIPS 2022) and others: VGG-SS",
+    formats=("vggss",),
+    second=5,
+)
+_AVSBENCH = Protocol(
+    "avsbench",
+    1,
+    "Zhou et al., Audio-Visual Segmentation, ECCV 2022: S4 and MS3",
+    ("masks",),
+    ("mean_iou", "f_score"),
+    threshold="majority",
+    strict=True,
+)
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (OURS, _MUSIC_SOLO, _MUSIC_DUET, _MUSIC_SYNTHETIC, _FLICKR, _VGGSS, _AVSBENCH)
+}
+DEFAULTS = {"music": "ours", "vggss": "vggss", "flickr": "flickr", "masks": "avsbench"}  # by format of annotations
+
+
+def protocol_for(annotations: Annotations, name: str | None = None, threshold: float | str | None = None) -> Protocol:
+    """The protocol of a name, perhaps with another threshold; without a name the default of the annotations' format."""
+    protocol = PROTOCOLS[name or DEFAULTS[annotations.format]]
+    if annotations.format not in protocol.formats:
+        fitting = [one.name for one in PROTOCOLS.values() if annotations.format in one.formats]
+        raise UserError(
+            f"--protocol {protocol.name} is for annotations of the format {' or '.join(protocol.formats)}, but "
+            f"{annotations.path} has the format {annotations.format}: choose one of {', '.join(fitting)}"
         )
-    data = {"format": annotations.format, "annotations": str(annotations.path)}
-    return {**data, "threshold": threshold, "size": SIZE, "disc_radius": DISC_RADIUS, "seed": seed, "text": text}
+    return replace(protocol, threshold=protocol.threshold if threshold is None else threshold)
 
 
-def frames_text(runs: dict[str, Run], scores: dict[str, Scores], annotations: Annotations) -> list[str]:
-    """Lines on the scored frames: one for all runs, or one for each run if they differ."""
-    lines = [
-        f"There is no {csv_path(run.path)}: {name} counts as maps of one audio cluster."
-        for name, run in runs.items()
-        if run.distances is None
-    ]
-    first, *others = scores.values()
-    if all(other.frames.keys() == first.frames.keys() and other.counts == first.counts for other in others):
-        return [*lines, _count_text(first.counts, annotations)]
-    lines.append(f"The runs differ in their frames. The baselines use the frames of {next(iter(runs))}.")
-    return [*lines, *(f"{name}: {_count_text(one.counts, annotations)}" for name, one in scores.items())]
-
-
-def _count_text(counts: Counts, annotations: Annotations) -> str:
-    text = f"{counts.frames_scored} frames scored"
-    if not annotations.of_clips:
-        text += f", {counts.matched_by_rank} of them matched by rank within the second"
-    text += (
-        f"; {counts.annotations_without_map} annotations without a map, "
-        f"{counts.maps_without_annotation} maps without an annotation"
+def describe(protocol: Protocol, annotations: Annotations, several: bool, seed: int) -> dict[str, str | float]:
+    """The protocol as values for JSON. Its "text" is for people."""
+    level = LEVELS.get(protocol.threshold) or (
+        f"the pixels {'above' if protocol.strict else 'of at least'} {protocol.threshold:g} of its maximum"
     )
-    if counts.annotated_without_box:
-        text += f"; {counts.annotated_without_box} annotated without a box, not scored"
-    more = []
-    if counts.annotations_between_frames:
-        more.append(f"{counts.annotations_between_frames} annotated frames between the extracted frames")
-    if counts.videos_without_map:
-        more.append(f"{counts.videos_without_map} videos without any map")
-    return f"{text}." + (f" {annotations.path} also contains {' and '.join(more)}." if more else "")
+    parts = [f"{TRUTHS[annotations.format]}; a map at {SIZE} x {SIZE} pixels predicts {level}"]
+    if annotations.of_clips:
+        frame = "the middle frame" if protocol.second is None else f"the frame at {protocol.second:.1f} s"
+        parts.append(f"of each clip {frame}")
+    if protocol.whole_pixels and annotations.format != "masks":
+        parts.append("edges of boxes are rounded down to whole pixels")
+    if "f_score" in protocol.figures:
+        parts.append("F-score: beta^2 = 0.3, the best of 255 thresholds for each video, mean over the videos")
+    else:
+        parts.append("AUC over IoU 0, 0.05, ..., 1")
+    if "pointing" in protocol.figures:
+        parts.append("of pixels that share the maximum, pointing counts the share in a box")
+    if several:
+        parts.append(
+            "CIoU: mean over a frame's objects (boxes of one category_id), each with a map of its own, best match"
+        )
+        if "pointing" in protocol.figures:
+            parts.append("pointing with the own map of each object, IoU with the maximum of the matched maps")
+        parts.append("NSA: below 0.2")
+    changed = "" if protocol == PROTOCOLS[protocol.name] else ", with another threshold"
+    if not (changed or protocol == OURS):
+        parts.append(f"comparable with {protocol.comparable}")
+    return {
+        "name": protocol.name,
+        "version": protocol.version,
+        "comparable_with": protocol.comparable,
+        "format": annotations.format,
+        "annotations": str(annotations.path),
+        "threshold": protocol.threshold,
+        "size": SIZE,
+        "disc_radius": DISC_RADIUS,
+        "seed": seed,
+        "text": f"{protocol.name}, version {protocol.version}{changed}: {'; '.join(parts)}",
+    }

@@ -1,4 +1,4 @@
-"""A run: its ``dmc.pkl``, the ``dmc.csv`` beside it, and the ROC AUC of its distances against negative audio."""
+"""A run: its ``dmc.pkl``, the ``dmc.csv`` beside it, and its runs with negative audio."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import sklearn.metrics
 
 from common.errors import UserError
 from data.dmc_pkl import csv_path, path_for_audio, read_distances, read_dmc
-from data.negative_audio import NEGATIVE_AUDIO
+from data.negative_audio import AUDIO_CHOICES, NEGATIVE_AUDIO
 
 
 @dataclass(frozen=True)
@@ -20,6 +19,12 @@ class Run:
     path: Path  # of the dmc.pkl
     maps: dict[str, np.ndarray]  # key -> float32 [v_cluster, h, w]
     distances: dict[str, np.ndarray] | None  # key -> float64 [a_cluster]; None without dmc.csv
+
+    @property
+    def audio(self) -> str:
+        """The audio of the run, by its name: see `path_for_audio`."""
+        last = self.path.stem.rpartition("_")[2]
+        return last if last in AUDIO_CHOICES else "own"
 
     @property
     def a_cluster(self) -> int:
@@ -39,29 +44,20 @@ def read_run(path: Path) -> Run:
     return Run(path, maps, read_distances(distances) if os.path.lexists(distances) else None)
 
 
-def negatives(runs: Iterable[Run]) -> list[tuple[Run, str, Run]]:
-    """Each run with each of its negative-audio runs: (run, "noise", the same training with noise).
+def negatives(runs: Mapping[str, Run], named: Iterable[str] = ()) -> dict[str, dict[str, Run]]:
+    """The negative-audio runs of each run that has some: path -> what audio -> run.
 
-    `location_dmc.py --audio` writes them beside the run. Files of the same name in other folders are other trainings.
+    `location_dmc.py --audio` writes them beside the run, as ``dmc_noise.pkl``. Files of the same name in other folders
+    are other trainings. Those `named`, whatever their names, are of the first run if they are not beside one.
     """
-    given = {run.path.resolve(): run for run in runs}
-    return [
-        (run, audio, given[beside])
-        for path, run in given.items()
-        for audio in NEGATIVE_AUDIO
-        if (beside := path_for_audio(path, audio)) in given
-    ]
-
-
-def roc_auc(own: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> tuple[float, int]:
-    """ROC AUC of the distances with own against negative audio, and the number of frames that both runs have.
-
-    It is the probability that a frame is nearer to its own audio than a frame to negative audio; a tie counts half, and
-    0.5 is chance. The distance of a frame is D, the root of the sum of squares over its audio clusters.
-    """
-    shared = [key for key in own if key in other]
-    if not shared:
-        raise UserError("the two runs share no frame")
-    distances = [np.linalg.norm(run[key]) for run in (own, other) for key in shared]
-    is_other = np.repeat([0, 1], len(shared))
-    return float(sklearn.metrics.roc_auc_score(is_other, distances)), len(shared)
+    given = {run.path.resolve(): run for run in runs.values()}
+    found: dict[str, dict[str, Run]] = {}
+    for path, run in runs.items():
+        for audio in NEGATIVE_AUDIO:
+            if (beside := path_for_audio(run.path.resolve(), audio)) in given:
+                found.setdefault(path, {})[audio] = given[beside]
+    paired = [other for of_run in found.values() for other in of_run.values()]
+    for name in named:
+        if runs[name] not in paired:
+            found.setdefault(next(iter(runs)), {})[Path(name).stem] = runs[name]
+    return found

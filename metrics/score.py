@@ -42,10 +42,23 @@ from common.errors import UserError
 from common.exit_status import exit_status
 from data.layout import boxes_file
 from metrics.annotations import FORMATS, Annotations, read_annotations
-from metrics.evaluate import THRESHOLD, has_objects, per_class, per_video, score_baselines, score_run, summary
-from metrics.protocol import frames_text, protocol
-from metrics.runs import Run, negatives, read_run, roc_auc
-from metrics.table import figures_table, write_json
+from metrics.baselines import BELOW_MARK, below_text, better_baselines, learned_baselines
+from metrics.detection import detect, universal_threshold
+from metrics.evaluate import Scores, has_objects, score_baselines, score_run
+from metrics.figures import Figures, differences, per_class, per_video, summary
+from metrics.interactive import interact
+from metrics.pauses import follow
+from metrics.protocol import PROTOCOLS, describe, protocol_for
+from metrics.runs import Run, negatives, read_run
+from metrics.scored_frames import frames_text
+from metrics.table import figures_table, latex_table, markdown_table, write_json
+
+part_of_maximum = number(float, lambda value: 0 < value <= 1, "not above 0 and at most 1")
+
+
+def threshold(text: str) -> float | str:
+    """The type of --threshold."""
+    return text if text in ("median", "adaptive") else part_of_maximum(text)
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -61,19 +74,40 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--boxes", type=Path, help="file or folder of annotations (default: DATA_DIR/boxes.json)")
     parser.add_argument("--format", choices=FORMATS, help="of the annotations (default: detected)")
-    help_text = f"part of its maximum from which a map predicts a pixel (default: {THRESHOLD})"
-    part_of_maximum = number(float, lambda value: 0 < value <= 1, "not above 0 and at most 1")
-    parser.add_argument("--threshold", type=part_of_maximum, default=THRESHOLD, help=help_text)
+    parser.add_argument("--protocol", choices=PROTOCOLS, help="(default: the one for the annotations' format)")
+    parser.add_argument(
+        "--threshold",
+        type=threshold,
+        help="part of its maximum from which a map predicts a pixel; median: its brighter half; adaptive: as many "
+        "pixels as the truth has, an upper bound (default: of the protocol)",
+    )
+    parser.add_argument(
+        "--negatives", type=Path, nargs="+", default=[], help="maps with negative audio, of any name, of the first run"
+    )
+    parser.add_argument(
+        "--validation",
+        type=Path,
+        nargs="+",
+        help="maps of the validation list, with its own audio and with negative audio. They give the universal "
+        "threshold of the distance, which is then applied to the negatives",
+    )
+    parser.add_argument("--compare", action="store_true", help="print how the other runs differ from the first")
     parser.add_argument("--per_video", action="store_true", help="print a table of each run's videos")
     parser.add_argument("--per_class", action="store_true", help="print a table of each run's classes (category_id)")
-    parser.add_argument("--seed", type=seed_number, default=10, help="for the random map (default: 10)")
+    parser.add_argument("--seed", type=seed_number, default=10, help="of random map and bootstrap (default: 10)")
+    style = parser.add_mutually_exclusive_group()
+    for name, make_table in (("markdown", markdown_table), ("latex", latex_table)):
+        style.add_argument(
+            f"--{name}", dest="table", action="store_const", const=make_table, help=f"print {name} tables, in percent"
+        )
     parser.add_argument("--json", type=Path, help="also write the scores to this file")
+    parser.set_defaults(table=figures_table)
     return parser.parse_args(argv)
 
 
 def read_inputs(options: argparse.Namespace) -> tuple[dict[str, Run], Annotations]:
     """The runs by their paths, and the annotations."""
-    paths = [str(path) for path in options.dmc_pkl]
+    paths = [str(path) for path in (*options.dmc_pkl, *options.negatives)]
     if twice := {path for path in paths if paths.count(path) > 1}:
         raise UserError(f"{min(twice)} is named twice")
     path = options.boxes or boxes_file(options.data_dir)
@@ -84,61 +118,100 @@ def read_inputs(options: argparse.Namespace) -> tuple[dict[str, Run], Annotation
 
 
 @contextmanager
-def named(*paths: str) -> Iterator[None]:
+def named(*paths: object) -> Iterator[None]:
     """Name the files in an error."""
     try:
         yield
     except UserError as error:
-        raise UserError(f"{' and '.join(paths)}: {error}") from error
+        raise UserError(f"{' and '.join(map(str, paths))}: {error}") from error
 
 
-def compare_with_negatives(runs: dict[str, Run]) -> tuple[dict[str, dict[str, float]], list[str]]:
-    """ROC AUC of each run against each of its negative-audio runs; and a line for each."""
-    areas: dict[str, dict[str, float]] = {}
-    lines = []
-    for run, audio, other in negatives(runs.values()):
-        of_run = areas.setdefault(str(run.path), {})
-        title = f"{run.path}: ROC AUC of own against {audio}"
-        if run.distances is None or other.distances is None:
-            lines.append(f"{title}: needs the distances of both, in their .csv files")
-            continue
-        with named(str(run.path), str(other.path)):
-            of_run[audio], count = roc_auc(run.distances, other.distances)
-        lines.append(f"{title}, by matched distance: {of_run[audio]:.3f} ({count} frames)")
-    return areas, lines
+def compare_with_negatives(
+    runs: dict[str, Run], scores: dict[str, Scores], options: argparse.Namespace
+) -> tuple[dict[str, dict[str, Figures]], list[str]]:
+    """The figures of each run against each of its negatives, and against all together; and notes."""
+    limit = read_universal_threshold(options.validation) if options.validation else None
+    found: dict[str, dict[str, Figures]] = {}
+    notes = []
+    for path, negative in negatives(runs, map(str, options.negatives)).items():
+        own = runs[path].distances
+        others = {audio: run.distances for audio, run in negative.items()}
+        if lacking := [audio for audio, distances in others.items() if own is None or distances is None]:
+            notes.append(f"{path} against {', '.join(lacking)}: needs the distances of both, in their .csv files.")
+            others = {audio: distances for audio, distances in others.items() if audio not in lacking}
+        groups = {audio: [distances] for audio, distances in others.items()}
+        if len(groups) > 1:
+            groups["all"] = [*others.values()]
+        with named(path, *(negative[audio].path for audio in others)):
+            found[path] = {
+                audio: detect(own, group, scores[path], limit, options.seed) for audio, group in groups.items()
+            }
+    return found, notes
+
+
+def read_universal_threshold(paths: Sequence[Path]) -> float:
+    """The universal threshold of maps with own audio and maps with negative audio."""
+    own, *others = map(read_run, paths)
+    if not others or any(run.distances is None for run in (own, *others)):
+        raise UserError("--validation needs maps with own and maps with negative audio, and the .csv file of each")
+    with named(*paths):
+        return universal_threshold(own.distances, [other.distances for other in others])
 
 
 def score(options: argparse.Namespace) -> None:
     """Print the tables, and write them as JSON on request."""
     runs, annotations = read_inputs(options)
+    protocol = protocol_for(annotations, options.protocol, options.threshold)
     scores = {}
     for path, run in runs.items():
         with named(path):
-            scores[path] = score_run(run.maps, run.a_cluster, annotations, options.threshold)
-    several = any(has_objects(run.a_cluster, annotations) for run in runs.values())
-    first_maps = next(iter(runs.values())).maps
-    baselines = score_baselines(first_maps, annotations, options.threshold, options.seed, several)
-    rules = protocol(annotations, options.threshold, several, options.seed)
-    areas, area_lines = compare_with_negatives(runs)
+            scores[path] = score_run(run.maps, run.a_cluster, annotations, protocol)
+    several = any(has_objects(run.a_cluster, annotations, protocol) for run in runs.values())
+    first, *others = map(str, options.dmc_pkl)
+    against, notes = compare_with_negatives(runs, scores, options)
+    learned = learned_baselines(options.data_dir, scores[first].frames, annotations)
+    baselines = score_baselines(runs[first].maps, annotations, protocol, options.seed, several, learned)
+    figures = {name: summary(one, options.seed) for name, one in (scores | baselines).items()}
     content = {
-        "protocol": rules,
+        "protocol": describe(protocol, annotations, several, options.seed),
         "counts": {path: asdict(one.counts) for path, one in scores.items()},
-        "runs": {path: {"a_cluster": runs[path].a_cluster, **summary(one)} for path, one in scores.items()},
-        "baselines": {name: summary(one) for name, one in baselines.items()},
-        "roc_auc": areas,
+        "runs": {path: {"a_cluster": run.a_cluster, **figures[path]} for path, run in runs.items()},
+        "baselines": {name: figures[name] for name in baselines},
+        "negatives": against,
     }
-    print(f"Protocol: {rules['text']}.", *frames_text(runs, scores, annotations), sep="\n")
-    print("", *figures_table({**content["runs"], **content["baselines"]}), sep="\n")
-    if area_lines:
-        print("", *area_lines, sep="\n")
+    baseline_rows = {name: {**figures[name], "intervals": None} for name in baselines}
+    own = {path: run for path, run in runs.items() if run.audio == "own" and run.path not in options.negatives}
+    content["below"] = below = {
+        path: lower for path in own if (lower := better_baselines(figures[path], baseline_rows))
+    }
+    notes += [below_text(path, lower) for path, lower in below.items()]
+    run_rows = {f"{path} {BELOW_MARK}" if path in below else path: row for path, row in content["runs"].items()}
+    tables = [("", "", {**run_rows, **baseline_rows})]
+    if swapped := {path: run for path, run in runs.items() if run.audio == "swap"}:
+        content["interactive"] = {
+            path: interact(run.maps, annotations, protocol, options.seed) for path, run in swapped.items()
+        }
+        tables.append(("Each source alone:", "", content["interactive"]))
+    if annotations.resting:
+        content["pauses"] = {path: follow(run.maps, run.a_cluster, annotations) for path, run in own.items()}
+        tables.append(("Sources that rest:", "", content["pauses"]))
+    if options.compare:
+        content["differences"] = {path: differences(scores[first], scores[path], options.seed) for path in others}
+        tables.append((f"Differences from {first}:", "", content["differences"]))
+    tables += [(f"{path} against other audio, by distance:", "audio", rows) for path, rows in against.items()]
     for wanted, unit, figures_of in ((options.per_video, "video", per_video), (options.per_class, "class", per_class)):
         if wanted:
-            tables = content[f"per_{unit}"] = {path: figures_of(one) for path, one in scores.items()}
-            for path, table in tables.items():
-                print("", f"{path}:", *figures_table(table, unit), sep="\n")
+            content[f"per_{unit}"] = {path: figures_of(one) for path, one in scores.items()}
+            tables += [(f"{path}:", unit, table) for path, table in content[f"per_{unit}"].items()]
+    comment = "% " if options.table is latex_table else ""
+    default = "" if options.protocol else f" (the default for the format {annotations.format})"
+    text = [f"Protocol{default}: {content['protocol']['text']}.", *frames_text(runs, scores, annotations), *notes]
+    print(*(comment + line for line in text), sep="\n")
+    for heading, title, rows in tables:
+        print("", *filter(None, [heading and comment + heading]), *options.table(rows, title), sep="\n")
     if options.json:
         write_json(options.json, content)
-        print(f"\nWrote {options.json}.")
+        print(f"\n{comment}Wrote {options.json}.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

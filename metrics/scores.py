@@ -8,13 +8,15 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-import sklearn.metrics
 import torch
+from scipy.integrate import trapezoid
 from scipy.optimize import linear_sum_assignment
 from torch.nn.functional import adaptive_avg_pool2d, interpolate
 
 SIZE = 224  # pixels, as in all published evaluations
 CURVE = np.arange(21) / 20  # IoU thresholds 0, 0.05, ..., 1
+F_THRESHOLDS = np.linspace(0, 1 - 1e-10, 255)  # as in AVSBench
+F_BETA2 = 0.3
 TIED = 1e-6  # pixels that differ by less, relative to the maximum, share it: resizing rounds the values of a plateau
 QUIET = 0.2  # absolute, not a part of the maximum
 DISC_RADIUS = 65  # pixels
@@ -41,16 +43,35 @@ def _weights(cells: int, pixels: int) -> np.ndarray:
     return interpolate(torch.eye(cells)[None], pixels, mode="linear", align_corners=False)[0].numpy()
 
 
-def predict(heat: np.ndarray, threshold: float) -> Prediction:
-    """The pixels of a map [SIZE, SIZE] that reach `threshold` times its maximum; none if the map is 0 everywhere."""
+def predict(heat: np.ndarray, threshold: float | str, strict: bool = False, pixels: int = 0) -> Prediction:
+    """The pixels of a map [SIZE, SIZE] that reach a threshold, or with `strict` those above it.
+
+    Args:
+        heat: the map. None of its pixels reaches a part of its maximum if that is not above 0.
+        threshold: a part of the maximum of the map; "median", the brighter half of its pixels; "adaptive", as many
+            pixels as the truth has; "majority", 0.5: where a cluster has more of a position than all others together.
+        strict: whether a predicted pixel is above the threshold.
+        pixels: the pixels of the truth, for "adaptive". 0 stands for half of all.
+    """
     maximum = heat.max()
-    positive = maximum > 0
-    return Prediction(positive & (heat >= threshold * maximum), positive & (heat >= maximum * (1 - TIED)))
+    if threshold == "majority":
+        level = 0.5
+    elif threshold in ("median", "adaptive"):
+        below = heat.size - (pixels if threshold == "adaptive" and pixels else heat.size // 2)
+        level = np.partition(heat, below, axis=None)[below]
+    else:
+        level = threshold * maximum if maximum > 0 else np.inf
+    return Prediction(heat > level if strict else heat >= level, (maximum > 0) & (heat >= maximum * (1 - TIED)))
 
 
-def box_pixels(box: np.ndarray) -> tuple[slice, slice]:
-    """Rows and columns of the pixels whose centers lie in a box. A box smaller than a pixel has the pixel around it."""
+def box_pixels(box: np.ndarray, whole_pixels: bool = False) -> tuple[slice, slice]:
+    """Rows and columns of the pixels whose centers lie in a box. A box smaller than a pixel has the pixel around it.
+
+    With `whole_pixels` the edges are rounded down to pixels, as published scorers do: a small box can have none.
+    """
     x1, y1, x2, y2 = map(float, box)
+    if whole_pixels:
+        return slice(int(y1 * SIZE), int(y2 * SIZE)), slice(int(x1 * SIZE), int(x2 * SIZE))
     return _pixels(y1, y2), _pixels(x1, x2)
 
 
@@ -61,22 +82,22 @@ def _pixels(start: float, stop: float) -> slice:
     return slice(first, last + 1)
 
 
-def union_mask(boxes: np.ndarray) -> np.ndarray:
+def union_mask(boxes: np.ndarray, whole_pixels: bool = False) -> np.ndarray:
     """The pixels that lie in at least one of the boxes [N, 4], bool [SIZE, SIZE]."""
     mask = np.zeros((SIZE, SIZE), bool)
     for box in boxes:
-        mask[box_pixels(box)] = True
+        mask[box_pixels(box, whole_pixels)] = True
     return mask
 
 
-def consensus_map(boxes: np.ndarray) -> np.ndarray:
+def consensus_map(boxes: np.ndarray, whole_pixels: bool = False) -> np.ndarray:
     """min(1, votes / 2), float64 [SIZE, SIZE]: two votes are a consensus (Senocak et al., CVPR 2018).
 
     The votes of a pixel are the boxes [N, 4] around it, one box for each annotator.
     """
     votes = np.zeros((SIZE, SIZE))
     for box in boxes:
-        votes[box_pixels(box)] += 1
+        votes[box_pixels(box, whole_pixels)] += 1
     return np.minimum(1, votes / 2)
 
 
@@ -87,9 +108,28 @@ def iou(area: np.ndarray, truth: np.ndarray) -> float:
     return both / either if either else 0.0
 
 
+def mask_iou(area: np.ndarray, truth: np.ndarray) -> float:
+    """IoU of AVSBench: if the true mask is empty, the share of the pixels that are not predicted."""
+    return iou(area, truth) if truth.any() else 1 - np.count_nonzero(area) / area.size
+
+
+def f_scores(heat: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """F-score of AVSBench, (1 + b) P R / (b P + R) with b = 0.3, at 255 thresholds from 0 to 1, float64 [255].
+
+    0 where nothing is predicted right. NaN if the mask is empty: such frames have no F-score.
+    """
+    if not truth.any():
+        return np.full(len(F_THRESHOLDS), np.nan)
+    predicted, right = (
+        values.size - np.searchsorted(np.sort(values, axis=None), F_THRESHOLDS) for values in (heat, heat[truth])
+    )
+    # P = right / predicted and R = right / truth, so F is 0/0 nowhere
+    return (1 + F_BETA2) * right / (F_BETA2 * np.count_nonzero(truth) + predicted)
+
+
 def area_ratio(area: np.ndarray, truth: np.ndarray) -> float:
-    """Area of a mask as a multiple of the area of another, which is not empty."""
-    return np.count_nonzero(area) / np.count_nonzero(truth)
+    """Area of a mask as a multiple of the area of another; NaN if that is empty."""
+    return np.count_nonzero(area) / (np.count_nonzero(truth) or math.nan)
 
 
 def on_grid(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -116,14 +156,12 @@ def pointing(peak: np.ndarray, truth: np.ndarray) -> float:
     return np.count_nonzero(peak & truth) / tied if tied else 0.0
 
 
-def share_at(ious: np.ndarray, threshold: float) -> float:
-    """The share of frames whose IoU reaches `threshold`, such as IoU@0.5."""
-    return float(np.mean(np.asarray(ious) >= threshold))
+def curve_areas(ious: np.ndarray) -> np.ndarray:
+    """The share of each frame in the AUC, float64 [N]: their mean is the AUC.
 
-
-def area_under_curve(ious: np.ndarray) -> float:
-    """AUC: the area under `share_at` over the thresholds 0, 0.05, ..., 1, by trapezoids."""
-    return float(sklearn.metrics.auc(CURVE, [share_at(ious, threshold) for threshold in CURVE]))
+    The AUC is the area under the share of frames that reach an IoU of 0, 0.05, ..., 1, by trapezoids.
+    """
+    return trapezoid((np.asarray(ious)[:, None] >= CURVE).astype(float), CURVE)
 
 
 def match_objects(ious: np.ndarray) -> np.ndarray:
@@ -144,16 +182,22 @@ def matched_values(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     return np.where(chosen >= 0, values[np.arange(len(values)), chosen], 0.0)
 
 
-def quiet_share(silent: np.ndarray) -> float:
+def quiet_share(silent: np.ndarray, strict: bool = False) -> float:
     """NSA of Hu et al.: the share of pixels below 0.2 in the silent maps [maps, H, W] of a frame.
+
+    With `strict`, 0.2 itself counts as well: a pixel that sounds is above it, as in `predict`.
 
     The assignment of a frame sums to 1 over its clusters. So the map of the background is high where nothing sounds,
     and this NSA cannot be compared with the published NSA of class maps.
     """
-    return np.count_nonzero(silent < QUIET) / silent.size
+    return np.count_nonzero(silent <= QUIET if strict else silent < QUIET) / silent.size
 
 
 def centred_disc() -> np.ndarray:
-    """A map [SIZE, SIZE] of the middle of the frame: people film what sounds."""
+    """A map [SIZE, SIZE] of the middle of the frame: people film what sounds.
+
+    It is 1 in the disc. Around it, it falls from below 0.05, so that its brighter half is a larger disc.
+    """
     offset = np.arange(SIZE) + 0.5 - SIZE / 2
-    return (offset[:, None] ** 2 + offset**2 <= DISC_RADIUS**2).astype(np.float32)
+    radius = np.hypot(offset[:, None], offset)
+    return np.where(radius <= DISC_RADIUS, 1, 0.05 * (1 - radius / SIZE)).astype(np.float32)

@@ -1,6 +1,7 @@
-"""Figures as plain text tables and as JSON."""
+"""Figures as tables in plain text, Markdown, and LaTeX, and as JSON."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,26 +19,69 @@ FIGURES = {
     "area_ratio": "area/box",
     "ciou": "CIoU",
     "ciou_at_0.3": "CIoU@0.3",
+    "source_ciou_at_0.3": "source-wise",
     "ciou_auc": "CIoU AUC",
     "nsa": "NSA",
+    "f_score": "F-score",
+    "roc_auc": "ROC AUC",
+    "ap": "AP",
+    "max_f1": "max F1",
+    "distance": "at distance",
+    "universal_f1": "universal F1",
+    "loc_acc": "LocAcc",
+    "iiou_at_0.5": "IIoU@0.5",
+    "iauc": "IAUC",
+    "interactive_pointing": "all pointing",
+    "silent_heat": "silent heat",
+    "delay": "delay (s)",
+    "delay_correlation": "correlation",
 }
+NO_SHARES = ("area_ratio", "distance", "delay")  # all others are shares. Papers print them in percent
+
+Rows = Mapping[str, Mapping[str, object]]  # row -> figures; its "intervals" are both ends of each figure
 
 
-def figures_table(rows: Mapping[str, Mapping[str, float | int | None]], title: str = "") -> list[str]:
-    """Lines of a table with a row for each name and a column for each of FIGURES that occurs."""
-    cells = figures_cells(rows, title)
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+def figures_table(rows: Rows, title: str = "") -> list[str]:
+    """Lines of a table with a row for each name and a column for each of FIGURES that occurs.
+
+    The ends of the intervals of a row, if it has any, are two more rows below it.
+    """
+    head, *cells = figures_cells(rows, title)
+    lines = [head]
+    for row in cells:
+        lines.append(row)
+        if ends := rows[row[0]].get("intervals"):
+            for number, label in enumerate(("from", "to")):
+                texts = [_cell(ends[name][number]) if name in ends else "" for name in _columns(rows)]
+                lines.append([f"  95% interval {label}", *texts])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
         "  ".join([first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True))])
-        for first, *rest in cells
+        for first, *rest in lines
     ]
 
 
-def figures_cells(rows: Mapping[str, Mapping[str, float | int | None]], title: str = "") -> list[list[str]]:
-    """The cells of `figures_table`, row by row, the head first. "-" shows a missing figure."""
-    columns = [name for name in FIGURES if any(name in figures for figures in rows.values())]
+def figures_cells(rows: Rows, title: str = "") -> list[list[str]]:
+    """The cells of `figures_table` without intervals, row by row, the head first. "-" shows a missing figure."""
+    columns = _columns(rows)
     cells = [[title, *(FIGURES[name] for name in columns)]]
     return cells + [[row, *(_cell(figures.get(name)) for name in columns)] for row, figures in rows.items()]
+
+
+def markdown_table(rows: Rows, title: str = "") -> list[str]:
+    """Lines of `figures_table` in Markdown, in percent, with the intervals in brackets."""
+    head, *cells = _paper_cells(rows, title)
+    rule = ["---", *["---:"] * (len(head) - 1)]
+    return [f"| {' | '.join(row)} |" for row in (head, rule, *cells)]
+
+
+def latex_table(rows: Rows, title: str = "") -> list[str]:
+    """Lines of `figures_table` as a LaTeX tabular, in percent, with the intervals in brackets."""
+    head, *cells = (
+        " & ".join(re.sub(r"[&%$#_{}]", r"\\\g<0>", cell) for cell in row) + r" \\" for row in _paper_cells(rows, title)
+    )
+    columns = "l" + "r" * len(_columns(rows))
+    return [rf"\begin{{tabular}}{{{columns}}}", r"\hline", head, r"\hline", *cells, r"\hline", r"\end{tabular}"]
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
@@ -50,7 +94,27 @@ def write_json(path: Path, content: Mapping[str, object]) -> None:
         raise UserError(f"{path} cannot be written ({error.strerror})") from error
 
 
+def _columns(rows: Rows) -> list[str]:
+    return [name for name in FIGURES if any(name in figures for figures in rows.values())]
+
+
 def _cell(value: float | int | None) -> str:
     if value is None:
         return "-"
     return str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+def _paper_cells(rows: Rows, title: str) -> list[list[str]]:
+    def text(row: str, name: str) -> str:
+        value = rows[row].get(name)
+        if value is None or isinstance(value, int):
+            return _cell(value)
+        shown = [value, *(rows[row].get("intervals") or {}).get(name, ())]
+        first, *ends = (f"{one:.2f}" if name in NO_SHARES else f"{100 * one:.1f}" for one in shown)
+        return first + (f" [{', '.join(ends)}]" if ends else "")
+
+    columns = _columns(rows)
+    return [
+        [title, *(FIGURES[name] for name in columns)],
+        *([row, *(text(row, name) for name in columns)] for row in rows),
+    ]

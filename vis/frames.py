@@ -45,8 +45,8 @@ def score_frames(run: Run, boxes: Path | None, data_dir: Path, needed_by: str = 
         return ScoredFrames(reason=f"There is no {path}. Name another file of boxes with --boxes.")
     annotations = read_annotations(path)
     try:
-        frame_boxes, _ = match_frames(run.maps.keys(), annotations)
         scores = score_run(run.maps, run.a_cluster, annotations)
+        frame_boxes, _ = match_frames(run.maps.keys(), annotations, scores.protocol.second)
     except UserError as error:
         if boxes or needed_by:
             raise UserError(f"{run.path}: {error}") from error

@@ -22,9 +22,11 @@ from common.atomic import atomic_file
 from common.cli import command, new_parser, seed_number, whole_number
 from common.errors import UserError
 from common.exit_status import exit_status
-from metrics.evaluate import THRESHOLD, has_objects, score_baselines, summary
-from metrics.protocol import frames_text, protocol
+from metrics.evaluate import has_objects, score_baselines
+from metrics.figures import summary
+from metrics.protocol import describe
 from metrics.runs import Run, read_run
+from metrics.scored_frames import frames_text
 from metrics.table import figures_cells
 from training.checkpoint import read_checkpoint
 from training.reference_distances import read_reference
@@ -65,10 +67,10 @@ def score_table(run: Run, scored: ScoredFrames, seed: int) -> tuple[list[list[st
     if scores is None:
         return [], []
     name = str(run.path)
-    several = has_objects(run.a_cluster, annotations)
-    baselines = score_baselines(run.maps, annotations, THRESHOLD, seed, several)
+    several = has_objects(run.a_cluster, annotations, scores.protocol)
+    baselines = score_baselines(run.maps, annotations, scores.protocol, seed, several)
     table = figures_cells({name: summary(scores), **{name: summary(one) for name, one in baselines.items()}})
-    text = protocol(annotations, THRESHOLD, several, seed)["text"]
+    text = describe(scores.protocol, annotations, several, seed)["text"]
     return table, [f"{text}.", *frames_text({name: run}, {name: scores}, annotations)]
 
 

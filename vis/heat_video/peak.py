@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from metrics.evaluate import THRESHOLD
+from metrics.protocol import OURS
 from metrics.scores import SIZE, predict, resized
 
 NEAR_MAXIMUM = 0.98  # values of at least this part of the maximum count as maximal
@@ -32,7 +32,7 @@ def find_peak(heat: np.ndarray) -> Peak | None:
     Maps are often flat near their maximum, so that its place jumps from frame to frame. The peak is therefore the
     middle of the largest values of the slightly blurred map.
     """
-    area, _ = predict(resized(heat), THRESHOLD)
+    area, _ = predict(resized(heat), OURS.threshold)
     if not area.any():
         return None
     blurred = np.where(area, resized(ndimage.gaussian_filter(heat, [side * BLUR for side in heat.shape])), 0)

@@ -1,0 +1,162 @@
+"""The figures over the frames of a run, and their bootstrap intervals.
+
+The frames of a video are alike, so the bootstrap draws videos, not frames: with 36 test videos of 24 frames there are
+36 independent samples, not 864. All figures but the median `area_ratio` are quotients of sums over frames. Their sums
+for each video are computed once.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from data.lists import identity_of
+from metrics.annotations import parse_frame
+from metrics.evaluate import FrameScore, Part, Scores
+from metrics.scores import curve_areas
+
+# The keys are those of `metrics.table.FIGURES`, and "intervals": both ends of each figure's interval.
+Figures = dict[str, float | int | dict[str, list[float]] | None]
+
+RESAMPLES = 1000
+ENDS = (2.5, 97.5)  # percentiles: a 95% interval
+
+
+def summary(scores: Scores, seed: int | None = None) -> Figures:
+    """The figures over all frames; with a seed also their 95% "intervals", of which a single video has none."""
+    scored = [*scores.frames.values()]
+    found = _summary(scored, "frames", scores.protocol.figures)
+    if seed is not None:
+        videos = videos_of(scores.frames)
+        sample = _Sample(scored, videos, scores.protocol.figures)
+        found["intervals"] = interval_ends(sample.figures(resampled(videos, seed)))
+    return found
+
+
+def per_video(scores: Scores) -> dict[str, Figures]:
+    """NAME -> the figures of `summary` over the frames of the video; sorted."""
+    videos = defaultdict(list)
+    for key, frame in scores.frames.items():
+        videos[parse_frame(key).video].append(frame)
+    return {name: _summary(videos[name], "frames", scores.protocol.figures) for name in sorted(videos)}
+
+
+def per_class(scores: Scores) -> dict[str, Figures]:
+    """Class -> figures of its objects if objects are scored, else of the frames that show it; sorted."""
+    classes = defaultdict(list)
+    for frame in scores.frames.values():
+        unit = "frames" if frame.ciou is None else "objects"
+        for part in frame.parts:
+            classes[part.class_name].append(part)
+    in_order = sorted(classes, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
+    return {name: _summary(classes[name], unit, scores.protocol.figures) for name in in_order}
+
+
+def differences(one: Scores, other: Scores, seed: int) -> Figures:
+    """The figures of `other` minus those of `one` on the frames that both have, with their 95% "intervals"."""
+    shared = [key for key in one.frames if key in other.frames]
+    videos = videos_of(shared)
+    first, second = (_Sample([run.frames[key] for key in shared], videos, run.protocol.figures) for run in (one, other))
+
+    def difference(weights: np.ndarray) -> dict[str, np.ndarray]:
+        minuend, subtrahend = second.figures(weights), first.figures(weights)
+        return {name: minuend[name] - subtrahend[name] for name in minuend if name in subtrahend}
+
+    found = _values(difference(np.ones((1, max(videos, default=-1) + 1), int)))
+    return {"frames": len(shared), **found, "intervals": interval_ends(difference(resampled(videos, seed)))}
+
+
+def videos_of(keys: Iterable[str]) -> np.ndarray:
+    """The number of the video of each frame, int [N]. Excerpts of a video count as that video."""
+    names = [identity_of(parse_frame(key).video) for key in keys]
+    return np.unique(names, return_inverse=True)[1]
+
+
+def resampled(videos: np.ndarray, seed: int) -> np.ndarray:
+    """How often each video is in each resample, int [RESAMPLES, videos]; no resample of a single video."""
+    count = videos.max(initial=-1) + 1
+    draws = RESAMPLES if count > 1 else 0
+    return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / max(count, 1)), size=draws)
+
+
+def _summary(scored: Sequence[FrameScore | Part], unit: str, wanted: Sequence[str]) -> Figures:
+    sample = _Sample(scored, np.zeros(len(scored), int), wanted)
+    return {unit: len(scored), **_values(sample.figures(np.ones((1, 1), int)))}
+
+
+def _values(figures: dict[str, np.ndarray]) -> Figures:
+    return {name: None if np.isnan(value) else float(value) for name, (value,) in figures.items()}
+
+
+def interval_ends(figures: dict[str, np.ndarray]) -> dict[str, list[float]]:
+    """The 95% interval of each figure, from its values in all resamples."""
+    found = {name: values[~np.isnan(values)] for name, values in figures.items()}
+    return {name: np.percentile(values, ENDS).tolist() for name, values in found.items() if len(values)}
+
+
+class _Sample:
+    """What the figures need of scored frames: sums for each video."""
+
+    def __init__(self, scored: Sequence[FrameScore | Part], videos: np.ndarray, wanted: Sequence[str]) -> None:
+        count = videos.max(initial=-1) + 1
+        self.sums: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # name -> dividend and divisor of each video
+        for name, (dividends, divisors) in _quotients(scored, videos).items():
+            self.sums[name] = np.bincount(videos, dividends, count), np.bincount(videos, divisors, count)
+        if scored and getattr(scored[0], "f_scores", None) is not None:
+            curves = np.array([one.f_scores for one in scored])
+            self.sums["f_score"] = _f_scores(curves, videos, count), np.ones(count)
+        ratios = np.array([one.area_ratio for one in scored])
+        order = np.argsort(ratios)
+        self.ratios, self.video_of_ratio = ratios[order], videos[order]
+        self.wanted = [name for name in wanted if name in {*self.sums, "area_ratio"}]
+
+    def figures(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """The figures [R] of each resample, from how often it has each video, int [R, videos]."""
+        with np.errstate(invalid="ignore"):  # a resample can lack what a figure needs: NaN
+            return {
+                name: self._median_ratios(weights)
+                if name == "area_ratio"
+                else (weights @ self.sums[name][0]) / (weights @ self.sums[name][1])
+                for name in self.wanted
+            }
+
+    def _median_ratios(self, weights: np.ndarray) -> np.ndarray:
+        medians = []
+        for row in weights:
+            after = np.cumsum(row[self.video_of_ratio])  # frames up to this one
+            middle = [np.searchsorted(after, after[-1] / 2, side) for side in ("left", "right")]
+            medians.append(self.ratios[middle].mean())
+        return np.array(medians)
+
+
+def _quotients(scored: Sequence[FrameScore | Part], videos: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Name -> dividends and divisors of each frame: the figure is the sum of the ones over the sum of the others."""
+    ious = np.array([one.iou for one in scored])
+    ones = np.ones(len(scored))
+    found = {
+        "mean_iou": (ious, ones),
+        "iou_at_0.3": (ious >= 0.3, ones),
+        "iou_at_0.5": (ious >= 0.5, ones),
+        "auc": (curve_areas(ious), ones),
+        "pointing": (np.array([one.pointing for one in scored]), ones),
+    }
+    if scored and getattr(scored[0], "ciou", None) is not None:
+        cious = np.array([frame.ciou for frame in scored])
+        reached = np.array([sum(part.iou >= 0.3 for part in frame.parts) for frame in scored])
+        nsas = np.array([np.nan if frame.nsa is None else frame.nsa for frame in scored])
+        found |= {
+            "ciou": (cious, ones),
+            "ciou_at_0.3": (cious >= 0.3, ones),
+            "source_ciou_at_0.3": (reached, np.array([len(frame.parts) for frame in scored])),
+            "ciou_auc": (curve_areas(cious), ones),
+            "nsa": (np.nan_to_num(nsas), ~np.isnan(nsas)),
+        }
+    return found
+
+
+def _f_scores(curves: np.ndarray, videos: np.ndarray, count: int) -> np.ndarray:
+    """The F-score of each video: the best mean over its frames with a mask that is not empty. It is 0 without any."""
+    scored = ~np.isnan(curves[:, 0])
+    sums = np.zeros((count, curves.shape[1]))
+    np.add.at(sums, videos[scored], curves[scored])
+    return (sums / np.maximum(1, np.bincount(videos[scored], minlength=count))[:, None]).max(1)
