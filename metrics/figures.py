@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from common.errors import UserError
 from data.lists import identity_of
 from metrics.annotations import parse_frame
 from metrics.evaluate import FrameScore, Part, Scores
@@ -24,11 +25,10 @@ ENDS = (2.5, 97.5)  # percentiles: a 95% interval
 
 def summary(scores: Scores, seed: int | None = None) -> Figures:
     """The figures over all frames; with a seed also their 95% "intervals", of which a single video has none."""
-    scored = [*scores.frames.values()]
-    found = _summary(scored, "frames", scores.protocol.figures)
+    videos = videos_of(scores.frames)
+    sample = _Sample([*scores.frames.values()], scores.protocol.figures, videos)
+    found = sample.summary("frames")
     if seed is not None:
-        videos = videos_of(scores.frames)
-        sample = _Sample(scored, videos, scores.protocol.figures)
         found["intervals"] = interval_ends(sample.figures(resampled(videos, seed)))
     return found
 
@@ -38,7 +38,7 @@ def per_video(scores: Scores) -> dict[str, Figures]:
     videos = defaultdict(list)
     for key, frame in scores.frames.items():
         videos[parse_frame(key).video].append(frame)
-    return {name: _summary(videos[name], "frames", scores.protocol.figures) for name in sorted(videos)}
+    return {name: _Sample(videos[name], scores.protocol.figures).summary("frames") for name in sorted(videos)}
 
 
 def per_class(scores: Scores) -> dict[str, Figures]:
@@ -49,20 +49,22 @@ def per_class(scores: Scores) -> dict[str, Figures]:
         for part in frame.parts:
             classes[part.class_name].append(part)
     in_order = sorted(classes, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
-    return {name: _summary(classes[name], unit, scores.protocol.figures) for name in in_order}
+    return {name: _Sample(classes[name], scores.protocol.figures).summary(unit) for name in in_order}
 
 
 def differences(one: Scores, other: Scores, seed: int) -> Figures:
     """The figures of `other` minus those of `one` on the frames that both have, with their 95% "intervals"."""
     shared = [key for key in one.frames if key in other.frames]
+    if not shared:
+        raise UserError("the runs share no scored frame")
     videos = videos_of(shared)
-    first, second = (_Sample([run.frames[key] for key in shared], videos, run.protocol.figures) for run in (one, other))
+    first, second = (_Sample([run.frames[key] for key in shared], run.protocol.figures, videos) for run in (one, other))
 
     def difference(weights: np.ndarray) -> dict[str, np.ndarray]:
         minuend, subtrahend = second.figures(weights), first.figures(weights)
         return {name: minuend[name] - subtrahend[name] for name in minuend if name in subtrahend}
 
-    found = _values(difference(np.ones((1, max(videos, default=-1) + 1), int)))
+    found = _values(difference(np.ones((1, videos.max() + 1), int)))
     return {"frames": len(shared), **found, "intervals": interval_ends(difference(resampled(videos, seed)))}
 
 
@@ -74,14 +76,9 @@ def videos_of(keys: Iterable[str]) -> np.ndarray:
 
 def resampled(videos: np.ndarray, seed: int) -> np.ndarray:
     """How often each video is in each resample, int [RESAMPLES, videos]; no resample of a single video."""
-    count = videos.max(initial=-1) + 1
+    count = videos.max() + 1
     draws = RESAMPLES if count > 1 else 0
-    return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / max(count, 1)), size=draws)
-
-
-def _summary(scored: Sequence[FrameScore | Part], unit: str, wanted: Sequence[str]) -> Figures:
-    sample = _Sample(scored, np.zeros(len(scored), int), wanted)
-    return {unit: len(scored), **_values(sample.figures(np.ones((1, 1), int)))}
+    return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
 
 
 def _values(figures: dict[str, np.ndarray]) -> Figures:
@@ -97,18 +94,25 @@ def interval_ends(figures: dict[str, np.ndarray]) -> dict[str, list[float]]:
 class _Sample:
     """What the figures need of scored frames: sums for each video."""
 
-    def __init__(self, scored: Sequence[FrameScore | Part], videos: np.ndarray, wanted: Sequence[str]) -> None:
-        count = videos.max(initial=-1) + 1
+    def __init__(
+        self, scored: Sequence[FrameScore | Part], wanted: Sequence[str], videos: np.ndarray | None = None
+    ) -> None:
+        videos = np.zeros(len(scored), int) if videos is None else videos  # all of one
+        count = self.videos = videos.max() + 1
         self.sums: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # name -> dividend and divisor of each video
-        for name, (dividends, divisors) in _quotients(scored, videos).items():
+        for name, (dividends, divisors) in _quotients(scored).items():
             self.sums[name] = np.bincount(videos, dividends, count), np.bincount(videos, divisors, count)
-        if scored and getattr(scored[0], "f_scores", None) is not None:
+        if getattr(scored[0], "f_scores", None) is not None:
             curves = np.array([one.f_scores for one in scored])
             self.sums["f_score"] = _f_scores(curves, videos, count), np.ones(count)
         ratios = np.array([one.area_ratio for one in scored])
         order = np.argsort(ratios)
         self.ratios, self.video_of_ratio = ratios[order], videos[order]
         self.wanted = [name for name in wanted if name in {*self.sums, "area_ratio"}]
+
+    def summary(self, unit: str) -> Figures:
+        """The figures over all, and their number as the unit, frames or objects."""
+        return {unit: len(self.ratios), **_values(self.figures(np.ones((1, self.videos), int)))}
 
     def figures(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """The figures [R] of each resample, from how often it has each video, int [R, videos]."""
@@ -129,7 +133,7 @@ class _Sample:
         return np.array(medians)
 
 
-def _quotients(scored: Sequence[FrameScore | Part], videos: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _quotients(scored: Sequence[FrameScore | Part]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Name -> dividends and divisors of each frame: the figure is the sum of the ones over the sum of the others."""
     ious = np.array([one.iou for one in scored])
     ones = np.ones(len(scored))
@@ -140,7 +144,7 @@ def _quotients(scored: Sequence[FrameScore | Part], videos: np.ndarray) -> dict[
         "auc": (curve_areas(ious), ones),
         "pointing": (np.array([one.pointing for one in scored]), ones),
     }
-    if scored and getattr(scored[0], "ciou", None) is not None:
+    if getattr(scored[0], "ciou", None) is not None:
         cious = np.array([frame.ciou for frame in scored])
         reached = np.array([sum(part.iou >= 0.3 for part in frame.parts) for frame in scored])
         nsas = np.array([np.nan if frame.nsa is None else frame.nsa for frame in scored])

@@ -2,9 +2,10 @@
 
     python3 metrics/score.py dmc.pkl                             # boxes.json of the data set
     python3 metrics/score.py dmc.pkl --boxes vggss.json
-    python3 metrics/score.py dmc.pkl dmc_shuffled.pkl dmc_noise.pkl dmc_silence.pkl
+    python3 metrics/score.py dmc.pkl --negatives dmc_shuffled.pkl dmc_noise.pkl dmc_silence.pkl
+    python3 metrics/score.py --compare one/dmc.pkl other/dmc.pkl
 
-A map is resized to 224 x 224 pixels. It predicts the pixels of at least --threshold times its maximum. The scores:
+A map is resized to 224 x 224 pixels, and predicts those that reach a threshold. The scores:
 
   IoU       of the predicted pixels and the union of the boxes: its mean, and the share of frames that reach 0.3 or 0.5
   AUC       area under the share of frames that reach an IoU of 0, 0.05, ..., 1
@@ -12,19 +13,18 @@ A map is resized to 224 x 224 pixels. It predicts the pixels of at least --thres
   CIoU      several sources: mean IoU over the objects of a frame, each with a map of its own; so is pointing
   NSA       several sources: share of the area below 0.2 in the maps without a sound
 
-Published numbers depend on the threshold and the protocol:
+Published numbers depend on the rules, so each --protocol stands for those of a publication, with its rounding:
 
-  MUSIC (Hu et al., NeurIPS 2020): solos by IoU with the boxes at half of the maximum. The published code scores duets
-      by CIoU over the classes of a frame at 0.3, each class with its map above 0.2 of the maximum. Clusters have no
-      class, so here the best one-to-one match assigns them to the objects, at half of the maximum. Frames without a
-      box do not count.
-  VGG-SS (Chen et al., CVPR 2021): the published cIoU is this IoU, but the prediction is the brighter half of the
-      pixels, by the median of the map and not by its maximum. So a published number compares poorly with this program.
-  Flickr-SoundNet (Senocak et al., CVPR 2018; 250 frames as scored by Chen et al.): cIoU with the consensus of the
-      annotators, min(1, boxes / 2), over the consensus and the predicted pixels without votes. The published
-      prediction is again the brighter half of the pixels.
+  ours             at least 0.5 of the maximum; no rounding; all scores
+  music-solo       MUSIC of Hu et al., NeurIPS 2020: above 0.1 of the maximum
+  music-duet       the same: above 0.2, CIoU, by frame and by source. There maps have classes. Here the best one-to-one
+                   match assigns a map to each object, as clusters have no class
+  music-synthetic  the same: above 0.5
+  flickr           Flickr-SoundNet: brighter half of the pixels, cIoU with the consensus min(1, boxes / 2)
+  vggss            VGG-SS: brighter half of the pixels, the frame at 5.0 s
+  avsbench         masks of AVSBench: pixels above 0.5, mean IoU and F-score
 
-Published code rounds the edges of boxes to whole pixels. Here a box has the pixels whose centers lie in it.
+Lines below a run's figures are their 95% intervals: a bootstrap over videos. docs/evaluation.md has more.
 """
 
 import argparse
@@ -130,10 +130,13 @@ def compare_with_negatives(
     runs: dict[str, Run], scores: dict[str, Scores], options: argparse.Namespace
 ) -> tuple[dict[str, dict[str, Figures]], list[str]]:
     """The figures of each run against each of its negatives, and against all together; and notes."""
+    pairs = negatives(runs, map(str, options.negatives))
+    if options.validation and len(pairs) != 1:
+        raise UserError("--validation is for one run and its negatives: name these with --negatives")
     limit = read_universal_threshold(options.validation) if options.validation else None
     found: dict[str, dict[str, Figures]] = {}
     notes = []
-    for path, negative in negatives(runs, map(str, options.negatives)).items():
+    for path, negative in pairs.items():
         own = runs[path].distances
         others = {audio: run.distances for audio, run in negative.items()}
         if lacking := [audio for audio, distances in others.items() if own is None or distances is None]:
@@ -196,7 +199,10 @@ def score(options: argparse.Namespace) -> None:
         content["pauses"] = {path: follow(run.maps, run.a_cluster, annotations) for path, run in own.items()}
         tables.append(("Sources that rest:", "", content["pauses"]))
     if options.compare:
-        content["differences"] = {path: differences(scores[first], scores[path], options.seed) for path in others}
+        content["differences"] = {}
+        for path in others:
+            with named(first, path):
+                content["differences"][path] = differences(scores[first], scores[path], options.seed)
         tables.append((f"Differences from {first}:", "", content["differences"]))
     tables += [(f"{path} against other audio, by distance:", "audio", rows) for path, rows in against.items()]
     for wanted, unit, figures_of in ((options.per_video, "video", per_video), (options.per_class, "class", per_class)):

@@ -1,5 +1,6 @@
 """Scores of whole runs, worked out by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,16 +8,9 @@ import pytest
 
 from common.errors import UserError
 from metrics.annotations import Annotations, Boxes, parse_frame
-from metrics.evaluate import (
-    FrameScore,
-    Scores,
-    per_class,
-    per_video,
-    score_baselines,
-    score_ceiling,
-    score_run,
-    summary,
-)
+from metrics.evaluate import FrameScore, Scores, score_baselines, score_ceiling, score_run
+from metrics.figures import per_class, per_video, summary
+from metrics.protocol import OURS
 
 
 def boxes(*corners: tuple[float, ...], classes: tuple[str, ...] | None = None) -> Boxes:
@@ -50,7 +44,7 @@ def column(scores: Scores, name: str) -> list[float]:
 
 
 def score_one(maps: np.ndarray, a_cluster: int, truth: Boxes, threshold: float = 0.5) -> FrameScore:
-    return score_run({A: maps}, a_cluster, music({A: truth}), threshold).frames[A]
+    return score_run({A: maps}, a_cluster, music({A: truth}), replace(OURS, threshold=threshold)).frames[A]
 
 
 def test_figures_by_hand():
@@ -129,13 +123,13 @@ def test_a_baseline_shows_every_object_with_the_same_map():
 def test_flickr_is_scored_with_the_consensus_and_without_objects():
     votes = boxes(LEFT, LEFT, TOP, classes=("", "", ""))
     # Left: 1; top right: 0.5 on a quarter. A map of the right half: 0.125 of 0.625 + 0.25, in fractions of the frame.
-    scores = score_run({A: np.concatenate([RIGHT_MAP] * 2)}, 2, clip("flickr", votes))
+    scores = score_run({A: np.concatenate([RIGHT_MAP] * 2)}, 2, clip("flickr", votes), OURS)
     assert scores.by_frame()[A] == {"iou": pytest.approx(0.125 / (0.625 + 0.25)), "pointing": 0.5, "area_ratio": 2 / 3}
 
 
 def test_vggss_is_scored_on_the_middle_frame_by_class():
     maps = {f"a/frame_000/{index:05d}": LEFT_MAP if index == 7 else RIGHT_MAP for index in (0, 7, 14)}
-    scores = score_run(maps, 1, clip("vggss", boxes(LEFT, classes=("dog",))))
+    scores = score_run(maps, 1, clip("vggss", boxes(LEFT, classes=("dog",))), OURS)
     assert [*scores.frames] == ["a/frame_000/00007"] and column(scores, "iou") == [1]
     assert per_class(scores)["dog"]["frames"] == 1
 

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from common.errors import UserError
 from data.dmc_pkl import read_distances
-from metrics.runs import Run, negatives, roc_auc
-from metrics.table import figures_table
+from metrics.runs import Run, negatives
+from metrics.table import figures_table, latex_table, markdown_table
 
 
 @pytest.mark.parametrize(
@@ -34,22 +33,19 @@ def test_distances_that_a_spreadsheet_saved_again_are_read(tmp_path):
     assert read_distances(tmp_path / "dmc.csv") == {"ü/frame_000/00000": 0.5}
 
 
-def test_roc_auc_uses_all_audio_clusters_of_the_frames_in_both_runs():
-    own = {"a": np.array([3.0, 4.0]), "b": np.array([1.0, 0.0]), "only own": np.array([100.0, 0.0])}
-    other = {"b": np.array([0.0, 5.0]), "a": np.array([0.0, 6.0]), "only other": np.array([0.0, 0.0])}
-    # D: own 5, 1, other 6, 5. Pairs: 6 > 5, 6 > 1, 5 > 1, and 5 = 5 for a half.
-    assert roc_auc(own, other) == (3.5 / 4, 2)
-    with pytest.raises(UserError, match="share no frame"):
-        roc_auc({"a": np.ones(1)}, {"b": np.ones(1)})
-
-
-def test_negatives_have_the_name_and_folder_of_their_run():
+def test_negatives_have_the_name_and_folder_of_their_run_or_are_named_and_of_the_first_run():
     names = "x/dmc.pkl x/dmc_noise.pkl x/dmc_silence.pkl dmc_noise.pkl y/dmc_silence.pkl x/dmc2.pkl"
-    own, noise, silence, *others = (Run(Path(name), {}, None) for name in names.split())
-    assert negatives([noise, own, *others, silence]) == [(own, "noise", noise), (own, "silence", silence)]
-    assert negatives([own, *others]) == negatives([noise, silence]) == []
+    own, noise, silence, *others = runs = [Run(Path(name), {}, None) for name in names.split()]
+
+    def found(*runs, named=()):
+        return negatives({str(run.path): run for run in runs}, map(str, named))
+
+    assert found(noise, own, *others, silence) == {"x/dmc.pkl": {"noise": noise, "silence": silence}}
+    assert found(own, *others) == found(noise, silence) == {}
     absolute = Run(noise.path.absolute(), {}, None)
-    assert negatives([own, absolute]) == [(own, "noise", absolute)]
+    assert found(own, absolute) == {"x/dmc.pkl": {"noise": absolute}}
+    named = {"x/dmc.pkl": {"noise": noise, "silence": silence, "dmc_noise": others[0]}}
+    assert found(*runs, named=[noise.path, others[0].path]) == named
 
 
 def test_a_table_is_aligned_and_shows_missing_figures():
@@ -60,3 +56,27 @@ def test_a_table_is_aligned_and_shows_missing_figures():
         "longer      12  1.000      -",
         "b            -      -  0.250",
     ]
+
+
+def test_intervals_are_rows_below_the_figures_and_brackets_behind_them_in_tables_for_papers():
+    rows = {
+        "a_b": {"frames": 3, "auc": 0.5, "area_ratio": 1.25, "intervals": {"auc": [0.25, 0.625]}},
+        "c & d": {"frames": 12, "auc": None},
+    }
+    assert figures_table(rows) == [
+        "                     frames    AUC  area/box",
+        "a_b                       3  0.500     1.250",
+        "  95% interval from          0.250          ",
+        "  95% interval to            0.625          ",
+        "c & d                    12      -         -",
+    ]
+    assert markdown_table(rows, "run") == [
+        "| run | frames | AUC | area/box |",
+        "| --- | ---: | ---: | ---: |",
+        "| a_b | 3 | 50.0 [25.0, 62.5] | 1.25 |",
+        "| c & d | 12 | - | - |",
+    ]
+    latex = latex_table(rows, "run")
+    assert latex[0] == r"\begin{tabular}{lrrr}" and latex[-1] == r"\end{tabular}"
+    assert latex[2] == r"run & frames & AUC & area/box \\"
+    assert latex[4:6] == [r"a\_b & 3 & 50.0 [25.0, 62.5] & 1.25 \\", r"c \& d & 12 & - & - \\"]

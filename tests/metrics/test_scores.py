@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import sklearn.metrics
 import torch
 
 from metrics import scores
@@ -39,6 +40,21 @@ def test_a_map_predicts_the_pixels_that_reach_the_threshold():
     assert np.argwhere(predict(heat, 0.5).peak).tolist() == [[0, 0]]
 
 
+def test_a_threshold_is_a_part_of_the_maximum_the_median_the_area_of_the_truth_or_a_majority():
+    heat = np.arange(SIZE * SIZE, dtype=np.float32).reshape(SIZE, SIZE) / (SIZE * SIZE)
+    for threshold, pixels, count in (
+        (0.75, 0, 12544),  # 0.75 of 50175 is 37631.25, so 37632 is the first to reach it
+        ("median", 0, 25088),
+        ("adaptive", 300, 300),
+        ("adaptive", 0, 25088),
+        ("majority", 0, 25088),
+    ):
+        area = predict(heat, threshold, pixels=pixels).area
+        assert np.count_nonzero(area) == count and area[-1, -1]
+        above = np.count_nonzero(predict(heat, threshold, strict=True, pixels=pixels).area)
+        assert above == count - (threshold != 0.75)  # one pixel is equal to each of the others
+
+
 @pytest.mark.parametrize(("value", "all_or_none", "score"), [(0.0, 0, 0), (-1.0, 0, 0), (0.7, 1, 0.5)])
 def test_a_constant_map_predicts_all_if_it_is_positive_else_nothing(value, all_or_none, score):
     area, peak = predict(scores.resized(np.full((14, 14), value)), 0.5)
@@ -61,6 +77,13 @@ def test_a_box_contains_the_pixels_whose_centers_lie_in_it():
 )
 def test_a_box_smaller_than_a_pixel_contains_the_pixel_around_it(box, pixel):
     assert np.argwhere(scores.union_mask(np.array([box]))).tolist() == [list(pixel)]
+
+
+def test_the_edges_of_a_box_can_be_rounded_down_to_whole_pixels_so_that_a_small_one_has_none():
+    edges = [10.4 / 224, 20.6 / 224, 30.4 / 224, 40.6 / 224]
+    assert box_pixels(edges, whole_pixels=True) == (slice(20, 40), slice(10, 30))
+    assert not scores.union_mask(np.array([[0.5, 0.5, 0.503, 0.503]]), whole_pixels=True).any()
+    assert np.isnan(scores.area_ratio(LEFT, np.zeros_like(LEFT)))
 
 
 def test_overlapping_boxes_count_once_in_the_union_and_up_to_twice_in_the_consensus():
@@ -92,14 +115,11 @@ def test_tied_pixels_point_in_part_and_pixels_that_differ_only_by_rounding_are_t
 
 def test_the_area_under_the_curve_is_the_sum_of_its_trapezoids():
     # Every frame reaches the threshold 0. Half of the step counts in which the share falls.
-    for ious, area in ([1], 1), ([0], 0.025), ([0.5], 0.525), ([0.5, 0.52, 0.99], (0.525 * 2 + 0.975) / 3):
-        assert scores.area_under_curve(np.array(ious)) == pytest.approx(area)
-
-
-def test_an_iou_equal_to_the_threshold_reaches_it():
-    ious = np.array([3 / 10, 0.5, 0.0])
-    for threshold, share in ((0.3, 2 / 3), (0.5, 1 / 3), (scores.CURVE[6], 2 / 3)):  # 6 * 0.05 would be above 3 / 10
-        assert scores.share_at(ious, threshold) == pytest.approx(share)
+    # An IoU equal to a threshold reaches it: 6 * 0.05 would be above 3 / 10.
+    ious = [1, 0, 0.5, 0.52, 0.99, 3 / 10]
+    assert scores.curve_areas(ious) == pytest.approx([1, 0.025, 0.525, 0.525, 0.975, 0.325])
+    shares = [np.mean(np.array(ious) >= threshold) for threshold in scores.CURVE]
+    assert scores.curve_areas(ious).mean() == pytest.approx(sklearn.metrics.auc(scores.CURVE, shares))
 
 
 def test_the_match_of_objects_and_maps_has_the_largest_sum():
@@ -116,10 +136,20 @@ def test_an_object_without_a_map_counts_0():
 def test_the_quiet_share_counts_pixels_below_an_absolute_value():
     silent = np.array([[[0.1, 0.19], [0.21, 0.9]], [[0.0, 0.0], [0.0, 0.5]]])
     assert scores.quiet_share(silent) == 5 / 8
+    assert [scores.quiet_share(np.array([[[0.2]]]), strict) for strict in (False, True)] == [0, 1]
 
 
 def test_the_disc_has_the_area_of_its_radius_and_lies_in_the_middle():
-    disc = scores.centred_disc()
+    disc = scores.centred_disc() == 1
     assert disc.sum() == pytest.approx(np.pi * scores.DISC_RADIUS**2, rel=0.005)
     assert (disc == disc[::-1]).all() and (disc == disc.T).all()
-    assert disc[112, 112 + 64] == 1 and disc[112, 112 + 65] == 0
+    assert disc[112, 112 + 64] and not disc[112, 112 + 65]
+
+
+def test_the_brighter_half_of_the_disc_is_a_larger_disc_and_parts_of_its_maximum_are_the_disc():
+    heat = scores.centred_disc()
+    half = predict(heat, "median").area
+    rows, columns = np.nonzero(half)
+    assert half.mean() == pytest.approx(0.5, abs=0.005)
+    assert np.hypot(rows - 111.5, columns - 111.5).max() == pytest.approx(SIZE / np.sqrt(2 * np.pi), abs=1)
+    assert (predict(heat, 0.1, strict=True).area == (heat == 1)).all()

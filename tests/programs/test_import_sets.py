@@ -89,7 +89,7 @@ def test_flickr_soundnet_is_cut_indexed_and_scored(source, data_dir, tmp_path, c
     assert score.main([str(tmp_path / "dmc.pkl"), *boxes, "--json", str(tmp_path / "score.json")]) == 0
     scores = json.loads((tmp_path / "score.json").read_text())
     run_path = str(tmp_path / "dmc.pkl")
-    assert scores["counts"][run_path]["frames_scored"] == 2 and scores["runs"][run_path]["pointing"] == 1
+    assert scores["counts"][run_path]["frames_scored"] == 2 and scores["runs"][run_path]["iou_at_0.5"] == 1
 
 
 def test_the_published_test_list_of_flickr_soundnet_goes_before_the_annotations(source, data_dir):
@@ -142,7 +142,7 @@ def test_frames_of_vggsound_are_spread_over_the_seconds_of_their_audio(source, d
 
 
 @pytest.mark.parametrize("subset", ["s4", "ms3"])
-def test_avsbench_has_a_frame_and_a_mask_a_second(source, data_dir, subset):
+def test_avsbench_has_a_frame_and_a_mask_a_second_which_are_scored(source, data_dir, tmp_path, subset):
     names = [f"name{number}_0_5000" for number in range(5)]
     splits = ["train", "train", "train", "val", "test"]
     for name, split in zip(names, splits, strict=True):
@@ -170,6 +170,12 @@ def test_avsbench_has_a_frame_and_a_mask_a_second(source, data_dir, subset):
     assert masks == [f"{second:03d}.png" for second in range(5)]
     assert (data_dir / f"masks/{names[4]}/002.png").readlink().name == f"{names[4]}_3.png"
     assert (data_dir / "labels.json").exists() == (subset == "s4")
+    maps = {f"{names[4]}/frame_{second:03d}/{second:05d}": np.ones((1, 2, 2)) for second in range(4)}
+    write_dmc(tmp_path / "dmc.pkl", maps, {key: [1.0] for key in maps})
+    arguments = [tmp_path / "dmc.pkl", "--boxes", data_dir / "masks", "--json", tmp_path / "score.json"]
+    assert score.main([str(argument) for argument in arguments]) == 0  # the masks are white, and so is the map
+    (figures,) = json.loads((tmp_path / "score.json").read_text())["runs"].values()
+    assert (figures["frames"], figures["mean_iou"], figures["f_score"]) == (4, 1, 1)
 
 
 def test_clips_of_avsbench_have_masks_too(source, data_dir):

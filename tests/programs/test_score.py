@@ -44,7 +44,8 @@ def test_the_output_has_protocol_counts_run_and_baselines(tmp_path, capsys):
     write_boxes(tmp_path)
     assert run(path, "--data_dir", tmp_path) == 0  # boxes.json of the data set
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("Protocol: MUSIC") and "0.5 of its maximum" in lines[0]
+    assert lines[0].startswith("Protocol (the default for the format music): ours, version 1: IoU with the union")
+    assert "0.5 of its maximum" in lines[0]
     assert lines[1].startswith("4 frames scored, 0 of them matched by rank within the second; 0 annotations without a")
     head, *rows = lines[3:]
     assert head.split() == ["frames", "mean", "IoU", "IoU@0.3", "IoU@0.5", "AUC", "pointing", "area/box"]
@@ -60,11 +61,13 @@ def test_the_json_contains_the_printed_scores(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed.splitlines()[-1] == f"Wrote {tmp_path / 'new/scores.json'}."
     assert "\nvideo " in printed and "\nclass " in printed and "\n-a.b " in printed
-    assert set(found) == {"protocol", "counts", "runs", "baselines", "roc_auc", "per_video", "per_class"}
+    assert set(found) == {"protocol", "counts", "runs", "baselines", "negatives", "per_video", "per_class"}
     assert found["protocol"]["threshold"] == 0.4 and found["protocol"]["format"] == "music"
+    assert (found["protocol"]["name"], found["protocol"]["version"]) == ("ours", 1)
     assert found["counts"][str(path)]["frames_scored"] == found["runs"][str(path)]["frames"] == 4
     assert found["baselines"]["whole frame"]["mean_iou"] == 0.5
-    assert {"a_cluster": 1, **found["per_video"][str(path)]["-a.b"]} == found["runs"][str(path)]
+    expected = {"a_cluster": 1, **found["per_video"][str(path)]["-a.b"], "intervals": {}}  # of a single video
+    assert expected == found["runs"][str(path)]
     classes = found["per_class"][str(path)]
     assert list(classes) == ["9", "10"] and classes["9"]["mean_iou"] > 0.9 and classes["10"]["mean_iou"] < 0.1
 
@@ -99,16 +102,61 @@ def test_each_run_is_compared_with_its_own_negatives_by_distance(tmp_path, capsy
     rows = {"a/dmc": own, "a/dmc_noise": far, "b/dmc": own, "b/dmc_shuffled": [[2.5], [5], [6], [7]]}
     rows["b/dmc_noise"] = far
     paths = [write_run(tmp_path / f"{name}.pkl", distances=distances) for name, distances in rows.items()]
-    a, _, b, _, b_noise = paths
+    a, _, b, b_shuffled, b_noise = paths
     boxes = write_boxes(tmp_path)
     found = read_json(*paths, "--boxes", boxes, folder=tmp_path)
-    assert found["roc_auc"] == {str(a): {"noise": 1}, str(b): {"shuffled": 0.875, "noise": 1}}
+    areas = {path: {audio: one["roc_auc"] for audio, one in of.items()} for path, of in found["negatives"].items()}
+    assert areas == {str(a): {"noise": 1}, str(b): {"shuffled": 0.875, "noise": 1, "all": 0.9375}}
+    # Two of four maps are right, at the distances 1 and 3, where one of two and two of three detections are right.
+    noise = found["negatives"][str(a)]["noise"]
+    assert (noise["frames"], noise["loc_acc"], noise["distance"]) == (4, 0.5, 3)
+    assert noise["max_f1"] == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
     assert list(found["runs"]) == [str(path) for path in paths]
     printed = capsys.readouterr().out
-    assert f"{b}: ROC AUC of own against shuffled, by matched distance: 0.875 (4 frames)" in printed
+    assert f"{b} against other audio, by distance:\naudio     frames  ROC AUC" in printed
+    assert "\nshuffled       4    0.875" in printed
     b_noise.with_suffix(".csv").unlink()
-    assert run(b, b_noise, "--boxes", boxes) == 0
-    assert "against noise: needs the distances of both" in capsys.readouterr().out
+    assert run(b, b_noise, b_shuffled, "--boxes", boxes) == 0
+    printed = capsys.readouterr().out
+    assert f"{b} against noise: needs the distances of both" in printed and "\nshuffled       4    0.875" in printed
+
+
+def test_named_negatives_have_the_threshold_of_the_validation_list_applied(tmp_path, capsys):
+    rows = {"dmc": [[1], [2], [3], [4]], "wrong": [[3.5], [8], [9], [9]]}
+    rows |= {"val": [[1], [2], [2], [3]], "val_wrong": [[8]] * 4}
+    own, wrong, val, val_wrong = (write_run(tmp_path / f"{name}.pkl", distances=row) for name, row in rows.items())
+    boxes = write_boxes(tmp_path)
+    arguments = [own, "--negatives", wrong, "--validation", val, val_wrong, "--boxes", boxes]
+    found = read_json(*arguments, folder=tmp_path)["negatives"][str(own)]["wrong"]
+    assert found["roc_auc"] == 15 / 16
+    assert found["universal_f1"] == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))  # up to 3: two right, one wrong, one missed
+    assert "universal F1" in capsys.readouterr().out
+    assert run(own, "--negatives", wrong, "--validation", val, "--boxes", boxes) == 1
+    assert "--validation needs maps with own and maps with negative audio" in capsys.readouterr().err
+
+
+def test_the_difference_from_the_first_run_is_in_the_table_and_in_the_json(tmp_path, capsys):
+    keys = [f"{video}/frame_000/00000" for video in "abcd"]
+    paths = [write_run(tmp_path / name, keys) for name in ("one.pkl", "two.pkl")]
+    found = read_json("--compare", *paths, "--boxes", write_boxes(tmp_path, keys), folder=tmp_path)
+    difference = found["differences"][str(paths[1])]
+    assert (difference["frames"], difference["mean_iou"], difference["intervals"]["mean_iou"]) == (4, 0, [0, 0])
+    assert len(found["runs"][str(paths[0])]["intervals"]["mean_iou"]) == 2
+    printed = capsys.readouterr().out
+    assert f"\nDifferences from {paths[0]}:\n" in printed and "\n  95% interval from " in printed
+
+
+@pytest.mark.parametrize(
+    ("option", "mark", "row"), [("--markdown", "", "| whole frame | 4 |"), ("--latex", "% ", r"whole frame & 4 &")]
+)
+def test_tables_for_papers(tmp_path, capsys, option, mark, row):
+    path = write_run(tmp_path / "dmc.pkl")
+    arguments = [path, "--boxes", write_boxes(tmp_path), "--protocol", "music-solo", option]
+    assert run(*arguments, "--json", tmp_path / "scores.json") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{mark}Protocol: music-solo, version 1: ") and lines[1].startswith(f"{mark}4 frames")
+    assert lines[-1].startswith(f"{mark}Wrote ")
+    assert any(line.startswith(row) for line in lines)
 
 
 def test_scores_of_clips_name_their_protocol_and_tell_nothing_of_ranks(tmp_path, capsys):
@@ -117,7 +165,8 @@ def test_scores_of_clips_name_their_protocol_and_tell_nothing_of_ranks(tmp_path,
     found = read_json(write_run(tmp_path / "dmc.pkl"), "--boxes", boxes, folder=tmp_path)
     assert found["protocol"]["format"] == "vggss"
     protocol, counts, *_ = capsys.readouterr().out.splitlines()
-    assert protocol.startswith("Protocol: VGG-SS: ") and counts.startswith("1 frames scored; 0 annotations")
+    assert protocol.startswith("Protocol (the default for the format vggss): vggss, version 1: ")
+    assert counts.startswith("1 frames scored; 0 annotations")
 
 
 def test_a_user_error_is_one_line(tmp_path, capsys):
