@@ -85,8 +85,8 @@ def write_prior(options: argparse.Namespace) -> None:
     """Write the object prior of the frames of the test list."""
     folder, path = video_frames_dir(options.data_dir), object_prior_file(options.data_dir)
     names = read_list(list_path(options.data_dir, "test"))
-    files = [sorted((folder / name).glob("frame_*/*.jpg")) for name in names]
-    if not any(files):
+    seconds = [second for name in names for second in sorted((folder / name).glob("frame_*"))]
+    if not seconds:
         raise UserError(
             f"{folder} has no frames of the test list: run {command('data/cut_video.py', options.data_dir)}"
         )
@@ -94,10 +94,11 @@ def write_prior(options: argparse.Namespace) -> None:
     preset = get_model_weights(name).IMAGENET1K_V1.transforms()
     mean, std = (torch.tensor(values)[:, None, None] for values in (preset.mean, preset.std))
     maps = {}
-    for frames in tqdm(files, desc="object prior", unit="video"):
-        batch = torch.stack([resize(load_frame(file), SIZE) for file in frames]) if frames else []
-        keys = [file.relative_to(folder).with_suffix("").as_posix() for file in frames]
-        maps |= zip(keys, prior(layers, batch, mean, std) if frames else [], strict=True)
+    for second in tqdm(seconds, desc="object prior", unit="second"):
+        files = sorted(second.glob("*.jpg"))
+        keys = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
+        frames = torch.stack([resize(load_frame(file), SIZE) for file in files])
+        maps |= zip(keys, prior(layers, frames, mean, std), strict=True)
     write_maps(path, maps)
     score = command("metrics/score.py", options.data_dir)
     print(f"Wrote the object prior of {len(maps)} frames, by {name}, to {path}. Next: {score} dmc.pkl")

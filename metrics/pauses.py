@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.errors import UserError
 from metrics.annotations import Annotations, Frame, parse_frame
 from metrics.figures import Figures
 from metrics.matching import FRAMES_PER_SECOND
@@ -38,7 +37,7 @@ def follow(maps: Mapping[str, np.ndarray], a_cluster: int, annotations: Annotati
     """
     objects = [times for times in _objects(maps, a_cluster, annotations).values() if _changes(times)]
     if not objects:
-        raise UserError(f"no object of {annotations.path} both sounds and rests in its maps")
+        return {"objects": 0}
     moments = [moment for times in objects for moment in times.values()]
     resting, sounding = (
         np.mean([moment.heat for moment in moments if moment.sounds == sounds]) for sounds in (False, True)

@@ -14,7 +14,7 @@ from data.layout import audio_frames_dir, noise_file, silence_file
 from data.lists import labels_of_set
 from data.loaders import second_loader
 from data.negative_audio import (
-    AUDIO_CHOICES,
+    NEGATIVE_AUDIO,
     NoiseNegatives,
     ShuffledAudio,
     choose_audio,
@@ -99,7 +99,7 @@ def test_training_and_tests_draw_from_different_halves_of_the_noise_and_have_sil
     assert not torch.equal(drawn, again)
 
 
-@pytest.mark.parametrize("audio", AUDIO_CHOICES)
+@pytest.mark.parametrize("audio", ["own", *NEGATIVE_AUDIO])
 def test_audio_depends_on_seed_and_second_alone(seconds, audio):
     batches = [
         list(second_loader(SecondDataset(seconds, 32, False, choose_audio(audio, seconds, 10)), size, workers))
