@@ -25,6 +25,7 @@ from training.options import BEST, LAST, checkpoint_args, parse_options
 if __name__ == "__main__" and "RANK" not in os.environ:
     parse_options(__doc__, None)  # answers --help and mistakes at once: the imports below take seconds
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -37,7 +38,7 @@ from data.negative_audio import NoiseNegatives
 from models.dmc import TwoStreams, build_network
 from models.localization import Localizer
 from models.recipes import NO_WEIGHTS
-from training.batches import set_window, test_loader, train_and_val_loaders
+from training.batches import set_window, test_loaders, train_and_val_loaders
 from training.checkpoint import Checkpoint, load_weights, read_checkpoint
 from training.device import DeviceLoader, choose_device, choose_precision, seed_everything, slow_training
 from training.distributed import (
@@ -65,6 +66,8 @@ from training.steps import (
 )
 from training.threads import choose_threads
 from vis.tensorboard import open_log, require_packages
+
+Maps = dict[str, np.ndarray]  # by the keys of frames
 
 STEPS_BETWEEN_CHECKS = 20  # of the loss: to look at it, the program has to wait for the device
 
@@ -186,14 +189,30 @@ def epoch_line(row: dict[str, Any], epochs: int) -> str:
 # --- localization -----------------------------------------------------------------------------------------------------
 
 
-def localize(localizer: Localizer, loader: DeviceLoader, path: Path) -> list[float]:
-    """Write ``dmc.pkl`` and ``dmc.csv`` of the test list, of which each process localizes a part; returns distances."""
+def localize_list(localizer: Localizer, loader: DeviceLoader) -> tuple[Maps, Maps]:
+    """Maps [v_cluster, h, w] and distances [a_cluster] by frame, of the part of the test list of this process."""
     localizer.model.eval()
     maps, distances = {}, {}
     for batch in tqdm(loader, desc="evaluation", unit="batch", leave=False):
         found = localizer(batch["spectrogram"], batch["frames"], batch["second"])
         maps |= zip(batch["keys"], found.maps, strict=True)
         distances |= zip(batch["keys"], found.distances, strict=True)
+    return maps, distances
+
+
+def localize_swapped(localizer: Localizer, loaders: list[DeviceLoader]) -> tuple[Maps, Maps]:
+    """The map that each source of a frame has alone, [sources, h, w], and their distances [sources], by frame."""
+    localizer.model.a_cluster = 1  # one source, one cluster
+    found = [localize_list(localizer, loader) for loader in loaders]
+    maps, distances = (
+        {key: np.stack([one[key][0] for one in ones]) for key in ones[0]} for ones in zip(*found, strict=True)
+    )
+    return maps, distances
+
+
+def localize(localizer: Localizer, loaders: list[DeviceLoader], path: Path) -> list[float]:
+    """Write ``dmc.pkl`` and ``dmc.csv`` of the test list, of which each process localizes a part; returns distances."""
+    maps, distances = localize_swapped(localizer, loaders) if len(loaders) > 1 else localize_list(localizer, *loaders)
     maps, distances = gather_to_rank0(maps), gather_to_rank0(distances)
     if is_main_process():
         write_dmc(path, maps, distances)
@@ -214,7 +233,7 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     dmc_pkl = path_for_audio(options.dmc_pkl, options.audio)
     require_writable(dmc_pkl)
     set_window(options, from_scratch=checkpoint is None)
-    test_batches = test_loader(options, device)  # also before training: fail now, not after hours
+    test_batches = test_loaders(options, device)  # also before training: fail now, not after hours
     model = build_model(options, checkpoint, device)
     warning = None
     if not options.evaluate:

@@ -3,7 +3,8 @@
 Reads the audio of ``DATA_DIR/video/NAME.mp4``, or ``DATA_DIR/audio/NAME.flac`` (or .wav, ...) if there is one, and
 writes ``DATA_DIR/audio_frames/NAME/013.npy``: float32 (201, 64), time and mel band, of second 13. Finished videos are
 skipped on the next run. It also writes ``noise.npy`` and ``silence.npy``: spectrograms of white noise and of silence,
-to train and test with.
+to train and test with. If there are stems, ``DATA_DIR/stems/NAME/5.wav``, it also writes their spectrograms, as
+``013_5.npy``.
 """
 
 import os

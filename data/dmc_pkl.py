@@ -16,13 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-from common.atomic import atomic_files
+from common.atomic import atomic_file, atomic_files
 from common.errors import UserError, first_line
 
 MOST_SIDES = 4  # of an array in a file
 MOST_CELLS = 4096  # of a side of a map, and clusters of a frame
 
-AUDIO_CHOICES = ("own", "shuffled", "noise", "silence")  # with which maps are made, see `data.negative_audio`
+NEGATIVE_AUDIO = ("shuffled", "noise", "silence")  # see `data.negative_audio`
+AUDIO_CHOICES = ("own", *NEGATIVE_AUDIO, "swap")  # with which maps are made; swap: see `data.stems`
 
 
 def csv_path(path: Path) -> Path:
@@ -46,8 +47,18 @@ def write_dmc(path: Path, maps: Mapping[str, np.ndarray], distances: Mapping[str
             a_cluster = len(next(iter(distances.values()), ()))
             writer.writerow(["key", *(f"distance_{j}" for j in range(a_cluster))])
             writer.writerows([key, *(f"{distance:.6g}" for distance in row)] for key, row in distances.items())
-        with partial.open("wb") as file:
-            pickle.dump({key: np.ascontiguousarray(value, np.float32) for key, value in maps.items()}, file, protocol=4)
+        _dump(partial, maps)
+
+
+def write_maps(path: Path, maps: Mapping[str, np.ndarray]) -> None:
+    """Write a file of maps [v_cluster, h, w] by key, without distances."""
+    with atomic_file(path) as partial:
+        _dump(partial, maps)
+
+
+def _dump(path: Path, maps: Mapping[str, np.ndarray]) -> None:
+    with path.open("wb") as file:
+        pickle.dump({key: np.ascontiguousarray(value, np.float32) for key, value in maps.items()}, file, protocol=4)
 
 
 def read_dmc(path: Path) -> dict[str, np.ndarray]:

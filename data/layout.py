@@ -4,11 +4,14 @@ A data set is one folder, ``--data_dir``::
 
     video/NAME.mp4                         the videos
     audio/NAME.flac                        optional separate audio tracks
+    stems/NAME/5.wav                       optional audio of one source alone, of the category 5 of boxes.json
     video_frames/NAME/frame_013/00411.jpg  frame 411 of the video, in second 13
     audio_frames/NAME/013.npy              log-mel spectrogram of second 13
+    audio_frames/NAME/013_5.npy            the same of stem 5
     audio_frames/noise.npy, silence.npy    spectrograms of noise and silence, for negative audio
     train.txt, val.txt, test.txt           one NAME a line
     boxes.json, labels.json                optional ground truth, optional classes
+    object_prior.pkl                       optional maps of `metrics/object_prior.py`
     annotations/NAME.xml                   optional ground truth of Flickr-SoundNet
     masks/NAME/013.png                     optional ground truth of AVSBench, for second 13
 """
@@ -36,6 +39,11 @@ def video_dir(data_dir: Path) -> Path:
 def audio_dir(data_dir: Path) -> Path:
     """Return the folder of the optional separate audio tracks, ``NAME.flac``."""
     return Path(data_dir) / "audio"
+
+
+def stems_dir(data_dir: Path) -> Path:
+    """Return the folder of the optional stems, ``NAME/5.wav``: each source of NAME alone, by its category_id."""
+    return Path(data_dir) / "stems"
 
 
 def video_frames_dir(data_dir: Path) -> Path:
@@ -68,6 +76,11 @@ def boxes_file(data_dir: Path) -> Path:
     return Path(data_dir) / "boxes.json"
 
 
+def object_prior_file(data_dir: Path) -> Path:
+    """Return the file of the object prior of the test frames, maps in the form of ``dmc.pkl``."""
+    return Path(data_dir) / "object_prior.pkl"
+
+
 def annotations_dir(data_dir: Path) -> Path:
     """Return the folder of the optional ground truth in the format of Flickr-SoundNet, ``NAME.xml``."""
     return Path(data_dir) / "annotations"
@@ -96,6 +109,16 @@ def frame_file(second: int, index: int) -> str:
 def spectrogram_file(second: int) -> str:
     """Return a spectrogram's path inside its video's folder: ``013.npy``."""
     return f"{second:03d}.npy"
+
+
+def stem_spectrogram_file(second: int, stem: str) -> str:
+    """Return the path of a stem's spectrogram inside its video's folder: ``013_5.npy``."""
+    return f"{second:03d}_{stem}.npy"
+
+
+def category_order(category: str) -> tuple[int, str]:
+    """Return the sort key of categories, and so of stems: numbers in their order."""
+    return len(category), category
 
 
 def parse_spectrogram_file(name: str) -> int | None:
@@ -146,6 +169,14 @@ def audio_by_name(data_dir: Path) -> dict[str, Path]:
     found = files_by_name(audio_dir(data_dir), AUDIO_SUFFIXES)
     return {
         name: min(paths, key=lambda path: AUDIO_SUFFIXES.index(path.suffix.lower())) for name, paths in found.items()
+    }
+
+
+def stems_by_name(data_dir: Path) -> dict[str, dict[str, Path]]:
+    """Return the stems of each NAME that has some: the file of each category_id."""
+    return {
+        folder.name: {stem: paths[0] for stem, paths in files_by_name(folder, AUDIO_SUFFIXES).items()}
+        for folder in _visible(stems_dir(data_dir))
     }
 
 

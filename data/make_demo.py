@@ -7,6 +7,8 @@ at any time; running it again makes the missing videos.
     python3 data/make_demo.py                                  # 210 solos in datasets/demo
     python3 data/make_demo.py --data_dir datasets/demo_duet --sources 2
     python3 data/make_demo.py --data_dir datasets/demo_silent --distractors 1
+    python3 data/make_demo.py --data_dir datasets/demo_stems --sources 2 --stems 1
+    python3 data/make_demo.py --data_dir datasets/demo_pauses --pauses 1
 """
 
 import sys
@@ -18,6 +20,7 @@ if not __package__:  # run by path: imports start at the repository root
 import argparse
 from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
+from dataclasses import fields
 
 from tqdm import tqdm
 
@@ -25,21 +28,22 @@ from common.at_work import at_work
 from common.cli import available_cores, command, new_parser, positive_int, whole_number
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.demo.folder import prepare_folder, video_path, write_descriptions
+from data.demo.folder import prepare_folder, write_descriptions
 from data.demo.plan import DISTRACTORS, DemoSettings, VideoPlan, plan_videos
 from data.demo.scene import Box
 from data.preprocess.runner import open_pool
 
 
 def make_videos(
-    settings: DemoSettings, plans: Sequence[VideoPlan], paths: Sequence[Path | None], processes: int
+    settings: DemoSettings, plans: Sequence[VideoPlan], folders: Sequence[Path | None], processes: int
 ) -> list[list[list[Box]]]:
     """Call `make_video` for each plan in several processes; return the boxes in the order of the plans."""
     from data.demo.encode import make_video  # here, so that --help need not load the synthesizer
 
     executor = open_pool(min(processes, len(plans)))
     try:
-        futures = [executor.submit(make_video, settings, plan, path) for plan, path in zip(plans, paths, strict=True)]
+        jobs = zip(plans, folders, strict=True)
+        futures = [executor.submit(make_video, settings, plan, folder) for plan, folder in jobs]
         with tqdm(futures, unit="video", desc="make videos") as bar:  # closes the bar before an error message
             return [future.result() for future in bar]
     finally:
@@ -52,8 +56,8 @@ def make_data_set(data_dir: Path, settings: DemoSettings, processes: int, overwr
     try:
         with at_work(data_dir):
             present = prepare_folder(data_dir, settings, plans, overwrite)
-            paths = [None if plan.name in present else video_path(data_dir, plan.name) for plan in plans]
-            write_descriptions(data_dir, settings, plans, make_videos(settings, plans, paths, processes))
+            folders = [None if plan.name in present else data_dir for plan in plans]
+            write_descriptions(data_dir, settings, plans, make_videos(settings, plans, folders, processes))
     except OSError as error:
         raise UserError(f"cannot write the demo data set in {data_dir}: {error}. Choose another --data_dir?") from error
     except BrokenExecutor as error:
@@ -73,6 +77,10 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     most = len(DISTRACTORS)
     help_text = f"silent objects in each video, up to {most}; they have no box in boxes.json (default: %(default)s)"
     add("--distractors", type=int, choices=range(most + 1), default=0, metavar="N", help=help_text)
+    help_text = "1 also writes the audio of each instrument alone, stems/NAME/ID.wav, for --audio swap"
+    add("--stems", type=int, choices=(0, 1), default=0, help=f"{help_text} (default: %(default)s)")
+    help_text = "1 lets each instrument play and rest in turn; boxes.json tells the resting ones apart"
+    add("--pauses", type=int, choices=(0, 1), default=0, help=f"{help_text} (default: %(default)s)")
     help_text = "another seed makes other videos; a larger set starts with the videos of a smaller one (default: 10)"
     add("--seed", type=whole_number, default=10, metavar="N", help=help_text)
     help_text = "processes; the videos do not depend on their number (default: %(default)s)"
@@ -88,7 +96,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the demo data set and return the exit status."""
     options = parse_arguments(argv)
-    settings = DemoSettings(options.videos, options.seconds, options.sources, options.distractors, options.seed)
+    settings = DemoSettings(**{field.name: getattr(options, field.name) for field in fields(DemoSettings)})
     return exit_status(
         "make_demo.py",
         lambda: make_data_set(options.data_dir, settings, options.num_threads, bool(options.overwrite)),

@@ -107,7 +107,7 @@ class NoiseNegatives:
 
 
 def choose_audio(audio: str, seconds: SecondIndex, seed: int) -> AudioSource:
-    """Make the audio source that `audio`, one of `AUDIO_CHOICES`, names; prints where labels are missing for it."""
+    """Make the audio source that `audio` names, ``own`` or negative; prints where labels are missing for it."""
     if audio == "shuffled":
         source = ShuffledAudio(seconds, labels_of_set(seconds.data_dir), seed)
         if unlabelled := sum(not contents for contents in source.contents):

@@ -97,6 +97,7 @@ class Annotations:
     path: Path
     frames: dict[Frame, Boxes] = field(default_factory=dict)  # of masks, the index is that of the mask's second
     clips: dict[str, Boxes] = field(default_factory=dict)  # NAME -> boxes of the middle frame
+    resting: dict[Frame, Boxes] = field(default_factory=dict)  # of objects that are silent at the frame
 
     @property
     def of_clips(self) -> bool:
@@ -130,11 +131,14 @@ def _read(path: Path, format_name: str | None) -> Annotations:
         raise UserError(f"{path} is not JSON ({error})") from error
     if format_name == "vggss" or (format_name is None and isinstance(content, list)):
         return Annotations("vggss", path, clips=_parse_vggss(content, path))
-    return Annotations("music", path, frames=_parse_music(content, path))
+    frames, resting = _parse_music(content, path)
+    return Annotations("music", path, frames=frames, resting=resting)
 
 
-def _parse_music(content: object, path: Path) -> dict[Frame, Boxes]:
+def _parse_music(content: object, path: Path) -> tuple[dict[Frame, Boxes], dict[Frame, Boxes]]:
+    """The boxes of what sounds in each frame, and of what rests."""
     frames: dict[Frame, Boxes] = {}
+    resting: dict[Frame, Boxes] = {}
     for key, entry in _expect(content, dict, f'an object {{"{KEY_FORM}.jpg": ...}}', str(path)).items():
         where = f"{path}: entry {key!r:.100}"
         frame = parse_frame(key)
@@ -142,15 +146,21 @@ def _parse_music(content: object, path: Path) -> dict[Frame, Boxes]:
             raise UserError(f"{where}: the key does not have the form {KEY_FORM}.jpg")
         if frame in frames:
             raise UserError(f"{where}: its frame occurs twice")
-        corners, classes = [], []
-        for number, box in enumerate(_field(entry, "bbox", list, "a list", where)):
-            here = f"{where}, box {number}"
-            x, y, width, height = _four_numbers(_field(box, "normbox", list, "a list", here), here)
-            corners.append([x, y, x + width, y + height])
-            category = _field(box, "category_id", int | str | None, "a whole number or a name", here)
-            classes.append("" if category is None else str(category))
-        frames[frame] = _boxes(corners, classes)
-    return frames
+        frames[frame] = _parse_music_boxes(entry, "bbox", where)
+        if "resting" in entry:
+            resting[frame] = _parse_music_boxes(entry, "resting", where)
+    return frames, resting
+
+
+def _parse_music_boxes(entry: object, name: str, where: str) -> Boxes:
+    corners, classes = [], []
+    for number, box in enumerate(_field(entry, name, list, "a list", where)):
+        here = f"{where}, box {number}"
+        x, y, width, height = _four_numbers(_field(box, "normbox", list, "a list", here), here)
+        corners.append([x, y, x + width, y + height])
+        category = _field(box, "category_id", int | str | None, "a whole number or a name", here)
+        classes.append("" if category is None else str(category))
+    return _boxes(corners, classes)
 
 
 def _parse_vggss(content: object, path: Path) -> dict[str, Boxes]:

@@ -89,11 +89,12 @@ def score_baselines(
     protocol: Protocol | None = None,
     seed: int = 10,
     several: bool = False,
+    others: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> dict[str, Scores]:
     """Score maps that nobody needs to learn. A method that does not beat them has learned nothing about audio.
 
     The maps of a run tell the frames to score and the shape of the random maps. `several` scores each object too, all
-    with the same map.
+    with the same map. `others` are the maps of more baselines.
     """
     protocol = protocol or protocol_for(annotations)
     boxes, counts = match_frames(maps.keys(), annotations, protocol.second)
@@ -102,6 +103,7 @@ def score_baselines(
         "whole frame": dict.fromkeys(boxes, np.ones((1, 1, 1), np.float32)),
         "centred disc": dict.fromkeys(boxes, centred_disc()[None]),
         "random map": {key: rng.random((1, *maps[key].shape[1:]), np.float32) for key in boxes},
+        **(others or {}),
     }
     rules = _Rules(protocol, annotations, several)
     return {name: Scores(_score_frames(same, 1, boxes, rules), counts, protocol) for name, same in baselines.items()}

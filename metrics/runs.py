@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import UserError
-from data.dmc_pkl import AUDIO_CHOICES, csv_path, path_for_audio, read_distances, read_dmc
-
-NEGATIVE_AUDIO = tuple(audio for audio in AUDIO_CHOICES if audio != "own")
+from data.dmc_pkl import AUDIO_CHOICES, NEGATIVE_AUDIO, csv_path, path_for_audio, read_distances, read_dmc
 
 
 @dataclass(frozen=True)
@@ -20,6 +18,12 @@ class Run:
     path: Path  # of the dmc.pkl
     maps: dict[str, np.ndarray]  # key -> float32 [v_cluster, h, w]
     distances: dict[str, np.ndarray] | None  # key -> float64 [a_cluster]; None without dmc.csv
+
+    @property
+    def audio(self) -> str:
+        """The audio of the run, by its name: see `path_for_audio`."""
+        last = self.path.stem.rpartition("_")[2]
+        return last if last in AUDIO_CHOICES else "own"
 
     @property
     def a_cluster(self) -> int:

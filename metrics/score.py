@@ -42,9 +42,12 @@ from common.errors import UserError
 from common.exit_status import exit_status
 from data.layout import boxes_file
 from metrics.annotations import FORMATS, Annotations, read_annotations
+from metrics.baselines import BELOW_MARK, below_text, better_baselines, learned_baselines
 from metrics.detection import detect, universal_threshold
 from metrics.evaluate import Scores, has_objects, score_baselines, score_run
 from metrics.figures import Figures, differences, per_class, per_video, summary
+from metrics.interactive import interact
+from metrics.pauses import follow
 from metrics.protocol import PROTOCOLS, describe, protocol_for
 from metrics.runs import Run, negatives, read_run
 from metrics.scored_frames import frames_text
@@ -168,8 +171,9 @@ def score(options: argparse.Namespace) -> None:
             scores[path] = score_run(run.maps, run.a_cluster, annotations, protocol)
     several = any(has_objects(run.a_cluster, annotations, protocol) for run in runs.values())
     first, *others = map(str, options.dmc_pkl)
-    baselines = score_baselines(runs[first].maps, annotations, protocol, options.seed, several)
     against, notes = compare_with_negatives(runs, scores, options)
+    learned = learned_baselines(options.data_dir, scores[first].frames, annotations)
+    baselines = score_baselines(runs[first].maps, annotations, protocol, options.seed, several, learned)
     figures = {name: summary(one, options.seed) for name, one in (scores | baselines).items()}
     content = {
         "protocol": describe(protocol, annotations, several, options.seed),
@@ -179,7 +183,21 @@ def score(options: argparse.Namespace) -> None:
         "negatives": against,
     }
     baseline_rows = {name: {**figures[name], "intervals": None} for name in baselines}
-    tables = [("", "", {**content["runs"], **baseline_rows})]
+    own = {path: run for path, run in runs.items() if run.audio == "own" and run.path not in options.negatives}
+    content["below"] = below = {
+        path: lower for path in own if (lower := better_baselines(figures[path], baseline_rows))
+    }
+    notes += [below_text(path, lower) for path, lower in below.items()]
+    run_rows = {f"{path} {BELOW_MARK}" if path in below else path: row for path, row in content["runs"].items()}
+    tables = [("", "", {**run_rows, **baseline_rows})]
+    if swapped := {path: run for path, run in runs.items() if run.audio == "swap"}:
+        content["interactive"] = {
+            path: interact(run.maps, annotations, protocol, options.seed) for path, run in swapped.items()
+        }
+        tables.append(("Each source alone:", "", content["interactive"]))
+    if annotations.resting:
+        content["pauses"] = {path: follow(run.maps, run.a_cluster, annotations) for path, run in own.items()}
+        tables.append(("Sources that rest:", "", content["pauses"]))
     if options.compare:
         content["differences"] = {}
         for path in others:

@@ -35,8 +35,14 @@ FIGURES = {
     "distance": "at distance",
     "universal_f1": "universal F1",
     "loc_acc": "LocAcc",
+    "iiou_at_0.5": "IIoU@0.5",
+    "iauc": "IAUC",
+    "interactive_pointing": "all pointing",
+    "silent_heat": "silent heat",
+    "delay": "delay (s)",
+    "delay_correlation": "correlation",
 }
-NO_SHARES = ("area_ratio", "distance", "median_rank")  # all others are shares. Papers print them in percent
+NO_SHARES = ("area_ratio", "distance", "median_rank", "delay")  # all others are shares. Papers print them in percent
 
 Rows = Mapping[str, Mapping[str, object]]  # row -> figures; its "intervals" are both ends of each figure
 

@@ -15,6 +15,7 @@ from data.negative_audio import choose_audio
 from data.preprocess.settings import audio_command, cut_option, n_fft_of, seconds_of
 from data.sampler import own_rank
 from data.second_cache import CachedSecond, bytes_in_memory, memory_to_spend, read_seconds
+from data.stems import stem_sources
 from data.transforms import apply_color_jitter_to_batch
 from training.device import DeviceLoader
 from training.distributed import broadcast_from_rank0
@@ -120,11 +121,15 @@ def _read_cache(
     return read_seconds(seconds, options.recipe.image_size, augmentation, options.num_threads)
 
 
-def test_loader(options: Namespace, device: torch.device) -> DeviceLoader:
-    """The seconds of the test list, with their own audio or that of --audio."""
+def test_loaders(options: Namespace, device: torch.device) -> list[DeviceLoader]:
+    """The seconds of the test list, with their own audio or that of --audio; with ``swap`` a loader for each source."""
     seconds = broadcast_from_rank0(index_list, options, "test")
-    audio = choose_audio(options.audio, seconds, options.seed)
-    dataset = SecondDataset(seconds, options.recipe.test_size, options.test_frames == "first", audio)
+    swap = options.audio == "swap"
+    sources = stem_sources(seconds) if swap else [choose_audio(options.audio, seconds, options.seed)]
     num_frames = options.batch_size // options.accumulate  # at a time, as in training
-    loader = second_loader(dataset, num_frames, options.num_threads, device.type == "cuda", own_rank())
-    return DeviceLoader(loader, device)
+    loaders = []
+    for audio in sources:
+        dataset = SecondDataset(seconds, options.recipe.test_size, options.test_frames == "first", audio)
+        loader = second_loader(dataset, num_frames, options.num_threads, device.type == "cuda", own_rank())
+        loaders.append(DeviceLoader(loader, device))
+    return loaders

@@ -8,11 +8,14 @@ import av
 import numpy as np
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from scipy.io import wavfile
 
-from common.atomic import atomic_file
-from data.demo.plan import DemoSettings, VideoPlan
+from common.atomic import atomic_file, atomic_folder
+from data.demo.folder import video_path
+from data.demo.plan import CATEGORY_IDS, DemoSettings, VideoPlan
 from data.demo.scene import HEIGHT, WIDTH, Box, build_scene, render_frame, visible_boxes
-from data.demo.synthesizer import render_audio
+from data.demo.synthesizer import render_audio, render_stems
+from data.layout import stems_dir
 from data.media.container import writing_errors
 
 # The same frames make the same file. The decisions of x264 depend on the number of threads, and without
@@ -24,10 +27,10 @@ AAC_BIT_RATE = 128_000
 SMPTE170M = 6  # the usual primaries, transfer curve and matrix for frames of this size
 
 
-def make_video(settings: DemoSettings, plan: VideoPlan, path: Path | None) -> list[list[Box]]:
-    """Write a video, unless `path` is None; return for each frame the boxes of its instruments."""
+def make_video(settings: DemoSettings, plan: VideoPlan, data_dir: Path | None) -> list[list[Box]]:
+    """Write a video and its stems, unless `data_dir` is None; return for each frame the boxes of its instruments."""
     scene = build_scene(settings, plan)
-    if path is None:
+    if data_dir is None:
         return [visible_boxes(scene, index) for index in range(plan.frames)]
     boxes = []
 
@@ -37,9 +40,19 @@ def make_video(settings: DemoSettings, plan: VideoPlan, path: Path | None) -> li
             boxes.append(frame_boxes)
             yield frame
 
-    audio = render_audio(settings, plan)
+    if settings.stems:  # before the video: a video that exists is not made again
+        write_stems(stems_dir(data_dir) / plan.name, plan, render_stems(settings, plan))
+    audio, path = render_audio(settings, plan), video_path(data_dir, plan.name)
     write_video(path, frames(), (WIDTH, HEIGHT), plan.frame_rate, audio, plan.sample_rate)
     return boxes
+
+
+def write_stems(folder: Path, plan: VideoPlan, stems: list[np.ndarray]) -> None:
+    """Write the audio of each instrument, float32 [channels, samples], as WAV of 16 bits named by its category."""
+    with atomic_folder(folder) as partial:
+        for name, stem in zip(plan.instruments, stems, strict=True):
+            samples = (stem.T * 32767).round().clip(-32768, 32767).astype(np.int16)
+            wavfile.write(partial / f"{CATEGORY_IDS[name]}.wav", plan.sample_rate, samples)
 
 
 def write_video(

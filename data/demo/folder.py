@@ -8,6 +8,7 @@ from pathlib import Path
 from common.atomic import atomic_file, remove_folder
 from common.errors import UserError
 from data import layout
+from data.demo.pauses import playing_spans, plays_at
 from data.demo.plan import CATEGORY_IDS, NAME_CHARACTERS, NAME_LENGTH, DemoSettings, VideoPlan
 from data.demo.scene import HEIGHT, WIDTH, Box
 from data.media.frame_selection import select_at_constant_rate
@@ -55,7 +56,7 @@ def _read_description(data_dir: Path) -> dict | None:
 
 def _refuse_other_settings(data_dir: Path, earlier: dict, settings: dict) -> None:
     if earlier != settings:
-        pairs = [(key, earlier.get(key), value) for key, value in settings.items()]
+        pairs = [(key, earlier.get(key, 0), settings.get(key, 0)) for key in {**settings, **earlier}]
         difference = ", ".join(f"{key} {old} instead of {new}" for key, old, new in pairs if old != new)
         raise UserError(
             f"{data_dir} holds a demo data set of other settings ({difference}): "
@@ -83,8 +84,8 @@ def _remove(data_dir: Path, names: Iterable[str], described: bool) -> None:
     """Remove a demo data set, its extracted frames and spectrograms and its lists; demo.json is removed last."""
     for name in names:
         video_path(data_dir, name).unlink(missing_ok=True)
-        for folder in (layout.video_frames_dir(data_dir), layout.audio_frames_dir(data_dir)):
-            remove_folder(folder / name)
+        for kind in (layout.stems_dir, layout.video_frames_dir, layout.audio_frames_dir):
+            remove_folder(kind(data_dir) / name)
     if described:
         lists = [layout.list_path(data_dir, name) for name in layout.LIST_NAMES]
         for path in (*lists, layout.boxes_file(data_dir), layout.labels_file(data_dir), data_dir / DESCRIPTION):
@@ -97,7 +98,7 @@ def write_descriptions(
     """Write boxes.json, labels.json and, last, demo.json."""
     entries, labels = {}, {}
     for plan, frame_boxes in zip(plans, boxes, strict=True):
-        entries |= _box_entries(plan, frame_boxes)
+        entries |= _box_entries(settings, plan, frame_boxes)
         labels.setdefault(" ".join(plan.instruments), []).append(plan.name)
     categories = {str(number): name for name, number in CATEGORY_IDS.items()}
     names = [plan.name for plan in plans]
@@ -111,15 +112,18 @@ def write_descriptions(
             partial.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
 
 
-def _box_entries(plan: VideoPlan, frame_boxes: list[list[Box]]) -> dict[str, dict[str, list]]:
-    """The entries of boxes.json for every frame of a video."""
+def _box_entries(settings: DemoSettings, plan: VideoPlan, frame_boxes: list[list[Box]]) -> dict[str, dict[str, list]]:
+    """The entries of boxes.json for every frame of a video; with pauses, those that rest have a list of their own."""
     selected = {index: second for second, index in select_at_constant_rate(plan.frames, plan.frame_rate, EXTRACTED_FPS)}
     ids = [CATEGORY_IDS[name] for name in plan.instruments]
+    spans = playing_spans(settings, plan)
     entries = {}
     for index, boxes in enumerate(frame_boxes):
-        key = layout.frame_file(selected.get(index, int(index / plan.frame_rate)), index)
-        labeled = [{"normbox": _normalize(box), "category_id": number} for number, box in zip(ids, boxes, strict=True)]
-        entries[f"{plan.name}/{key}"] = {"bbox": labeled}
+        key = f"{plan.name}/{layout.frame_file(selected.get(index, int(index / plan.frame_rate)), index)}"
+        entries[key] = {"bbox": [], "resting": []} if settings.pauses else {"bbox": []}
+        for number, box, own in zip(ids, boxes, spans, strict=True):
+            field = "bbox" if plays_at(own, float(index / plan.frame_rate)) else "resting"
+            entries[key][field].append({"normbox": _normalize(box), "category_id": number})
     return entries
 
 

@@ -27,6 +27,7 @@ AUDIO_FORMATS = ((44100, 1), (44100, 2), (48000, 1), (48000, 2))  # sample rate,
 
 NAME_LENGTH = 11  # like the ids of YouTube
 NAME_CHARACTERS = string.ascii_letters + string.digits + "_-"
+ADDITIONS = ("stems", "pauses")  # settings that are 0 in earlier sets
 DASH_EVERY = 8  # one name in 8 starts with a dash, because programs may take such a name for an option
 
 Choice = TypeVar("Choice")
@@ -34,7 +35,9 @@ Choice = TypeVar("Choice")
 
 # Independent streams of random numbers: a change to one choice leaves the others as they were.
 Stream = enum.IntEnum(
-    "Stream", "NAME INSTRUMENTS DISTRACTORS FRAME_RATE AUDIO_FORMAT BACKGROUND_KIND BACKGROUND SCENE AUDIO", start=0
+    "Stream",
+    "NAME INSTRUMENTS DISTRACTORS FRAME_RATE AUDIO_FORMAT BACKGROUND_KIND BACKGROUND SCENE AUDIO PAUSES",
+    start=0,
 )
 
 
@@ -47,17 +50,21 @@ class DemoSettings:
     sources: int  # sounding objects in each video, 1 or 2
     distractors: int  # silent objects in each video
     seed: int
+    stems: int = 0  # 1 adds the audio of each instrument alone
+    pauses: int = 0  # 1 lets the instruments rest in turn
 
     def generator(self, stream: Stream, index: int) -> np.random.Generator:
         """Random numbers for one choice of one video (or round of videos).
 
         Solo, duet and distractor sets get different numbers, so that one set can test a network trained on another.
+        With stems or pauses a set has the frames and notes that it has without.
         """
         return np.random.default_rng([self.seed, index, stream, self.seconds, self.sources, self.distractors, VERSION])
 
     def description(self) -> dict[str, int]:
-        """The settings in demo.json."""
-        return {**asdict(self), "version": VERSION}
+        """The settings in demo.json, without additions that the set does not have: earlier sets do not name them."""
+        settings = {name: value for name, value in asdict(self).items() if value or name not in ADDITIONS}
+        return {**settings, "version": VERSION}
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import numpy as np
 from scipy.signal import butter, fftconvolve, lfilter
 
 from data.demo.melodies import HAT, KICK, SNARE, Note, PlayingStyle, melody, rhythm
+from data.demo.pauses import FADE, envelope, playing_spans
 from data.demo.plan import DemoSettings, Stream, VideoPlan
 
 HIGHEST = 10_000  # Hz, no harmonics above
-FADE = 0.012  # seconds in which a held note stops
 LEVEL = (-24.0, -16.0)  # RMS of a video in dB of full scale, from and to
 BALANCE = 2.0  # dB by which an instrument of a duet may be louder or softer
 PEAK = 0.8  # AAC overshoots a little
@@ -33,15 +33,31 @@ class Character:
 
 def render_audio(settings: DemoSettings, plan: VideoPlan) -> np.ndarray:
     """The audio of a video, float32 [channels, samples], within -1 and 1; the mean of two channels is the mono mix."""
+    tracks, level = _play(settings, plan)
+    return (sum(tracks) * level).astype(np.float32)
+
+
+def render_stems(settings: DemoSettings, plan: VideoPlan) -> list[np.ndarray]:
+    """The audio of each instrument alone, as `render_audio` has it in the mix, float32 [channels, samples]."""
+    tracks, level = _play(settings, plan)
+    return [(track * level).astype(np.float32) for track in tracks]
+
+
+def _play(settings: DemoSettings, plan: VideoPlan) -> tuple[list[np.ndarray], float]:
+    """The track [channels, samples] of each instrument, and the factor that gives their sum its loudness."""
     random = settings.generator(Stream.AUDIO, plan.index)
-    channels = 0.0
-    for name in plan.instruments:
-        track = _add_room(_perform(name, random, settings.seconds, plan.sample_rate), random, plan.sample_rate)
+    tracks = []
+    for name, spans in zip(plan.instruments, playing_spans(settings, plan), strict=True):
+        track = _perform(name, random, settings.seconds, plan.sample_rate)
+        if settings.pauses:
+            track *= envelope(spans, len(track), plan.sample_rate)
+        track = _add_room(track, random, plan.sample_rate)
         side = random.uniform(-SPREAD, SPREAD)
         gains = np.array([1.0] if plan.channels == 1 else [1 - side, 1 + side])
-        channels = channels + _amplitude(random.uniform(-BALANCE, BALANCE)) * gains[:, None] * track
-    level = _amplitude(random.uniform(*LEVEL)) / np.sqrt(np.mean(channels.mean(0) ** 2))
-    return (channels * min(level, PEAK / np.abs(channels).max())).astype(np.float32)
+        tracks.append(_amplitude(random.uniform(-BALANCE, BALANCE)) * gains[:, None] * track)
+    mix = sum(tracks)
+    level = _amplitude(random.uniform(*LEVEL)) / np.sqrt(np.mean(mix.mean(0) ** 2))
+    return tracks, min(level, PEAK / np.abs(mix).max())
 
 
 def _amplitude(decibels: float) -> float:

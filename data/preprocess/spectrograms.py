@@ -16,9 +16,11 @@ from data.layout import (
     noise_file,
     silence_file,
     spectrogram_file,
+    stem_spectrogram_file,
+    stems_by_name,
     videos_by_name,
 )
-from data.media.audio import audio_of_name, whole_seconds
+from data.media.audio import Audio, audio_of_name, whole_seconds
 from data.media.spectrogram import SAMPLE_RATE, log_mel, settings, spectrograms
 from data.preprocess.program import Step
 from data.preprocess.settings import LENGTHS, N_FFT, SHORT
@@ -56,24 +58,34 @@ def spectrograms_step(options: argparse.Namespace) -> Step:
     out, cut = audio_frames_dir(options.data_dir), (options.n_fft, options.seconds)
     videos, audio = videos_by_name(options.data_dir), audio_by_name(options.data_dir)
     names = sorted(videos.keys() | audio.keys())
-    jobs = {name: (videos.get(name, []), audio.get(name), out / name, *cut) for name in names}
+    stems = stems_by_name(options.data_dir)
+    jobs = {name: (videos.get(name, []), audio.get(name), stems.get(name, {}), out / name, *cut) for name in names}
     return Step(
         "spectrograms", cut_audio, jobs, out, settings(*cut),
         beside=lambda: write_negatives(options.data_dir, *cut),
     )  # fmt: skip
 
 
-def cut_audio(videos: list[Path], audio_file: Path | None, folder: Path, n_fft: int, length: int) -> None:
-    """Write the spectrogram of each whole second of one NAME into `folder`, all or none; replace the folder."""
-    audio = audio_of_name(videos, audio_file)
+def cut_audio(
+    videos: list[Path], audio_file: Path | None, stems: dict[str, Path], folder: Path, n_fft: int, length: int
+) -> None:
+    """Write the spectrogram of each whole second of one NAME and of its stems, all or none; replace the folder."""
+    with atomic_folder(folder) as partial:
+        for second, spectrogram in _cut(audio_of_name(videos, audio_file), n_fft, length):
+            save_array(partial / spectrogram_file(second), spectrogram)
+        for stem, path in stems.items():
+            for second, spectrogram in _cut(audio_of_name([], path), n_fft, length):
+                save_array(partial / stem_spectrogram_file(second, stem), spectrogram)
+
+
+def _cut(audio: Audio, n_fft: int, length: int) -> Iterable[tuple[int, np.ndarray]]:
+    """Number and spectrogram [T, 64] of each whole second."""
     first_second, seconds = whole_seconds(audio, SAMPLE_RATE)
     if len(seconds) < length:
         end = audio.start + len(audio.samples) / audio.rate
         whole = "whole second" if length == SHORT else f"{length} whole seconds"
         raise MediaError(f"its audio has no {whole}: it lasts from {audio.start:.2f} to {end:.2f} s of the video")
-    with atomic_folder(folder) as partial:
-        for second, spectrogram in enumerate(spectrograms_of(seconds, n_fft, length), first_second):
-            save_array(partial / spectrogram_file(second), spectrogram)
+    return enumerate(spectrograms_of(seconds, n_fft, length), first_second)
 
 
 def spectrograms_of(seconds: np.ndarray, n_fft: int, length: int) -> Iterable[np.ndarray]:

@@ -9,7 +9,7 @@ import torch
 
 from common.errors import SampleError, UserError
 from data.dataset import SecondDataset
-from data.dmc_pkl import AUDIO_CHOICES
+from data.dmc_pkl import NEGATIVE_AUDIO
 from data.index import SecondIndex, index_seconds
 from data.layout import audio_frames_dir, noise_file, silence_file
 from data.lists import labels_of_set
@@ -99,7 +99,7 @@ def test_training_and_tests_draw_from_different_halves_of_the_noise_and_have_sil
     assert not torch.equal(drawn, again)
 
 
-@pytest.mark.parametrize("audio", AUDIO_CHOICES)
+@pytest.mark.parametrize("audio", ["own", *NEGATIVE_AUDIO])
 def test_audio_depends_on_seed_and_second_alone(seconds, audio):
     batches = [
         list(second_loader(SecondDataset(seconds, 32, False, choose_audio(audio, seconds, 10)), size, workers))

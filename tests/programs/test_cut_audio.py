@@ -59,6 +59,17 @@ def test_a_second_run_restores_noise_and_silence_and_two_windows_never_mix(data_
     assert changed == {"a/000.npy", "a/001.npy", "noise.npy", "settings.json"}  # silence is the same with any window
 
 
+def test_each_second_of_each_stem_has_a_spectrogram_of_its_own(data_dir):
+    for stem, level in {"3": 0.5, "12": 0.1}.items():
+        path = data_dir / f"stems/a/{stem}.wav"
+        write_media(path, frames=0, sound=level * noise(2)[::-1].copy(), audio_codec="pcm_f32le")
+    assert run(data_dir) == 0
+    names = {path.name for path in (data_dir / "audio_frames/a").iterdir()}
+    assert names == {f"{second}{stem}.npy" for second in ("000", "001") for stem in ("", "_3", "_12")}
+    expected = librosa_log_mel(0.1 * noise(2)[::-1].reshape(2, 16_000)[1], 160)
+    np.testing.assert_allclose(np.load(data_dir / "audio_frames/a/001_12.npy"), expected, rtol=0, atol=1e-4)
+
+
 def test_a_setting_without_an_option_is_not_offered_as_one(data_dir, capsys):
     folder = data_dir / "audio_frames"
     folder.mkdir()

@@ -255,6 +255,23 @@ def test_negative_audio_gives_other_distances_in_files_of_its_own(trained, train
     assert distances.read_text() != (trained / "dmc.csv").read_text()
 
 
+def test_swapped_audio_gives_each_frame_the_map_of_each_source_alone(trained, training_set, tmp_path):
+    folder = Path(shutil.copytree(training_set, tmp_path / "set"))
+    other = np.load(folder / "audio_frames/test1/001.npy")
+    for path in [*folder.glob("audio_frames/test*/???.npy")]:
+        shutil.copy(path, path.with_stem(f"{path.stem}_10"))
+        np.save(path.with_stem(f"{path.stem}_9"), other)
+    assert evaluate(folder, trained, tmp_path, "--audio", "swap") == 0
+    assert evaluate(folder, trained, tmp_path) == 0
+    own, swapped = (read_dmc(tmp_path / name) for name in ("dmc.pkl", "dmc_swap.pkl"))
+    assert swapped.keys() == own.keys() and {maps.shape for maps in swapped.values()} == {(2, 2, 2)}
+    for key, maps in swapped.items():
+        np.testing.assert_allclose(maps[1], own[key][0], atol=1e-6)  # stem 10 is the own audio
+    assert any(not np.allclose(maps[0], maps[1]) for maps in swapped.values())
+    header, *rows = (tmp_path / "dmc_swap.csv").read_text().splitlines()
+    assert header == "key,distance_0,distance_1" and len(rows) == len(own)
+
+
 def test_the_maps_of_negative_audio_lie_beside_those_of_the_own_audio():
     assert path_for_audio(Path("runs/x/dmc.pkl"), "shuffled") == Path("runs/x/dmc_shuffled.pkl")
     assert path_for_audio("dmc.pkl", "own") == Path("dmc.pkl")

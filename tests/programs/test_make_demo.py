@@ -15,10 +15,10 @@ import pytest
 
 from data import make_demo
 from data.demo.folder import video_path
-from data.demo.plan import plan_videos
+from data.demo.plan import CATEGORY_IDS, plan_videos
 from data.demo.scene import HEIGHT, WIDTH, build_scene, render_frame
 from data.demo.synthesizer import render_audio
-from tests.fixtures.demo_sets import SECONDS, SOLOS, decode_audio, decode_frames, read_json
+from tests.fixtures.demo_sets import CROWDS, SECONDS, SOLOS, decode_audio, decode_frames, read_json
 
 PROGRAM = Path(make_demo.__file__).resolve()
 
@@ -63,6 +63,19 @@ def test_videos_do_not_depend_on_the_number_of_workers_or_videos(solos, tmp_path
     for plan in plan_videos(fewer):
         assert video_path(tmp_path, plan.name).read_bytes() == video_path(solos, plan.name).read_bytes()
     assert read_json(tmp_path / "boxes.json").items() <= read_json(solos / "boxes.json").items()
+
+
+def test_a_set_with_stems_has_the_videos_of_one_without_and_a_track_of_each_instrument(tmp_path):
+    settings = dataclasses.replace(CROWDS, videos=1)
+    for folder, stems in (("with", 1), ("without", 0)):
+        assert make(tmp_path / folder, dataclasses.replace(settings, stems=stems)) == 0
+    (plan,) = plan_videos(settings)
+    one, other = (video_path(tmp_path / folder, plan.name).read_bytes() for folder in ("with", "without"))
+    assert one == other and not (tmp_path / "without/stems").exists()
+    tracks = [decode_audio(tmp_path / f"with/stems/{plan.name}/{CATEGORY_IDS[name]}.wav") for name in plan.instruments]
+    assert len([*(tmp_path / "with/stems" / plan.name).iterdir()]) == 2
+    mix = render_audio(settings, plan)
+    np.testing.assert_allclose(sum(track.reshape(-1, plan.channels).T / 32768 for track in tracks), mix, atol=1e-3)
 
 
 def test_a_second_run_makes_the_missing_files_only_and_overwrite_replaces_the_set(solos, tmp_path, capsys):

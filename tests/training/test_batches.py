@@ -13,10 +13,10 @@ from common.errors import UserError
 from data.layout import audio_frames_dir
 from data.lists import parse_list_line
 from training import batches
-from training.batches import set_window, test_loader, train_and_val_loaders
+from training.batches import set_window, test_loaders, train_and_val_loaders
 from training.options import merge_options
 
-test_loader.__test__ = False  # a function of the program, not a test
+test_loaders.__test__ = False  # a function of the program, not a test
 CPU = torch.device("cpu")
 
 
@@ -30,21 +30,21 @@ def test_batches_for_a_gpu_lie_in_pinned_memory(training_set, device):
     options = build_options(training_set)
     for loader in train_and_val_loaders(options, torch.device(device)):
         assert loader.loader.pin_memory == (device == "cuda")
-    assert test_loader(options, torch.device(device)).loader.pin_memory == (device == "cuda")
+    assert test_loaders(options, torch.device(device))[0].loader.pin_memory == (device == "cuda")
 
 
 def test_accumulate_bounds_the_samples_at_a_time_in_validation_and_testing_too(training_set):
     options = build_options(training_set, accumulate=3)
     loaders = train_and_val_loaders(options, CPU)
     assert [max(len(batch["frame"]) for batch in loader) for loader in loaders] == [2, 2]
-    assert {len(batch["keys"]) for batch in test_loader(options, CPU)} == {4}  # a second stays together
+    assert {len(batch["keys"]) for batch in test_loaders(options, CPU)[0]} == {4}  # a second stays together
 
 
 def test_recipes_set_the_size_of_frames(training_set):
     options = build_options(training_set, set=["image_size=48", "readout=audio_guided"])
     train_loader, _ = train_and_val_loaders(options, CPU)
     assert next(iter(train_loader))["frame"].shape[2:] == (48, 48)
-    assert next(iter(test_loader(options, CPU)))["frames"].shape[2:] == (72, 72)
+    assert next(iter(test_loaders(options, CPU)[0]))["frames"].shape[2:] == (72, 72)
 
 
 @pytest.mark.parametrize(("spare", "cached"), [(0, True), (-1, False)])

@@ -7,6 +7,7 @@ import pytest
 
 from common.errors import UserError
 from data.demo.folder import prepare_folder, video_path, write_descriptions
+from data.demo.pauses import playing_spans
 from data.demo.plan import CATEGORY_IDS, DemoSettings, plan_videos
 from data.layout import frame_file
 from data.media.frame_selection import select_at_constant_rate
@@ -39,7 +40,8 @@ def files(folder):
 
 def test_a_set_of_other_settings_is_kept(folder):
     before = files(folder)
-    for option, value in {"seed": 11, "videos": 9, "seconds": 3, "sources": 2, "distractors": 1}.items():
+    others = {"seed": 11, "videos": 9, "seconds": 3, "sources": 2, "distractors": 1, "stems": 1, "pauses": 1}
+    for option, value in others.items():
         with pytest.raises(UserError, match=f"{option}.* instead of {value}.*--data_dir.*--overwrite 1") as error:
             prepare(folder, dataclasses.replace(SOLOS, **{option: value}))
         assert str(folder) in str(error.value)
@@ -73,15 +75,31 @@ def test_descriptions_of_another_data_set_are_kept(tmp_path, file):
 
 
 def test_overwrite_removes_the_earlier_set_with_its_extracted_files_and_nothing_else(folder):
-    for kind in ("video_frames", "audio_frames"):
+    for kind in ("video_frames", "audio_frames", "stems"):
         for name in (plan_videos(SOLOS)[0].name, "other"):
             (folder / kind / name).mkdir(parents=True)
     for name in ("train.txt", "val.txt", "test.txt", "notes.txt"):
         (folder / name).touch()
     assert prepare(folder, DemoSettings(2, 1, 1, 0, 5), overwrite=True) == set()
     left = {str(path.relative_to(folder)) for path in folder.rglob("*")}
-    others = {"video_frames/other", "audio_frames/other", "notes.txt"}
-    assert left == {"video", "video_frames", "audio_frames", *others}
+    others = {"video_frames/other", "audio_frames/other", "stems/other", "notes.txt"}
+    assert left == {"video", "video_frames", "audio_frames", "stems", *others}
+
+
+def test_with_pauses_the_boxes_tell_what_sounds_at_a_frame_from_what_rests(tmp_path):
+    settings = dataclasses.replace(CROWDS, seconds=6, pauses=1)
+    describe(tmp_path, settings)
+    boxes = read_json(tmp_path / "boxes.json")
+    for plan in plan_videos(settings):
+        spans = dict(zip(plan.instruments, playing_spans(settings, plan), strict=True))
+        for key in (key for key in boxes if key.startswith(plan.name)):
+            time = int(key[-9:-4]) / plan.frame_rate
+            sounding = [name for name in plan.instruments if any(start <= time < end for start, end in spans[name])]
+            listed = {field: [box["category_id"] for box in entries] for field, entries in boxes[key].items()}
+            resting = [name for name in plan.instruments if name not in sounding]
+            expected = {"bbox": sounding, "resting": resting}
+            assert listed == {field: [CATEGORY_IDS[name] for name in names] for field, names in expected.items()}
+    assert {len(entry["resting"]) for entry in boxes.values()} == {0, 1, 2}
 
 
 @pytest.mark.parametrize("settings", [SOLOS, CROWDS], ids=["solos", "crowds"])
