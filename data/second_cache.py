@@ -15,7 +15,7 @@ from tqdm import tqdm
 from common.errors import SampleError
 from data.index import SecondIndex
 from data.negative_audio import own_audio
-from data.read import UNREADABLE
+from data.read import UNREADABLE, read_spectrogram
 from data.transforms import load_frame, resize, resized_side
 
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
@@ -55,7 +55,7 @@ def bytes_in_memory(seconds: SecondIndex, image_size: int, augmentation: str | N
         try:
             paths = seconds.frame_paths(first)
             frame = 3 * side * side if side else _frame_bytes(paths[0])
-            spectrogram = seconds.spectrogram_path(first).stat().st_size
+            spectrogram = read_spectrogram(seconds.spectrogram_path(first)).nbytes
         except (SampleError, *UNREADABLE):  # reading reports it
             continue
         total += (after - first) * (len(paths) * frame + spectrogram)

@@ -18,8 +18,9 @@ from data.download import read_results
 from data.layout import noise_file
 from data.lists import read_labels, read_list
 from data.preprocess.settings import n_fft_of
+from data.read import open_frame, read_spectrogram, read_spectrograms
 from data.sets.published import read_vggsound
-from data.transforms import load_frame, load_spectrogram, load_spectrograms, open_frame
+from data.transforms import load_frame
 from metrics.annotations import read_annotations
 from training.checkpoint import read_checkpoint, read_weights, save_checkpoint
 from vis.training_curves import COLUMNS, read_log
@@ -115,8 +116,8 @@ READERS = {
     "maps": Reader("dmc.pkl", read_dmc, lambda found: all(value.ndim == 3 for value in found.values())),
     "checkpoint": Reader("best.pth", weights_of),
     "old weights": Reader("old.pth", lambda path: {k: np.asarray(v) for k, v in read_weights(path).items()}),
-    "spectrogram": Reader("audio_frames/a/000.npy", load_spectrogram, lambda found: found.shape == (1, 201, 64)),
-    "noise": Reader("audio_frames/noise.npy", load_spectrograms, lambda found: found.shape[1:] == (1, 201, 64)),
+    "spectrogram": Reader("audio_frames/a/000.npy", read_spectrogram, lambda found: found.shape == (201, 64)),
+    "noise": Reader("audio_frames/noise.npy", read_spectrograms, lambda found: found.shape[1:] == (201, 64)),
     "frame": Reader("video_frames/a/frame_000/00000.jpg", load_frame, is_frame),
     "frame by Pillow": Reader("video_frames/a/frame_000/00000.jpg", lambda path: np.asarray(open_frame(path))),
 }
