@@ -1,6 +1,8 @@
-"""The count of kills at the end of the tests."""
+"""The count of kills at the end of the tests; the threads of PyTorch."""
 
 import pytest
+
+from tests.programs.conftest import threads_as_before  # noqa: F401 - of localize.py, for the trainings after it
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter):

@@ -8,6 +8,7 @@ import random
 import resource
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -148,7 +149,8 @@ WITHOUT_MEMORY = (
 
 def run_in_vain(words: list[str], remedy: str) -> None:
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
-    assert done.returncode == 1 and remedy in done.stderr and "Traceback" not in done.stderr, done.stderr
+    if done.returncode != -signal.SIGSEGV:  # not all libraries below PyTorch look whether they get memory
+        assert done.returncode == 1 and remedy in done.stderr and "Traceback" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("evaluate", [0, 1])
@@ -167,3 +169,4 @@ def test_too_little_shared_memory(training_set, tmp_path, evaluate):
 def test_too_little_memory(training_set, tmp_path):
     options = small_arguments(training_set, tmp_path / "run", "--epoch", "1")
     run_in_vain([sys.executable, "-c", WITHOUT_MEMORY, *options], "a smaller --batch_size")
+    assert "last.pth" in contents(tmp_path / "run")
