@@ -74,7 +74,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--boxes", type=Path, help="file or folder of annotations (default: DATA_DIR/boxes.json)")
     parser.add_argument("--format", choices=FORMATS, help="of the annotations (default: detected)")
-    parser.add_argument("--protocol", choices=PROTOCOLS, help="(default: the one for the annotations' format)")
+    parser.add_argument("--protocol", choices=PROTOCOLS, help="rules (default: those for the annotations' format)")
     parser.add_argument(
         "--threshold",
         type=threshold,
@@ -204,7 +204,7 @@ def score(options: argparse.Namespace) -> None:
             with named(first, path):
                 content["differences"][path] = differences(scores[first], scores[path], options.seed)
         tables.append((f"Differences from {first}:", "", content["differences"]))
-    tables += [(f"{path} against other audio, by distance:", "audio", rows) for path, rows in against.items()]
+    tables += [(f"{path} against other audio, by distance:", "audio", rows) for path, rows in against.items() if rows]
     for wanted, unit, figures_of in ((options.per_video, "video", per_video), (options.per_class, "class", per_class)):
         if wanted:
             content[f"per_{unit}"] = {path: figures_of(one) for path, one in scores.items()}

@@ -3,7 +3,8 @@
 import pytest
 
 from metrics.annotations import read_annotations
-from metrics.evaluate import score_baselines, score_run, summary
+from metrics.evaluate import score_baselines, score_run
+from metrics.figures import summary
 from metrics.runs import read_run
 from tests.fixtures.sample_set import make_located_set, make_set
 from tests.fixtures.training_run import log_rows, run
