@@ -187,7 +187,6 @@ def score(options: argparse.Namespace) -> None:
     content["below"] = below = {
         path: lower for path in own if (lower := better_baselines(figures[path], baseline_rows))
     }
-    notes += [below_text(path, lower) for path, lower in below.items()]
     run_rows = {f"{path} {BELOW_MARK}" if path in below else path: row for path, row in content["runs"].items()}
     tables = [("", "", {**run_rows, **baseline_rows})]
     if swapped := {path: run for path, run in runs.items() if run.audio == "swap"}:
@@ -215,6 +214,8 @@ def score(options: argparse.Namespace) -> None:
     print(*(comment + line for line in text), sep="\n")
     for heading, title, rows in tables:
         print("", *filter(None, [heading and comment + heading]), *options.table(rows, title), sep="\n")
+    if below:
+        print("", *(comment + below_text(path, lower) for path, lower in below.items()), sep="\n")
     if options.json:
         write_json(options.json, content)
         print(f"\n{comment}Wrote {options.json}.")

@@ -40,7 +40,7 @@ def test_a_set_has_the_baselines_for_which_it_has_files(data_set, capsys):
     (folder / "train.txt").write_text("train\n")
     found = learned_baselines(folder, KEYS, annotations)
     assert found.keys() == {TRAINING_BOXES}
-    np.testing.assert_array_equal(found[TRAINING_BOXES][KEYS[1]], [np.arange(SIZE) < SIZE / 2] * SIZE, strict=False)
+    np.testing.assert_array_equal(found[TRAINING_BOXES][KEYS[1]][0], [np.arange(SIZE) < SIZE / 2] * SIZE)
     write_maps(folder / "object_prior.pkl", {KEYS[0]: np.ones((1, 7, 7))})
     assert OBJECT_PRIOR not in learned_baselines(folder, KEYS, annotations)
     assert "lacks 1 of 2 frames" in capsys.readouterr().out

@@ -47,11 +47,12 @@ def test_the_output_has_protocol_counts_run_and_baselines(tmp_path, capsys):
     assert lines[0].startswith("Protocol (the default for the format music): ours, version 1: IoU with the union")
     assert "0.5 of its maximum" in lines[0]
     assert lines[1].startswith("4 frames scored, 0 of them matched by rank within the second; 0 annotations without a")
-    head, *rows = lines[3:]
+    head, *rows, _, below = lines[3:]
+    assert below.startswith(f"* {path} is below ") and below.endswith(" in IoU@0.3.")
     assert head.split() == ["frames", "mean", "IoU", "IoU@0.3", "IoU@0.5", "AUC", "pointing", "area/box"]
-    assert [row.split("  ")[0] for row in rows] == [str(path), "whole frame", "centred disc", "random map"]
+    assert [row.split("  ")[0] for row in rows] == [f"{path} *", "whole frame", "centred disc", "random map"]
     # The map shows the left half. Two frames have their box there, two in the right half.
-    figures = [float(text) for text in rows[0].split()[1:]]
+    figures = [float(text) for text in rows[0].split()[2:]]
     assert figures == pytest.approx([4, 0.5, 0.5, 0.5, 0.5125, 0.5, 1], abs=0.02)
 
 
@@ -61,7 +62,7 @@ def test_the_json_contains_the_printed_scores(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert printed.splitlines()[-1] == f"Wrote {tmp_path / 'new/scores.json'}."
     assert "\nvideo " in printed and "\nclass " in printed and "\n-a.b " in printed
-    assert set(found) == {"protocol", "counts", "runs", "baselines", "negatives", "per_video", "per_class"}
+    assert set(found) == {"protocol", "counts", "runs", "baselines", "negatives", "below", "per_video", "per_class"}
     assert found["protocol"]["threshold"] == 0.4 and found["protocol"]["format"] == "music"
     assert (found["protocol"]["name"], found["protocol"]["version"]) == ("ours", 1)
     assert found["counts"][str(path)]["frames_scored"] == found["runs"][str(path)]["frames"] == 4
