@@ -49,7 +49,10 @@ class Checkpoint:
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a checkpoint, whole or not at all."""
     content = io.BytesIO()  # on a full disk PyTorch's own writer raises what looks like a bug
-    torch.save(state, content)
+    try:
+        torch.save(state, content)
+    except RuntimeError as error:  # what PyTorch's writer makes of a MemoryError
+        raise MemoryError from error
     with atomic_file(path) as partial:
         partial.write_bytes(content.getbuffer())
 
@@ -115,6 +118,8 @@ def _reason(error: Exception) -> str:
     """Why PyTorch refused a file, without its advice to read it in a way in which it could run code."""
     if asked := re.search(r"GLOBAL (\S+)", str(error)):
         return f"it asks for {asked[1]}, which could run code; save plain weights, torch.save(model.state_dict(), ...)"
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return "memory ran out, or the file states more than it holds; end other programs"
     quoted = "" if "weights_only" in str(error) else f" ({first_line(error)})"
     return f"it is damaged, or no file of torch.save(){quoted}"
 

@@ -32,7 +32,7 @@ def explained_errors() -> Iterator[None]:
     """Turn errors of PyTorch that the user can mend into a UserError, and killed loaders into KeyboardInterrupt."""
     try:
         yield
-    except (RuntimeError, ConnectionError, EOFError) as error:
+    except (RuntimeError, MemoryError, ConnectionError, EOFError) as error:
         if "DataLoader worker" in str(error) and "Terminated" in str(error):  # SIGTERM to all processes
             raise KeyboardInterrupt from error
         if (explanation := _explain(error)) is None:
@@ -41,7 +41,7 @@ def explained_errors() -> Iterator[None]:
 
 
 def _explain(error: Exception) -> str | None:
-    if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):  # the latter: of the CPU
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error):  # of the CPU
         return (
             "the device's memory is too small: give --accumulate 2 or more, a smaller --batch_size or --set image_size"
         )

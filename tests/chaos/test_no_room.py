@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import location_dmc
 from tests.chaos.harness import LIMIT, contents, hidden
 from tests.chaos.programs import PROGRAMS, ROOT, Program, frames_and_boxes
 from tests.chaos.test_kills import KILLS, SEED
@@ -141,7 +142,7 @@ def test_nothing_is_lost(program, no_room, share, with_room, small_disk, tmp_pat
 WITHOUT_SHARED_MEMORY = "mount -t tmpfs -o size=64k tmpfs /dev/shm && exec"
 WITHOUT_MEMORY = (
     "import psutil, resource, sys, location_dmc\n"
-    "limit = psutil.Process().memory_info().vms + 300_000_000\n"
+    "limit = psutil.Process().memory_info().vms + 150_000_000\n"
     "resource.setrlimit(resource.RLIMIT_AS, (limit, limit))\n"
     "sys.exit(location_dmc.main(sys.argv[1:]))"
 )
@@ -167,6 +168,9 @@ def test_too_little_shared_memory(training_set, tmp_path, evaluate):
 
 
 def test_too_little_memory(training_set, tmp_path):
-    options = small_arguments(training_set, tmp_path / "run", "--epoch", "1")
-    run_in_vain([sys.executable, "-c", WITHOUT_MEMORY, *options], "a smaller --batch_size")
-    assert "last.pth" in contents(tmp_path / "run")
+    options = small_arguments(training_set, tmp_path / "run")
+    assert location_dmc.main([*options, "--epoch", "1"]) == 0
+    before = contents(tmp_path / "run")
+    more = ["--epoch", "2", "--resume", "1"]
+    run_in_vain([sys.executable, "-c", WITHOUT_MEMORY, *options, *more], "memory")
+    assert contents(tmp_path / "run") == before

@@ -243,7 +243,7 @@ def test_frames_and_audio_are_in_step_in_all_programs(tmp_path, ckpt_file, name,
     }
     bright = [frames[key].mean() > 128 for key in sorted(frames)]
     assert bright == [False, False, True, False] * seconds
-    cut_audio([video], None, {}, tmp_path / "audio", 160)
+    cut_audio([video], None, {}, tmp_path / "audio", 160, 1)
     for second in range(seconds - 1):  # the audio of the last one may end some milliseconds earlier
         spectrogram = np.load(tmp_path / f"audio/{second:03}.npy").mean(1)
         columns = np.flatnonzero(spectrogram > spectrogram.max() - 20)  # 5 ms each
@@ -269,7 +269,7 @@ def test_audio_of_which_nothing_is_known_at_first_is_found(tmp_path, ckpt_file):
     video, out = late_audio(tmp_path / "a.flv"), tmp_path / "heat.mp4"
     cut_video([video], tmp_path / "frames", fps=1, short_side=48, threads=1)
     assert len(list((tmp_path / "frames").rglob("*.jpg"))) == 16
-    cut_audio([video], None, {}, tmp_path / "audio", 160)
+    cut_audio([video], None, {}, tmp_path / "audio", 160, 1)
     assert (tmp_path / "audio/014.npy").exists()
     assert run(video, ckpt_file, out) == 0
     audio = audio_of_video(out)
@@ -282,7 +282,7 @@ def test_a_stream_that_begins_too_late_costs_nothing_but_itself(tmp_path, monkey
     cut_video([video], tmp_path / "frames", fps=1, short_side=48, threads=1)
     assert len(list((tmp_path / "frames").rglob("*.jpg"))) == 16
     with pytest.raises(MediaError, match="no audio stream"):
-        cut_audio([video], None, {}, tmp_path / "audio", 160)
+        cut_audio([video], None, {}, tmp_path / "audio", 160, 1)
 
 
 def test_pixels_that_are_not_square_are_shown_as_intended(tmp_path, ckpt_file):

@@ -109,9 +109,9 @@ def test_damage_is_a_sentence_or_costs_little(tmp_path, suffix, kind):
     for seed in range(4):
         path = tmp_path / f"{seed}.{suffix}"
         path.write_bytes(damage(bytearray(whole), kind, seed))
-        for work, arguments in ((cut_video, (4, 0, 1)), (cut_audio, (None, 160))):
-            folder = tmp_path / work.__name__ / str(seed)
-            order = ([path], folder, *arguments) if work is cut_video else ([path], arguments[0], folder, arguments[1])
-            failure = run_one(work, "name", *order).failure
+        folders = tmp_path / "frames" / str(seed), tmp_path / "audio" / str(seed)
+        jobs = (cut_video, [path], folders[0], 4, 0, 1), (cut_audio, [path], None, {}, folders[1], 160, 1)
+        for folder, (work, *arguments) in zip(folders, jobs, strict=True):
+            failure = run_one(work, "name", *arguments).failure
             assert folder.exists() == (failure is None)
             assert failure is None or "Error: " not in failure
