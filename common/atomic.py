@@ -91,12 +91,19 @@ def _clear_once(folder: Path, pid: int) -> None:
     """Remove the temporary files and folders in `folder` that killed processes of this machine left behind."""
     for leftover in folder.glob(f".*{PARTIAL_SUFFIX}"):
         start, _, pid_text = leftover.name.removesuffix(PARTIAL_SUFFIX).rpartition("-")
-        if not start.endswith(f".{socket.gethostname()}") or not pid_text.isdigit() or psutil.pid_exists(int(pid_text)):
+        if not start.endswith(f".{socket.gethostname()}") or not pid_text.isdigit() or _is_alive(int(pid_text)):
             continue
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE  # it has ended, though nobody asked for its status
+    except psutil.NoSuchProcess:
+        return False
 
 
 def require_writable(path: Path) -> None:

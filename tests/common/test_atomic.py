@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -42,12 +43,16 @@ def test_only_leftovers_of_dead_processes_of_this_machine_are_removed(tmp_path):
     host = socket.gethostname()
     (tmp_path / f".a.{host}-{DEAD_PID}.partial").touch()
     (tmp_path / f".b.{host}-{DEAD_PID}.partial/frame_000").mkdir(parents=True)
+    zombie = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    (tmp_path / f".g.{host}-{zombie.pid}.partial").touch()
     kept = {f".c.{host}-{os.getpid()}.partial", f".d.other-{host}-{DEAD_PID}.partial", ".e.partial", "f.partial"}
     for name in kept:
         (tmp_path / name).touch()
     with atomic_file(tmp_path / "new") as partial:
         partial.touch()
     assert set(os.listdir(tmp_path)) == {*kept, "new"}
+    zombie.wait()
 
 
 def test_of_files_that_belong_together_a_kill_between_leaves_no_mix(tmp_path, monkeypatch):
