@@ -55,6 +55,11 @@ def _status(program: str, work: Callable[[], int | None], stopped: str) -> int:
     except KeyboardInterrupt as interrupt:  # its text, if any, is more precise
         print(f"{program}: {str(interrupt) or stopped}", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        if not isinstance(error.__cause__ or error.__context__, KeyboardInterrupt):
+            raise
+        print(f"{program}: {stopped}", file=sys.stderr)  # a compiled module makes a SystemError of Ctrl-C in its import
+        return INTERRUPTED
     print(f"{program}: {message}", file=sys.stderr)
     return 1
 

@@ -36,6 +36,13 @@ def test_an_error_becomes_a_sentence_and_a_status(error, status, message, capsys
     assert capsys.readouterr().err == message
 
 
+def test_ctrl_c_of_which_another_error_was_made_is_ctrl_c(capsys):
+    def load() -> None:
+        raise SystemError("initialization failed") from KeyboardInterrupt()
+
+    assert exit_status("name", load, "run it again") == 130 and capsys.readouterr().err == "name: run it again\n"
+
+
 def test_a_name_that_is_not_utf_8_can_be_printed(capsys):
     assert exit_status("name", lambda: print("caf\udce9")) == 0
     assert capsys.readouterr().out == "caf\\udce9\n"
