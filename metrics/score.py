@@ -213,7 +213,9 @@ def score(options: argparse.Namespace) -> None:
     text = [f"Protocol{default}: {content['protocol']['text']}.", *frames_text(runs, scores, annotations), *notes]
     print(*(comment + line for line in text), sep="\n")
     for heading, title, rows in tables:
-        print("", *filter(None, [heading and comment + heading]), *options.table(rows, title), sep="\n")
+        above = [comment + heading] if heading else []
+        above += [""] if heading and options.table is markdown_table else []  # else the heading joins the table
+        print("", *above, *options.table(rows, title), sep="\n")
     if below:
         print("", *(comment + below_text(path, lower) for path, lower in below.items()), sep="\n")
     if options.json:
