@@ -7,6 +7,7 @@ for each video are computed once.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def summary(scores: Scores, seed: int | None = None) -> Figures:
     """The figures over all frames; with a seed also their 95% "intervals", of which a single video has none."""
     videos = videos_of(scores.frames)
     sample = _Sample([*scores.frames.values()], scores.protocol.figures, videos)
-    found = sample.summary("frames")
+    found = {"frames": len(videos), **sample.overall()}
     if seed is not None:
         found["intervals"] = interval_ends(sample.figures(resampled(videos, seed)))
     return found
@@ -35,10 +36,10 @@ def summary(scores: Scores, seed: int | None = None) -> Figures:
 
 def per_video(scores: Scores) -> dict[str, Figures]:
     """NAME -> the figures of `summary` over the frames of the video; sorted."""
-    videos = defaultdict(list)
+    videos = defaultdict(dict)
     for key, frame in scores.frames.items():
-        videos[parse_frame(key).video].append(frame)
-    return {name: _Sample(videos[name], scores.protocol.figures).summary("frames") for name in sorted(videos)}
+        videos[parse_frame(key).video][key] = frame
+    return {name: summary(replace(scores, frames=videos[name])) for name in sorted(videos)}
 
 
 def per_class(scores: Scores) -> dict[str, Figures]:
@@ -50,7 +51,10 @@ def per_class(scores: Scores) -> dict[str, Figures]:
             classes[part.class_name].append(part)
     # Numbers first, in their order: of those without zeros in front the longer one is larger.
     in_order = sorted(classes, key=lambda name: (0, len(name), name) if name.isdecimal() else (1, 0, name))
-    return {name: _Sample(classes[name], scores.protocol.figures).summary(unit) for name in in_order}
+    return {
+        name: {unit: len(parts), **_Sample(parts, scores.protocol.figures, np.zeros(len(parts), int)).overall()}
+        for name, parts in ((name, classes[name]) for name in in_order)
+    }
 
 
 def differences(one: Scores, other: Scores, seed: int) -> Figures:
@@ -65,7 +69,7 @@ def differences(one: Scores, other: Scores, seed: int) -> Figures:
         minuend, subtrahend = second.figures(weights), first.figures(weights)
         return {name: minuend[name] - subtrahend[name] for name in minuend if name in subtrahend}
 
-    found = _values(difference(np.ones((1, videos.max() + 1), int)))
+    found = as_values(difference(np.ones((1, videos.max() + 1), int)))
     return {"frames": len(shared), **found, "intervals": interval_ends(difference(resampled(videos, seed)))}
 
 
@@ -82,7 +86,8 @@ def resampled(videos: np.ndarray, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
 
 
-def _values(figures: dict[str, np.ndarray]) -> Figures:
+def as_values(figures: dict[str, np.ndarray]) -> Figures:
+    """The only value [1] of each figure; None for NaN."""
     return {name: None if np.isnan(value) else float(value) for name, (value,) in figures.items()}
 
 
@@ -95,10 +100,7 @@ def interval_ends(figures: dict[str, np.ndarray]) -> dict[str, list[float]]:
 class _Sample:
     """What the figures need of scored frames: sums for each video."""
 
-    def __init__(
-        self, scored: Sequence[FrameScore | Part], wanted: Sequence[str], videos: np.ndarray | None = None
-    ) -> None:
-        videos = np.zeros(len(scored), int) if videos is None else videos  # all of one
+    def __init__(self, scored: Sequence[FrameScore | Part], wanted: Sequence[str], videos: np.ndarray) -> None:
         count = self.videos = videos.max() + 1
         self.sums: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # name -> dividend and divisor of each video
         for name, (dividends, divisors) in _quotients(scored).items():
@@ -111,9 +113,9 @@ class _Sample:
         self.ratios, self.video_of_ratio = ratios[order], videos[order]
         self.wanted = [name for name in wanted if name in {*self.sums, "area_ratio"}]
 
-    def summary(self, unit: str) -> Figures:
-        """The figures over all, and their number as the unit, frames or objects."""
-        return {unit: len(self.ratios), **_values(self.figures(np.ones((1, self.videos), int)))}
+    def overall(self) -> Figures:
+        """The figures over all."""
+        return as_values(self.figures(np.ones((1, self.videos), int)))
 
     def figures(self, weights: np.ndarray) -> dict[str, np.ndarray]:
         """The figures [R] of each resample, from how often it has each video, int [R, videos]."""

@@ -121,7 +121,7 @@ def test_a_baseline_shows_every_object_with_the_same_map():
 
 
 def test_flickr_is_scored_with_the_consensus_and_without_objects():
-    votes = boxes(LEFT, LEFT, TOP, classes=("", "", ""))
+    votes = replace(boxes(LEFT, LEFT, TOP, classes=("", "", "")), are_votes=True)
     # Left: 1; top right: 0.5 on a quarter. A map of the right half: 0.125 of 0.625 + 0.25, in fractions of the frame.
     scores = score_run({A: np.concatenate([RIGHT_MAP] * 2)}, 2, clip("flickr", votes), OURS)
     assert scores.by_frame()[A] == {"iou": pytest.approx(0.125 / (0.625 + 0.25)), "pointing": 0.5, "area_ratio": 2 / 3}

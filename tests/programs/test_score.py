@@ -181,7 +181,7 @@ def test_a_user_error_is_one_line(tmp_path, capsys):
         ([three, "--boxes", boxes], f"three.pkl: the map '{KEYS[0]}' has the shape (2, 7, 7), too small for 3"),
         ([empty, "--boxes", boxes], "empty.pkl contains no maps"),
         ([path, path, "--boxes", boxes], "is named twice"),
-        ([path, "--boxes", boxes, "--json", tmp_path / "file/s.json"], "s.json cannot be written"),
+        ([path, "--boxes", boxes, "--json", tmp_path / "file/s.json"], f"cannot read or write {tmp_path / 'file'}"),
     ):
         assert run(*arguments) == 1
         error = capsys.readouterr().err
