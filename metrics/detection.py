@@ -13,7 +13,7 @@ import numpy as np
 
 from common.errors import UserError
 from metrics.evaluate import Scores
-from metrics.figures import Figures, interval_ends, resampled, videos_of
+from metrics.figures import Figures, videos_of, with_intervals
 
 RIGHT = 0.5  # IoU
 
@@ -58,10 +58,12 @@ def universal_threshold(own: Distances, others: Sequence[Distances]) -> float:
 def detect(own: Distances, others: Sequence[Distances], scores: Scores, threshold: float | None, seed: int) -> Figures:
     """The figures of `figures_at` over the scored frames, with their "intervals" over videos."""
     samples = collect(own, others, {key: frame.iou >= RIGHT for key, frame in scores.frames.items()})
-    draws = [figures_at(samples, threshold, row[samples.video]) for row in resampled(samples.video, seed)]
-    found = figures_at(samples, threshold)
-    ends = interval_ends({name: np.array([draw[name] for draw in draws]) for name in found})
-    return {"frames": int(samples.own.sum()), **found, "intervals": ends}
+
+    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        found = [figures_at(samples, threshold, row[samples.video]) for row in weights]
+        return {name: np.array([one[name] for one in found]) for name in (found[0] if found else ())}
+
+    return {"frames": int(samples.own.sum()), **with_intervals(figures, samples.video, seed)}
 
 
 def figures_at(samples: Samples, threshold: float | None = None, weights: np.ndarray | None = None) -> Figures:

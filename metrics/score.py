@@ -195,7 +195,9 @@ def score(options: argparse.Namespace) -> None:
         }
         tables.append(("Each source alone:", "", content["interactive"]))
     if annotations.resting:
-        content["pauses"] = {path: follow(run.maps, run.a_cluster, annotations) for path, run in own.items()}
+        content["pauses"] = {
+            path: follow(run.maps, run.a_cluster, annotations, options.seed) for path, run in own.items()
+        }
         tables.append(("Sources that rest:", "", content["pauses"]))
     if options.compare:
         content["differences"] = {}
