@@ -38,13 +38,14 @@ def collect(own: Distances, others: Sequence[Distances], right: Mapping[str, boo
     if not all(shared):
         raise UserError("the two runs share no frame")
     positives = list(dict.fromkeys(key for keys in shared for key in keys))
-    keys = [*positives, *(key for keys in shared for key in keys)]
-    runs = [own] * len(positives) + [other for other, keys in zip(others, shared, strict=True) for _ in keys]
-    distance = np.array([np.linalg.norm(run[key]) for run, key in zip(runs, keys, strict=True)])
-    is_own = np.arange(len(keys)) < len(positives)
-    order = np.argsort(distance, kind="stable")
-    samples = Samples(distance, is_own, is_own & np.array([right[key] for key in keys]), videos_of(keys))
-    return Samples(*(values[order] for values in samples))
+    found = [(np.linalg.norm(own[key]), True, right[key], key) for key in positives]
+    found += [
+        (np.linalg.norm(other[key]), False, False, key)
+        for other, keys in zip(others, shared, strict=True)
+        for key in keys
+    ]
+    *columns, keys = zip(*sorted(found, key=lambda sample: sample[0]), strict=True)
+    return Samples(*map(np.array, columns), videos_of(keys))
 
 
 def universal_threshold(own: Distances, others: Sequence[Distances]) -> float:
@@ -70,12 +71,7 @@ def figures_at(samples: Samples, threshold: float | None = None, weights: np.nda
     """ROC AUC, AP, the maximal F1 and its distance, LocAcc; with a `threshold` from elsewhere also the F1 there.
 
     AP is the area under the upper envelope of precision over recall. SLAVC's scorer computes it at 200 to 400 distances
-    and leaves out the first, and F1 at about ten; here all distances count.
-
-    Args:
-        samples: by distance.
-        threshold: a distance.
-        weights: how often each sample counts, int [N].
+    and leaves out the first, and F1 at about ten; here all distances count. `weights` say how often each sample does.
     """
     weights = np.ones(len(samples.own), int) if weights is None else weights
     last = np.append(np.diff(samples.distance) > 0, True)  # equal distances are detected together

@@ -9,8 +9,6 @@ from common.errors import UserError
 from metrics.annotations import Annotations
 from metrics.scores import DISC_RADIUS, SIZE
 
-IOU_FIGURES = ("mean_iou", "iou_at_0.3", "iou_at_0.5", "auc", "pointing", "area_ratio")
-
 TRUTHS = {
     "music": "IoU with the union of a frame's boxes",
     "vggss": "IoU with the union of a clip's boxes",
@@ -24,12 +22,12 @@ LEVELS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Protocol:
     """A fixed set of rules."""
 
     name: str
-    version: int
+    version: int = 1
     comparable: str  # the publications whose figures are comparable
     formats: tuple[str, ...]  # of annotations that it is for
     figures: tuple[str, ...]  # keys of `metrics.table.FIGURES`
@@ -41,11 +39,10 @@ class Protocol:
 
 
 OURS = Protocol(
-    "ours",
-    1,
-    "the tables of this project",
-    ("music", "vggss", "flickr"),
-    (*IOU_FIGURES, "ciou", "ciou_at_0.3", "ciou_auc", "nsa"),
+    name="ours",
+    comparable="the tables of this project",
+    formats=("music", "vggss", "flickr"),
+    figures=tuple("mean_iou iou_at_0.3 iou_at_0.5 auc pointing area_ratio ciou ciou_at_0.3 ciou_auc nsa".split()),
     threshold=0.5,
     strict=False,
     whole_pixels=False,
@@ -53,16 +50,19 @@ OURS = Protocol(
 )
 _DSOL = "Hu et al., Discriminative Sounding Objects Localization, NeurIPS 2020"
 _MUSIC_SOLO = Protocol(
-    "music-solo", 1, f"{_DSOL}: MUSIC-solo", ("music",), ("iou_at_0.5", "auc"), threshold=0.1, strict=True
-)
-_MUSIC_DUET = Protocol(
-    "music-duet",
-    1,
-    f"{_DSOL}: MUSIC-Duet",
-    ("music",),
-    ("ciou_at_0.3", "source_ciou_at_0.3", "ciou_auc", "nsa"),
-    threshold=0.2,
+    name="music-solo",
+    comparable=f"{_DSOL}: MUSIC-solo",
+    formats=("music",),
+    figures=("iou_at_0.5", "auc"),
+    threshold=0.1,
     strict=True,
+)
+_MUSIC_DUET = replace(
+    _MUSIC_SOLO,
+    name="music-duet",
+    comparable=f"{_DSOL}: MUSIC-Duet",
+    figures=("ciou_at_0.3", "source_ciou_at_0.3", "ciou_auc", "nsa"),
+    threshold=0.2,
     objects=True,
 )
 _MUSIC_SYNTHETIC = replace(
@@ -73,11 +73,10 @@ _MUSIC_SYNTHETIC = replace(
     threshold=0.5,
 )
 _FLICKR = Protocol(
-    "flickr",
-    1,
-    "EZ-VSL (Mo and Morgado, ECCV 2022) and others: Flickr-SoundNet",
-    ("flickr",),
-    ("mean_iou", "iou_at_0.5", "auc"),
+    name="flickr",
+    comparable="EZ-VSL (Mo and Morgado, ECCV 2022) and others: Flickr-SoundNet",
+    formats=("flickr",),
+    figures=("mean_iou", "iou_at_0.5", "auc"),
     threshold="median",
     strict=False,
 )
@@ -89,18 +88,15 @@ _VGGSS = replace(
     second=5,
 )
 _AVSBENCH = Protocol(
-    "avsbench",
-    1,
-    "Zhou et al., Audio-Visual Segmentation, ECCV 2022: S4 and MS3",
-    ("masks",),
-    ("mean_iou", "f_score"),
+    name="avsbench",
+    comparable="Zhou et al., Audio-Visual Segmentation, ECCV 2022: S4 and MS3",
+    formats=("masks",),
+    figures=("mean_iou", "f_score"),
     threshold="majority",
     strict=True,
 )
-PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (OURS, _MUSIC_SOLO, _MUSIC_DUET, _MUSIC_SYNTHETIC, _FLICKR, _VGGSS, _AVSBENCH)
-}
+_ALL = (OURS, _MUSIC_SOLO, _MUSIC_DUET, _MUSIC_SYNTHETIC, _FLICKR, _VGGSS, _AVSBENCH)
+PROTOCOLS = {protocol.name: protocol for protocol in _ALL}
 DEFAULTS = {"music": "ours", "vggss": "vggss", "flickr": "flickr", "masks": "avsbench"}  # by format of annotations
 
 

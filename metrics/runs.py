@@ -1,6 +1,5 @@
 """A run: its ``dmc.pkl``, the ``dmc.csv`` beside it, and its runs with negative audio."""
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,14 +32,11 @@ class Run:
 
 def read_run(path: Path) -> Run:
     """Read a ``dmc.pkl`` and the ``dmc.csv`` beside it, if there is one."""
-    path = Path(path)
     maps = read_dmc(path)
     if not maps:
         raise UserError(f"{path} contains no maps")
     distances = csv_path(path)
-    if distances == path:
-        raise UserError(f"{path}: name the file of maps, dmc.pkl. The distances are read from the file beside it")
-    if not os.path.lexists(distances):
+    if not distances.exists():
         return Run(path, maps, None)
     run = Run(path, maps, read_distances(distances))
     if others := run.distances.keys() ^ maps.keys():

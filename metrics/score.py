@@ -13,18 +13,10 @@ A map is resized to 224 x 224 pixels, and predicts those that reach a threshold.
   CIoU      several sources: mean IoU over the objects of a frame, each with a map of its own; so is pointing
   NSA       several sources: share of the area below 0.2 in the maps without a sound
 
-Published numbers depend on the rules, so each --protocol stands for those of a publication, with its rounding:
+Published numbers depend on the rules, so each --protocol stands for those of a publication, with its rounding. The
+first line of the output says what the rules are. docs/evaluation.md compares the protocols.
 
-  ours             at least 0.5 of the maximum; no rounding; all scores
-  music-solo       MUSIC of Hu et al., NeurIPS 2020: above 0.1 of the maximum
-  music-duet       the same: above 0.2, CIoU, by frame and by source. There maps have classes. Here the best one-to-one
-                   match assigns a map to each object, as clusters have no class
-  music-synthetic  the same: above 0.5
-  flickr           Flickr-SoundNet: brighter half of the pixels, cIoU with the consensus min(1, boxes / 2)
-  vggss            VGG-SS: brighter half of the pixels, the frame at 5.0 s
-  avsbench         masks of AVSBench: pixels above 0.5, mean IoU and F-score
-
-Lines below a run's figures are their 95% intervals: a bootstrap over videos. docs/evaluation.md has more.
+Lines below a run's figures are their 95% intervals: a bootstrap over videos.
 """
 
 import argparse
@@ -138,14 +130,12 @@ def compare_with_negatives(
     notes = []
     for path, negative in pairs.items():
         own = runs[path].distances
-        others = {audio: run.distances for audio, run in negative.items()}
-        if lacking := [audio for audio, distances in others.items() if own is None or distances is None]:
+        groups = {audio: [run.distances] for audio, run in negative.items() if own and run.distances}
+        if lacking := [audio for audio in negative if audio not in groups]:
             notes.append(f"{path} against {', '.join(lacking)}: needs the distances of both, in their .csv files.")
-            others = {audio: distances for audio, distances in others.items() if audio not in lacking}
-        groups = {audio: [distances] for audio, distances in others.items()}
-        if len(groups) > 1:
-            groups["all"] = [*others.values()]
-        with named(path, *(negative[audio].path for audio in others)):
+        with named(path, *(negative[audio].path for audio in groups)):
+            if len(groups) > 1:
+                groups["all"] = [distances for (distances,) in groups.values()]
             found[path] = {
                 audio: detect(own, group, scores[path], limit, options.seed) for audio, group in groups.items()
             }
@@ -184,32 +174,33 @@ def score(options: argparse.Namespace) -> None:
     }
     baseline_rows = {name: {**figures[name], "intervals": None} for name in baselines}
     own = {path: run for path, run in runs.items() if run.audio == "own" and run.path not in options.negatives}
-    content["below"] = below = {
-        path: lower for path in own if (lower := better_baselines(figures[path], baseline_rows))
-    }
+    below = {path: lower for path in own if (lower := better_baselines(figures[path], baseline_rows))}
+    content["below"] = below
     run_rows = {f"{path} {BELOW_MARK}" if path in below else path: row for path, row in content["runs"].items()}
     tables = [("", "", {**run_rows, **baseline_rows})]
-    if swapped := {path: run for path, run in runs.items() if run.audio == "swap"}:
-        content["interactive"] = {
-            path: interact(run.maps, annotations, protocol, options.seed) for path, run in swapped.items()
-        }
-        tables.append(("Each source alone:", "", content["interactive"]))
+
+    def add(name: str, heading: str, rows: dict[str, Figures]) -> None:
+        if rows:
+            content[name] = rows
+            tables.append((heading, "", rows))
+
+    swapped = {path: run.maps for path, run in runs.items() if run.audio == "swap"}
+    alone = {path: interact(maps, annotations, protocol, options.seed) for path, maps in swapped.items()}
+    add("interactive", "Each source alone:", alone)
     if annotations.resting:
-        content["pauses"] = {
-            path: follow(run.maps, run.a_cluster, annotations, options.seed) for path, run in own.items()
-        }
-        tables.append(("Sources that rest:", "", content["pauses"]))
-    if options.compare:
-        content["differences"] = {}
-        for path in others:
-            with named(first, path):
-                content["differences"][path] = differences(scores[first], scores[path], options.seed)
-        tables.append((f"Differences from {first}:", "", content["differences"]))
+        rests = {path: follow(run.maps, run.a_cluster, annotations, options.seed) for path, run in own.items()}
+        add("pauses", "Sources that rest:", rests)
+    compared = {}
+    for path in others if options.compare else ():
+        with named(first, path):
+            compared[path] = differences(scores[first], scores[path], options.seed)
+    add("differences", f"Differences from {first}:", compared)
     tables += [(f"{path} against other audio, by distance:", "audio", rows) for path, rows in against.items() if rows]
     for wanted, unit, figures_of in ((options.per_video, "video", per_video), (options.per_class, "class", per_class)):
         if wanted:
             content[f"per_{unit}"] = {path: figures_of(one) for path, one in scores.items()}
             tables += [(f"{path}:", unit, table) for path, table in content[f"per_{unit}"].items()]
+
     comment = "% " if options.table is latex_table else ""
     default = "" if options.protocol else f" (the default for the format {annotations.format})"
     text = [f"Protocol{default}: {content['protocol']['text']}.", *frames_text(runs, scores, annotations), *notes]
