@@ -111,9 +111,8 @@ def write_mask(folder: Path, key: str, mask: np.ndarray) -> None:
 
 def test_avsbench_scores_masks_by_iou_and_f_score(tmp_path):
     keys = [f"{video}/frame_{second:03d}/{second:05d}" for video in "ab" for second in (0, 1)]
-    masks = (
-        np.random.default_rng(1).random((4, SIZE, SIZE)) < np.array([0.4, 0.2, 0.1, 0])[:, None, None]
-    )  # last: empty
+    shares = np.array([0.4, 0.2, 0.1, 0])  # the last mask is empty
+    masks = np.random.default_rng(1).random((4, SIZE, SIZE)) < shares[:, None, None]
     maps = random_maps(keys, 2)
     for key, mask in zip(keys, masks, strict=True):
         write_mask(tmp_path, key, mask)

@@ -7,8 +7,8 @@ from pathlib import Path
 import librosa
 import numpy as np
 import pytest
-import soundfile
 import torch
+from scipy.io import wavfile
 
 from data.transforms import load_frame, resize
 from metrics import features
@@ -36,7 +36,8 @@ def esc50(tmp_path_factory: pytest.TempPathFactory) -> Path:
             name = f"{fold}-{target}00-A-{target}.wav"
             rows.append(f"{name},{fold},{target},{label},True,{fold}{target},A")
             tone = np.sin(2 * np.pi * pitch * np.arange(5 * RATE) / RATE) * rng.uniform(0.1, 0.6)
-            soundfile.write(folder / "audio" / name, tone + rng.normal(0, 0.02, len(tone)), RATE)
+            samples = (tone + rng.normal(0, 0.02, len(tone))) * 2**15
+            wavfile.write(folder / "audio" / name, RATE, samples.astype(np.int16))
     (folder / "meta/esc50.csv").write_text("\n".join(rows))
     return folder
 
@@ -74,8 +75,8 @@ def test_a_row_for_each_second_of_esc50_has_what_a_plain_loop_computes(esc50, tm
     assert found.seconds[:6].tolist() == [0, 1, 2, 3, 4, 0]
     assert found.labels[::5].tolist() == [*PITCHES] * 5 and found.folds[::15].tolist() == [1, 2, 3, 4, 5]
     assert {one.dtype for one in found[4:]} == {np.dtype(np.float32)}
-    samples, _ = soundfile.read(esc50 / "audio/1-100-A-1.wav", dtype="float32")
-    samples = librosa.resample(samples, orig_sr=RATE, target_sr=16_000, res_type="soxr_hq")
+    _, samples = wavfile.read(esc50 / "audio/1-100-A-1.wav")
+    samples = librosa.resample(samples / np.float32(2**15), orig_sr=RATE, target_sr=16_000, res_type="soxr_hq")
     for second in range(5):
         spectrogram = librosa_log_mel(samples[second * 16_000 :][:16_000])
         with torch.no_grad():
