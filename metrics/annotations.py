@@ -60,6 +60,11 @@ class Frame(NamedTuple):
     second: int
     index: int
 
+    @property
+    def key(self) -> str:
+        """The form of it in files: ``NAME/frame_013/00411.jpg``."""
+        return f"{self.video}/{frame_file(self.second, self.index)}"
+
 
 def parse_frame(key: str) -> Frame | None:
     """The frame of a key like ``NAME/frame_013/00411.jpg``; None for a key of another form."""
@@ -270,7 +275,7 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
         start = own.stop
     if left_out:
         name, corners = left_out[0]
-        key = name if isinstance(name, str) else f"{name.video}/{frame_file(name.second, name.index)}"
+        key = name.key if isinstance(name, Frame) else name
         shown = ", ".join(f"{value:g}" for value in corners)
         text = (
             f"{annotations.path}: {len(left_out)} of {count} boxes lie outside the frame or have no area, as one of "

@@ -54,29 +54,20 @@ def match_frames(
         frame = parse_frame(key)
         if frame is None:
             raise UserError(f"the key {key!r:.100} of a map does not have the form {KEY_FORM}")
-        if key_of.setdefault(frame, key) != key:
-            raise UserError(f"{key_of[frame]!r} and {key!r} are maps of the same frame")
+        key_of[frame] = key
     maps_of = _group(key_of, "video")
     match = _match_music if annotations.format == "music" else _match_seconds
     found, counts = match(maps_of, annotations, second)
     if not found:
+        shown = [*(frame.key for frame in annotations.frames), *annotations.clips, "nothing"][0]
         raise UserError(
-            f"none of {len(key_of)} maps has an annotation in {annotations.path}: {_examples(keys, annotations)}"
+            f"none of {len(key_of)} maps has an annotation in {annotations.path}: there are maps of "
+            f"{next(iter(keys), 'nothing')!r}, and annotations of {shown!r}"
         )
     boxes = {key: found[frame] for frame, key in key_of.items() if frame in found and found[frame].can_be_scored}
     if not boxes:
         raise UserError(f"{annotations.path} annotates all {len(found)} frames with a map as empty")
     return boxes, Counts(frames_scored=len(boxes), annotated_without_box=len(found) - len(boxes), **counts)
-
-
-def _examples(keys: Collection[str], annotations: Annotations) -> str:
-    map_key = repr(next(iter(keys), "nothing"))
-    if annotations.frames:
-        video, second, index = next(iter(annotations.frames))
-        annotated = repr(f"{video}/frame_{second:03d}/{index:05d}")
-    else:
-        annotated = repr(next(iter(annotations.clips), "nothing"))
-    return f"there are maps of {map_key}, and annotations of {annotated}"
 
 
 def _match_seconds(maps_of: dict[str, list[Frame]], annotations: Annotations, second: int | None) -> Found:

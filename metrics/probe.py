@@ -33,7 +33,7 @@ if __name__ == "__main__":
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay
-from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, StratifiedGroupKFold
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -85,16 +85,12 @@ def assign_folds(names: Sequence[str], labels: np.ndarray) -> np.ndarray:
     return folds
 
 
-def predict(inputs: np.ndarray, labels: np.ndarray, folds: np.ndarray, title: str) -> np.ndarray:
+def predict(inputs: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """The class of each sample by a linear SVM that is trained on the other folds; C is chosen within those."""
-    predicted = np.empty_like(labels)
-    for fold in tqdm(np.unique(folds), title, leave=False, unit="fold"):
-        train = folds != fold
-        svm = make_pipeline(StandardScaler(), LinearSVC(dual=False))
-        search = GridSearchCV(svm, {"linearsvc__C": C_VALUES}, cv=LeaveOneGroupOut())
-        search.fit(inputs[train], labels[train], groups=folds[train])
-        predicted[~train] = search.predict(inputs[~train])
-    return predicted
+    svm = make_pipeline(StandardScaler(), LinearSVC(dual=False))
+    search = GridSearchCV(svm, {"linearsvc__C": C_VALUES}, cv=LeaveOneGroupOut())
+    split = {"groups": folds, "cv": LeaveOneGroupOut(), "params": {"groups": folds}}  # for both loops
+    return cross_val_predict(search, inputs, labels, **split)
 
 
 def accuracies(predicted: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> dict[str, float]:
@@ -133,7 +129,8 @@ def probe(path: Path, out: Path) -> None:
             f"{path}: a probe needs at least two classes, with {NUM_FOLDS} videos each. The classes of a data set are "
             "in its labels.json"
         )
-    predicted = {row: predict(getattr(clips, field)[used], labels, folds, row) for row, field in INPUTS.items()}
+    rows = tqdm(INPUTS.items(), "probe", leave=False)
+    predicted = {row: predict(getattr(clips, field)[used], labels, folds) for row, field in rows}
     table = {row: accuracies(one, labels, folds) for row, one in predicted.items()}
     table["chance: the largest class"] = {"accuracy": float(counts.max() / len(labels))}
     print(f"{len(labels)} clips, {len(classes)} classes, {len(np.unique(folds))} folds")

@@ -132,10 +132,9 @@ KEY = "a/frame_000/00000"
     ("keys", "annotations", "message"),
     [
         (["a/00000"], music([KEY]), "'a/00000' of a map"),
-        ([KEY, f"{KEY}.jpg"], music([KEY]), "of the same frame"),
         ([KEY], music([KEY], empty=(KEY,)), "annotates all 1 frames with a map as empty"),
         # An example of each side is shown.
-        ([KEY], music(second(0, [0], "b")), f"maps of '{KEY}', and annotations of 'b/frame_000/00000'"),
+        ([KEY], music(second(0, [0], "b")), f"maps of '{KEY}', and annotations of 'b/frame_000/00000.jpg'"),
         ([KEY], clips({"b": SOME}), f"maps of '{KEY}', and annotations of 'b'"),
     ],
 )

@@ -40,7 +40,7 @@ def test_each_fold_is_predicted_from_the_others_only():
     values = (np.random.default_rng(0).normal(size=(60, 4)) + 1.2 * np.eye(4)[classes]) * [1, 100, 0.01, 5]
     labels = np.array(["a", "b", "c"])[classes]
     folds = 1 + np.arange(60) // 3 % 5
-    predicted = probe.predict(values, labels, folds, "")
+    predicted = probe.predict(values, labels, folds)
     for fold in range(1, 6):
         train = folds != fold
         c = best_c(values[train], labels[train], folds[train])
