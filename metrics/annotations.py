@@ -81,11 +81,6 @@ class Boxes:
     mask: Path | None = None  # its file, in the place of boxes
     are_votes: bool = False  # each box is the vote of an annotator on the same object
 
-    @property
-    def can_be_scored(self) -> bool:
-        """Whether there is something to find. A mask counts as well if it is empty: so does AVSBench."""
-        return len(self.corners) > 0 or self.mask is not None
-
     def objects(self) -> list[tuple[str, np.ndarray]]:
         """Class and boxes [n, 4] of each object. All boxes of a class are one object, and each box without a class."""
         members: dict[object, list[int]] = {}

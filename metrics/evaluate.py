@@ -150,7 +150,12 @@ def _score_frame(maps: np.ndarray, a_cluster: int, boxes: Boxes, protocol: Proto
     matched, silent = heats[:a_cluster], heats[a_cluster:]
     heat = matched.max(0)
     if boxes.mask:
-        return _score_mask(heat, read_mask(boxes.mask), protocol)
+        truth = read_mask(boxes.mask)
+        frame_iou, hit, ratio = score_map(heat, truth, protocol)
+        if not truth.any():  # in AVSBench, this IoU is the share of the pixels that are not predicted
+            frame_iou = 1 - float(predict(heat, protocol.threshold, protocol.strict).area.mean())
+        return FrameScore([], ratio, frame_iou, hit, f_scores=f_scores(heat, truth))
+
     consensus = consensus_map(boxes.corners, protocol.whole_pixels) if boxes.are_votes else None
     truth = union_mask(boxes.corners, protocol.whole_pixels)
     frame_iou, hit, ratio = score_map(heat, truth, protocol, consensus)
@@ -170,13 +175,6 @@ def _score_frame(maps: np.ndarray, a_cluster: int, boxes: Boxes, protocol: Proto
     parts = [Part(name, *values) for name, values in zip(names, own.tolist(), strict=True)]
     nsa = quiet_share(silent, protocol.strict) if len(silent) else None
     return FrameScore(parts, ratio, frame_iou, float(own[:, 1].mean()), float(own[:, 0].mean()), nsa)
-
-
-def _score_mask(heat: np.ndarray, truth: np.ndarray, protocol: Protocol) -> FrameScore:
-    found, hit, ratio = score_map(heat, truth, protocol)
-    if not truth.any():  # in AVSBench, the IoU with an empty mask is the share of the pixels that are not predicted
-        found = 1 - float(predict(heat, protocol.threshold, protocol.strict).area.mean())
-    return FrameScore([], ratio, found, hit, f_scores=f_scores(heat, truth))
 
 
 def read_mask(path: Path) -> np.ndarray:

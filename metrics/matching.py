@@ -64,7 +64,8 @@ def match_frames(
             f"none of {len(key_of)} maps has an annotation in {annotations.path}: there are maps of "
             f"{next(iter(keys), 'nothing')!r}, and annotations of {shown!r}"
         )
-    boxes = {key: found[frame] for frame, key in key_of.items() if frame in found and found[frame].can_be_scored}
+    boxes = {key: found[frame] for frame, key in key_of.items() if frame in found}
+    boxes = {key: one for key, one in boxes.items() if len(one.corners) or one.mask}  # AVSBench scores empty masks too
     if not boxes:
         raise UserError(f"{annotations.path} annotates all {len(found)} frames with a map as empty")
     return boxes, Counts(frames_scored=len(boxes), annotated_without_box=len(found) - len(boxes), **counts)

@@ -36,7 +36,11 @@ def follow(maps: Mapping[str, np.ndarray], a_cluster: int, annotations: Annotati
     delay: the shift in seconds by which the heat best follows the sound, and the correlation at this shift. If that is
     near 0, the heat does not follow it, and the delay means nothing.
     """
-    objects = {name: times for name, times in _objects(maps, a_cluster, annotations).items() if _changes(times)}
+    objects = {
+        name: times
+        for name, times in _objects(maps, a_cluster, annotations).items()
+        if len({moment.sounds for moment in times.values()}) == 2
+    }
     if not objects:
         return {"objects": 0}
     sums = np.array([_sums(times) for times in objects.values()])
@@ -67,10 +71,6 @@ def _numbered(maps: Mapping[str, np.ndarray]) -> dict[str, int]:
         found[key] = FRAMES_PER_SECOND * second + ranks[video, second]
         ranks[video, second] += 1
     return found
-
-
-def _changes(times: Times) -> bool:
-    return len({moment.sounds for moment in times.values()}) == 2
 
 
 def _sums(times: Times) -> list[float]:
