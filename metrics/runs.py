@@ -1,13 +1,12 @@
-"""A run: its ``dmc.pkl``, the ``dmc.csv`` beside it, and its runs with negative audio."""
+"""A run: its ``dmc.pkl``, and the ``dmc.csv`` beside it."""
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from common.errors import UserError
-from data.dmc_pkl import AUDIO_CHOICES, NEGATIVE_AUDIO, csv_path, path_for_audio, read_distances, read_dmc
+from data.dmc_pkl import AUDIO_CHOICES, csv_path, read_distances, read_dmc
 
 
 @dataclass(frozen=True)
@@ -45,22 +44,3 @@ def read_run(path: Path) -> Run:
             f"{distances}"
         )
     return run
-
-
-def negatives(runs: Mapping[str, Run], named: Iterable[str] = ()) -> dict[str, dict[str, Run]]:
-    """The negative-audio runs of each run that has some: path -> what audio -> run.
-
-    `location_dmc.py --audio` writes them beside the run, as ``dmc_noise.pkl``. Files of the same name in other folders
-    are other trainings. Those `named`, whatever their names, are of the first run if they are not beside one.
-    """
-    given = {run.path.resolve(): run for run in runs.values()}
-    found: dict[str, dict[str, Run]] = {}
-    for path, run in runs.items():
-        for audio in NEGATIVE_AUDIO:
-            if (beside := path_for_audio(run.path.resolve(), audio)) in given:
-                found.setdefault(path, {})[audio] = given[beside]
-    paired = [other for of_run in found.values() for other in of_run.values()]
-    for name in named:
-        if runs[name] not in paired:
-            found.setdefault(next(iter(runs)), {})[Path(name).stem] = runs[name]
-    return found
