@@ -36,11 +36,10 @@ def learned_baselines(
             found[OBJECT_PRIOR] = {key: prior[key] for key in keys}
     training_list = list_path(data_dir, "train")
     names = set(read_list(training_list)) if training_list.exists() else set()
-    boxes = [boxes.corners for frame, boxes in annotations.frames.items() if frame.video in names]
-    boxes += [boxes.corners for name, boxes in annotations.clips.items() if name in names]
-    corners = np.concatenate([np.zeros((0, 4)), *boxes])
-    if len(corners):
-        counts = count_boxes(corners)
+    truths = [*((frame.video, one) for frame, one in annotations.frames.items()), *annotations.clips.items()]
+    boxes = [box for name, one in truths if name in names for box in one.corners]
+    if boxes:
+        counts = count_boxes(boxes)
         found[TRAINING_BOXES] = dict.fromkeys(keys, (counts / counts.max()).astype(np.float32)[None])
     return found
 

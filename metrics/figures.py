@@ -124,26 +124,21 @@ def _figures_of(scored: Sequence[FrameScore | Part], scores: Scores, videos: np.
 def _quotients(scored: Sequence[FrameScore | Part]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Name -> dividends and divisors of each frame: the figure is the sum of the ones over the sum of the others."""
     ious = np.array([one.iou for one in scored])
-    ones = np.ones(len(scored))
-    found = {
-        "mean_iou": (ious, ones),
-        "iou_at_0.3": (ious >= 0.3, ones),
-        "iou_at_0.5": (ious >= 0.5, ones),
-        "auc": (curve_areas(ious), ones),
-        "pointing": (np.array([one.pointing for one in scored]), ones),
+    values = {
+        "mean_iou": ious,
+        "iou_at_0.3": ious >= 0.3,
+        "iou_at_0.5": ious >= 0.5,
+        "auc": curve_areas(ious),
+        "pointing": np.array([one.pointing for one in scored]),
     }
+    sources = {}
     if getattr(scored[0], "ciou", None) is not None:
         cious = np.array([frame.ciou for frame in scored])
-        reached = np.array([sum(part.iou >= 0.3 for part in frame.parts) for frame in scored])
-        nsas = np.array([np.nan if frame.nsa is None else frame.nsa for frame in scored])
-        found |= {
-            "ciou": (cious, ones),
-            "ciou_at_0.3": (cious >= 0.3, ones),
-            "source_ciou_at_0.3": (reached, np.array([len(frame.parts) for frame in scored])),
-            "ciou_auc": (curve_areas(cious), ones),
-            "nsa": (np.nan_to_num(nsas), ~np.isnan(nsas)),
-        }
-    return found
+        nsas = np.array([frame.nsa for frame in scored], float)  # NaN without silent maps
+        values |= {"ciou": cious, "ciou_at_0.3": cious >= 0.3, "ciou_auc": curve_areas(cious), "nsa": nsas}
+        reached = [sum(part.iou >= 0.3 for part in frame.parts) for frame in scored]
+        sources["source_ciou_at_0.3"] = np.array(reached), np.array([len(frame.parts) for frame in scored])
+    return {name: (np.nan_to_num(one), ~np.isnan(one)) for name, one in values.items()} | sources
 
 
 def _f_scores(curves: np.ndarray, videos: np.ndarray, count: int) -> np.ndarray:

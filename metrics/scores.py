@@ -5,6 +5,7 @@ All maps and masks have SIZE x SIZE pixels. Boxes are fractions of the width and
 
 import functools
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -81,7 +82,7 @@ def _pixels(start: float, stop: float) -> slice:
     return slice(first, last + 1)
 
 
-def count_boxes(boxes: np.ndarray, whole_pixels: bool = False) -> np.ndarray:
+def count_boxes(boxes: Iterable[np.ndarray], whole_pixels: bool = False) -> np.ndarray:
     """How many of the boxes [N, 4] contain each pixel, int [SIZE, SIZE]."""
     counts = np.zeros((SIZE, SIZE), int)
     for box in boxes:
