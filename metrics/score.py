@@ -42,8 +42,7 @@ from metrics.figures import Figures, differences, per_class, per_video, summary
 from metrics.interactive import interact
 from metrics.pauses import follow
 from metrics.protocol import PROTOCOLS, describe, protocol_for
-from metrics.runs import Run, read_run
-from metrics.scored_frames import frames_text
+from metrics.runs import Run, frames_text, read_run
 from metrics.table import figures_table, latex_table, markdown_table, write_json
 
 part_of_maximum = number(float, lambda value: 0 < value <= 1, "not above 0 and at most 1")
