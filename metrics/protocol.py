@@ -117,28 +117,24 @@ def describe(protocol: Protocol, annotations: Annotations, several: bool, seed: 
     level = LEVELS.get(protocol.threshold) or (
         f"the pixels {'above' if protocol.strict else 'of at least'} {protocol.threshold:g} of its maximum"
     )
-    parts = [f"{TRUTHS[annotations.format]}; a map at {SIZE} x {SIZE} pixels predicts {level}"]
-    if annotations.of_clips:
-        frame = "the middle frame" if protocol.second is None else f"the frame at {protocol.second:.1f} s"
-        parts.append(f"of each clip {frame}")
-    if protocol.whole_pixels and annotations.format != "masks":
-        parts.append("edges of boxes are rounded down to whole pixels")
-    if "f_score" in protocol.figures:
-        parts.append("F-score: beta^2 = 0.3, the best of 255 thresholds for each video, mean over the videos")
-    else:
-        parts.append("AUC over IoU 0, 0.05, ..., 1")
-    if "pointing" in protocol.figures:
-        parts.append("of pixels that share the maximum, pointing counts the share in a box")
-    if several:
-        parts.append(
-            "CIoU: mean over a frame's objects (boxes of one category_id), each with a map of its own, best match"
-        )
-        if "pointing" in protocol.figures:
-            parts.append("pointing with the own map of each object, IoU with the maximum of the matched maps")
-        parts.append("NSA: below 0.2")
-    changed = "" if protocol == PROTOCOLS[protocol.name] else ", with another threshold"
-    if not (changed or protocol == OURS):
-        parts.append(f"comparable with {protocol.comparable}")
+    frame = "the middle frame" if protocol.second is None else f"the frame at {protocol.second:.1f} s"
+    points = "pointing" in protocol.figures
+    changed = protocol != PROTOCOLS[protocol.name]
+    parts = [
+        f"{TRUTHS[annotations.format]}; a map at {SIZE} x {SIZE} pixels predicts {level}",
+        annotations.of_clips and f"of each clip {frame}",
+        protocol.whole_pixels and annotations.format != "masks" and "edges of boxes are rounded down to whole pixels",
+        "F-score: beta^2 = 0.3, the best of 255 thresholds for each video, mean over the videos"
+        if "f_score" in protocol.figures
+        else "AUC over IoU 0, 0.05, ..., 1",
+        points and "of pixels that share the maximum, pointing counts the share in a box",
+        several
+        and "CIoU: mean over a frame's objects (boxes of one category_id), each with a map of its own, best match",
+        several and points and "pointing with the own map of each object, IoU with the maximum of the matched maps",
+        several and "NSA: below 0.2",
+        not changed and protocol != OURS and f"comparable with {protocol.comparable}",
+    ]
+    title = f"{protocol.name}, version {protocol.version}{', with another threshold' if changed else ''}"
     return {
         "name": protocol.name,
         "version": protocol.version,
@@ -149,5 +145,5 @@ def describe(protocol: Protocol, annotations: Annotations, several: bool, seed: 
         "size": SIZE,
         "disc_radius": DISC_RADIUS,
         "seed": seed,
-        "text": f"{protocol.name}, version {protocol.version}{changed}: {'; '.join(parts)}",
+        "text": f"{title}: {'; '.join(filter(None, parts))}",
     }

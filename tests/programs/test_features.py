@@ -20,18 +20,18 @@ from training.checkpoint import save_checkpoint
 
 pytestmark = pytest.mark.usefixtures("small")
 RATE = 44_100
-PITCHES = {"dog": 300, "siren": 900, "rain": 2500}  # Hz
+PITCHES = {"dog": 300, "siren": 900}  # Hz
 
 
 @pytest.fixture(scope="module")
 def esc50(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One clip of each class in each of 5 folds, 44.1 kHz, 5 s; read only."""
+    """One clip of each class in each of 2 folds, 44.1 kHz, 5 s; read only."""
     folder = tmp_path_factory.mktemp("esc50")
     (folder / "audio").mkdir()
     (folder / "meta").mkdir()
     rng = np.random.default_rng(0)
     rows = ["filename,fold,target,category,esc10,src_file,take"]
-    for fold in range(1, 6):
+    for fold in (1, 2):
         for target, (label, pitch) in enumerate(PITCHES.items()):
             name = f"{fold}-{target}00-A-{target}.wav"
             rows.append(f"{name},{fold},{target},{label},True,{fold}{target},A")
@@ -70,10 +70,10 @@ def librosa_log_mel(second: np.ndarray) -> np.ndarray:
 def test_a_row_for_each_second_of_esc50_has_what_a_plain_loop_computes(esc50, tmp_path):
     path, model = save_network(tmp_path / "net.pth")
     found = written(tmp_path / "new/features.npz", path, esc50)
-    assert len(found.names) == 75
+    assert len(found.names) == 20
     assert found.names[:6].tolist() == ["1-000-A-0"] * 5 + ["1-100-A-1"]
     assert found.seconds[:6].tolist() == [0, 1, 2, 3, 4, 0]
-    assert found.labels[::5].tolist() == [*PITCHES] * 5 and found.folds[::15].tolist() == [1, 2, 3, 4, 5]
+    assert found.labels[::5].tolist() == [*PITCHES] * 2 and found.folds[::10].tolist() == [1, 2]
     assert {one.dtype for one in found[4:]} == {np.dtype(np.float32)}
     _, samples = wavfile.read(esc50 / "audio/1-100-A-1.wav")
     samples = librosa.resample(samples / np.float32(2**15), orig_sr=RATE, target_sr=16_000, res_type="soxr_hq")
