@@ -40,6 +40,7 @@ if __name__ == "__main__":
 import torch
 from torch import nn
 from torchvision.models import get_model, get_model_weights
+from torchvision.transforms.functional import normalize
 from tqdm import tqdm
 
 from common.errors import UserError
@@ -88,14 +89,13 @@ def write_prior(options: argparse.Namespace) -> None:
         )
     name, layers = read_network(options.weights or downloaded_weights())
     preset = get_model_weights(name).IMAGENET1K_V1.transforms()
-    mean, std = (torch.tensor(values)[:, None, None] for values in (preset.mean, preset.std))
     maps = {}
     for second in tqdm(seconds, desc="object prior", unit="second"):
         files = sorted(second.glob("*.jpg"))
         keys = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
         frames = torch.stack([resize(load_frame(file), SIZE) for file in files])
-        activations = layers((frames / 255 - mean) / std).abs().mean(1, keepdim=True)  # [B, 1, H / 32, W / 32]
-        maps |= zip(keys, activations.numpy(), strict=True)
+        activations = layers(normalize(frames / 255, preset.mean, preset.std))  # [B, C, H / 32, W / 32]
+        maps |= zip(keys, activations.abs().mean(1, keepdim=True).numpy(), strict=True)
     write_maps(path, maps)
     score = command("metrics/score.py", options.data_dir)
     print(f"Wrote the object prior of {len(maps)} frames, by {name}, to {path}. Next: {score} dmc.pkl")
