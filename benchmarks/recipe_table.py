@@ -9,7 +9,7 @@ from statistics import mean, median, stdev
 from typing import Any
 
 from benchmarks.shared import markdown_table
-from metrics.runs import NEGATIVE_AUDIO
+from data.dmc_pkl import NEGATIVE_AUDIO
 
 HEAD = (
     "set | recipe | v/a clusters | epochs | minutes | failed | mean IoU | IoU@0.5 | AUC | pointing | area/box | "

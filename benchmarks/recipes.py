@@ -29,13 +29,13 @@ from benchmarks.shared import machine_line, new_results, run_program
 from common.cli import plain_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.dmc_pkl import csv_path, path_for_audio
+from data.dmc_pkl import NEGATIVE_AUDIO, csv_path, path_for_audio
 from data.layout import LIST_NAMES, boxes_file, list_path
 from metrics.annotations import read_annotations
 from metrics.detection import collect, figures_at
 from metrics.evaluate import has_objects, score_baselines, score_ceiling, score_run
 from metrics.figures import summary
-from metrics.runs import NEGATIVE_AUDIO, read_run
+from metrics.runs import read_run
 from metrics.table import write_json
 from models.recipes import IMPROVED, ORIGINAL, PRETRAINED
 from training.options import (

@@ -33,7 +33,6 @@ import numpy as np
 
 from common.errors import UserError
 from data.layout import frame_file
-from metrics.masks import find_masks
 
 FORMATS = ("music", "vggss", "flickr", "masks")
 FLICKR_SIZE = 256  # pixels
@@ -61,6 +60,11 @@ class Frame(NamedTuple):
     second: int
     index: int
 
+    @property
+    def key(self) -> str:
+        """The form of it in files: ``NAME/frame_013/00411.jpg``."""
+        return f"{self.video}/{frame_file(self.second, self.index)}"
+
 
 def parse_frame(key: str) -> Frame | None:
     """The frame of a key like ``NAME/frame_013/00411.jpg``; None for a key of another form."""
@@ -75,11 +79,7 @@ class Boxes:
     corners: np.ndarray  # float64 [N, 4], x1, y1, x2, y2 as fractions of the frame, from 0 to 1
     classes: tuple[str, ...]  # [N], "" for a box without a class
     mask: Path | None = None  # its file, in the place of boxes
-
-    @property
-    def can_be_scored(self) -> bool:
-        """Whether there is something to find. A mask counts as well if it is empty: so does AVSBench."""
-        return len(self.corners) > 0 or self.mask is not None
+    are_votes: bool = False  # each box is the vote of an annotator on the same object
 
     def objects(self) -> list[tuple[str, np.ndarray]]:
         """Class and boxes [n, 4] of each object. All boxes of a class are one object, and each box without a class."""
@@ -104,11 +104,6 @@ class Annotations:
         """Whether clips are annotated. Their boxes do not tell objects apart."""
         return self.format in ("vggss", "flickr")
 
-    @property
-    def are_votes(self) -> bool:
-        """Whether each box is the vote of an annotator on the same object."""
-        return self.format == "flickr"
-
 
 def read_annotations(path: Path, format_name: str | None = None) -> Annotations:
     """Read a file or folder.
@@ -121,8 +116,7 @@ def read_annotations(path: Path, format_name: str | None = None) -> Annotations:
 
 def _read(path: Path, format_name: str | None) -> Annotations:
     if format_name == "masks" or (format_name is None and next(path.glob("*/*.png"), None)):
-        masks = {Frame(name, second, second): mask for (name, second), mask in find_masks(path).items()}
-        return Annotations("masks", path, frames={frame: _boxes([], [], mask) for frame, mask in masks.items()})
+        return Annotations("masks", path, frames=_find_masks(path))
     if format_name == "flickr" or (format_name is None and path.is_dir()):
         return Annotations("flickr", path, clips=_read_flickr(path))
     try:
@@ -133,6 +127,17 @@ def _read(path: Path, format_name: str | None) -> Annotations:
         return Annotations("vggss", path, clips=_parse_vggss(content, path))
     frames, resting = _parse_music(content, path)
     return Annotations("music", path, frames=frames, resting=resting)
+
+
+def _find_masks(folder: Path) -> dict[Frame, Boxes]:
+    found = {}
+    for path in sorted(folder.glob("*/*.png")):
+        if path.stem.isdecimal():
+            second = int(path.stem)
+            found[Frame(path.parent.name, second, second)] = replace(_boxes([], []), mask=path)
+    if not found:
+        raise UserError(f"the folder {folder} contains no NAME/000.png: data/import_sets.py --avsbench makes one")
+    return found
 
 
 def _parse_music(content: object, path: Path) -> tuple[dict[Frame, Boxes], dict[Frame, Boxes]]:
@@ -208,7 +213,7 @@ def _parse_flickr(text: str, path: Path) -> Boxes:
         except ValueError as error:
             raise UserError(f"{where}: an edge is not a number ({error})") from error
         corners.append([value / side for value, side in zip(pixels, size * 2, strict=True)])
-    return _boxes(corners, [""] * len(corners))
+    return replace(_boxes(corners, [""] * len(corners)), are_votes=True)
 
 
 def _flickr_elements(
@@ -259,12 +264,13 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
     kept, count, left_out, start = {}, len(corners), [], 0
     for name, boxes in named.items():
         own = slice(start, start + len(boxes.corners))
-        kept[name] = _boxes(inside[own][possible[own]], [*compress(boxes.classes, possible[own])], boxes.mask)
+        classes = tuple(compress(boxes.classes, possible[own]))
+        kept[name] = replace(boxes, corners=inside[own][possible[own]], classes=classes)
         left_out += [(name, corners) for corners in boxes.corners[~possible[own]]]
         start = own.stop
     if left_out:
         name, corners = left_out[0]
-        key = name if isinstance(name, str) else f"{name.video}/{frame_file(name.second, name.index)}"
+        key = name.key if isinstance(name, Frame) else name
         shown = ", ".join(f"{value:g}" for value in corners)
         text = (
             f"{annotations.path}: {len(left_out)} of {count} boxes lie outside the frame or have no area, as one of "
@@ -277,8 +283,8 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
     return replace(annotations, **{field_name: kept})
 
 
-def _boxes(corners: list[list[float]] | np.ndarray, classes: list[str], mask: Path | None = None) -> Boxes:
-    return Boxes(np.array(corners, np.float64).reshape(-1, 4), tuple(classes), mask)
+def _boxes(corners: list[list[float]], classes: list[str]) -> Boxes:
+    return Boxes(np.array(corners, np.float64).reshape(-1, 4), tuple(classes))
 
 
 def _read_text(path: Path) -> str:

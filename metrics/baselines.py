@@ -3,7 +3,7 @@
 A method that is below one of them in a figure has not earned this figure by listening.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from data.layout import list_path, object_prior_file
 from data.lists import read_list
 from metrics.annotations import Annotations
 from metrics.figures import Figures
-from metrics.scores import SIZE, box_pixels
+from metrics.scores import count_boxes
 from metrics.table import FIGURES
 
 OBJECT_PRIOR = "object prior"
@@ -36,28 +36,12 @@ def learned_baselines(
             found[OBJECT_PRIOR] = {key: prior[key] for key in keys}
     training_list = list_path(data_dir, "train")
     names = set(read_list(training_list)) if training_list.exists() else set()
-    boxes = [boxes.corners for frame, boxes in annotations.frames.items() if frame.video in names]
-    boxes += [boxes.corners for name, boxes in annotations.clips.items() if name in names]
-    corners = np.concatenate([np.zeros((0, 4)), *boxes])
-    if len(corners):
-        found[TRAINING_BOXES] = dict.fromkeys(keys, box_density(corners)[None])
+    truths = [*((frame.video, one) for frame, one in annotations.frames.items()), *annotations.clips.items()]
+    boxes = [box for name, one in truths if name in names for box in one.corners]
+    if boxes:
+        counts = count_boxes(boxes)
+        found[TRAINING_BOXES] = dict.fromkeys(keys, (counts / counts.max()).astype(np.float32)[None])
     return found
-
-
-def box_density(corners: Iterable[np.ndarray]) -> np.ndarray:
-    """How many of the boxes [N, 4] have each pixel, as a part of the most, float32 [SIZE, SIZE].
-
-    Its maximum is the center of the boxes.
-    """
-    steps = np.zeros((SIZE + 1, SIZE + 1))  # of the count from one pixel to the next, so that no box is filled in
-    for box in corners:
-        rows, columns = box_pixels(box)
-        steps[rows.start, columns.start] += 1
-        steps[rows.stop, columns.stop] += 1
-        steps[rows.start, columns.stop] -= 1
-        steps[rows.stop, columns.start] -= 1
-    counts = steps.cumsum(0).cumsum(1)[:SIZE, :SIZE]
-    return (counts / counts.max()).astype(np.float32)
 
 
 def better_baselines(run: Figures, baselines: Mapping[str, Figures]) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from common.errors import UserError
 from metrics.evaluate import Scores
-from metrics.figures import Figures, interval_ends, resampled, videos_of
+from metrics.figures import Figures, videos_of, with_intervals
 
 RIGHT = 0.5  # IoU
 
@@ -38,13 +38,14 @@ def collect(own: Distances, others: Sequence[Distances], right: Mapping[str, boo
     if not all(shared):
         raise UserError("the two runs share no frame")
     positives = list(dict.fromkeys(key for keys in shared for key in keys))
-    keys = [*positives, *(key for keys in shared for key in keys)]
-    runs = [own] * len(positives) + [other for other, keys in zip(others, shared, strict=True) for _ in keys]
-    distance = np.array([np.linalg.norm(run[key]) for run, key in zip(runs, keys, strict=True)])
-    is_own = np.arange(len(keys)) < len(positives)
-    order = np.argsort(distance, kind="stable")
-    samples = Samples(distance, is_own, is_own & np.array([right[key] for key in keys]), videos_of(keys))
-    return Samples(*(values[order] for values in samples))
+    found = [(np.linalg.norm(own[key]), True, right[key], key) for key in positives]
+    found += [
+        (np.linalg.norm(other[key]), False, False, key)
+        for other, keys in zip(others, shared, strict=True)
+        for key in keys
+    ]
+    *columns, keys = zip(*sorted(found, key=lambda sample: sample[0]), strict=True)
+    return Samples(*map(np.array, columns), videos_of(keys))
 
 
 def universal_threshold(own: Distances, others: Sequence[Distances]) -> float:
@@ -58,22 +59,19 @@ def universal_threshold(own: Distances, others: Sequence[Distances]) -> float:
 def detect(own: Distances, others: Sequence[Distances], scores: Scores, threshold: float | None, seed: int) -> Figures:
     """The figures of `figures_at` over the scored frames, with their "intervals" over videos."""
     samples = collect(own, others, {key: frame.iou >= RIGHT for key, frame in scores.frames.items()})
-    draws = [figures_at(samples, threshold, row[samples.video]) for row in resampled(samples.video, seed)]
-    found = figures_at(samples, threshold)
-    ends = interval_ends({name: np.array([draw[name] for draw in draws]) for name in found})
-    return {"frames": int(samples.own.sum()), **found, "intervals": ends}
+
+    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        found = [figures_at(samples, threshold, row[samples.video]) for row in weights]
+        return {name: np.array([one[name] for one in found]) for name in (found[0] if found else ())}
+
+    return {"frames": int(samples.own.sum()), **with_intervals(figures, samples.video, seed)}
 
 
 def figures_at(samples: Samples, threshold: float | None = None, weights: np.ndarray | None = None) -> Figures:
     """ROC AUC, AP, the maximal F1 and its distance, LocAcc; with a `threshold` from elsewhere also the F1 there.
 
     AP is the area under the upper envelope of precision over recall. SLAVC's scorer computes it at 200 to 400 distances
-    and leaves out the first, and F1 at about ten; here all distances count.
-
-    Args:
-        samples: by distance.
-        threshold: a distance.
-        weights: how often each sample counts, int [N].
+    and leaves out the first, and F1 at about ten; here all distances count. `weights` say how often each sample does.
     """
     weights = np.ones(len(samples.own), int) if weights is None else weights
     last = np.append(np.diff(samples.distance) > 0, True)  # equal distances are detected together

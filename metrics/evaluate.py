@@ -2,26 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from common.errors import UserError
 from metrics.annotations import NO_CLASS, Annotations, Boxes
-from metrics.masks import read_mask
 from metrics.matching import Counts, match_frames
 from metrics.protocol import OURS, Protocol, protocol_for
 from metrics.scores import (
     SIZE,
     area_ratio,
     centred_disc,
-    consensus_iou,
     consensus_map,
     f_scores,
     iou,
-    mask_iou,
     match_objects,
-    matched_values,
     on_grid,
     pointing,
     predict,
@@ -80,7 +78,7 @@ def score_run(
     protocol = protocol or protocol_for(annotations)
     boxes, counts = match_frames(maps.keys(), annotations, protocol.second)
     objects = has_objects(a_cluster, annotations, protocol)
-    return Scores(_score_frames(maps, a_cluster, boxes, _Rules(protocol, annotations, objects)), counts, protocol)
+    return Scores(_score_frames(maps, a_cluster, boxes, protocol, objects), counts, protocol)
 
 
 def score_baselines(
@@ -105,19 +103,20 @@ def score_baselines(
         "random map": {key: rng.random((1, *maps[key].shape[1:]), np.float32) for key in boxes},
         **(others or {}),
     }
-    rules = _Rules(protocol, annotations, several)
-    return {name: Scores(_score_frames(same, 1, boxes, rules), counts, protocol) for name, same in baselines.items()}
+    return {
+        name: Scores(_score_frames(same, 1, boxes, protocol, several), counts, protocol)
+        for name, same in baselines.items()
+    }
 
 
 def score_ceiling(maps: Mapping[str, np.ndarray], annotations: Annotations, several: bool = False) -> Scores:
     """Score the boxes themselves as maps of the size of the run's, with `several` each object's as a map of its own."""
     boxes, counts = match_frames(maps.keys(), annotations)
-    rules = _Rules(OURS, annotations, several)
     frames = {}
     for key, truth in boxes.items():
         shown = [corners for _, corners in truth.objects()] if several else [truth.corners]
         ceiling = np.stack([on_grid(union_mask(corners), *maps[key].shape[1:]) for corners in shown])
-        frames[key] = _score_frame(ceiling, len(ceiling), truth, rules)
+        frames[key] = _score_frame(ceiling, len(ceiling), truth, OURS, several)
     return Scores(frames, counts, OURS)
 
 
@@ -126,14 +125,16 @@ def has_objects(a_cluster: int, annotations: Annotations, protocol: Protocol = O
     return a_cluster > 1 and not annotations.of_clips if protocol.objects is None else protocol.objects
 
 
-class _Rules(NamedTuple):
-    protocol: Protocol
-    annotations: Annotations
-    objects: bool  # each object is also scored with a map of its own
+def score_map(
+    heat: np.ndarray, truth: np.ndarray, protocol: Protocol, consensus: np.ndarray | None = None
+) -> tuple[float, float, float]:
+    """IoU (cIoU with a `consensus`), pointing, and area ratio of a map, with the pixels of the truth."""
+    area, peak = predict(heat, protocol.threshold, protocol.strict, np.count_nonzero(truth))
+    return iou(area, truth if consensus is None else consensus), pointing(peak, truth), area_ratio(area, truth)
 
 
 def _score_frames(
-    maps: Mapping[str, np.ndarray], a_cluster: int, boxes: Mapping[str, Boxes], rules: _Rules
+    maps: Mapping[str, np.ndarray], a_cluster: int, boxes: Mapping[str, Boxes], protocol: Protocol, objects: bool
 ) -> dict[str, FrameScore]:
     for key in boxes:
         shape = maps[key].shape
@@ -141,41 +142,45 @@ def _score_frames(
             raise UserError(f"the map {key!r} has the shape {shape}, too small for {a_cluster} audio clusters")
         if not np.isfinite(maps[key]).all():
             raise UserError(f"the map {key!r} has values that are not finite")
-    return {key: _score_frame(maps[key], a_cluster, boxes[key], rules) for key in boxes}
+    return {key: _score_frame(maps[key], a_cluster, boxes[key], protocol, objects) for key in boxes}
 
 
-def _score_frame(maps: np.ndarray, a_cluster: int, boxes: Boxes, rules: _Rules) -> FrameScore:
-    protocol = rules.protocol
-    heats = resized(maps if rules.objects else maps[:a_cluster])  # [rows, SIZE, SIZE]
+def _score_frame(maps: np.ndarray, a_cluster: int, boxes: Boxes, protocol: Protocol, objects: bool) -> FrameScore:
+    heats = resized(maps if objects else maps[:a_cluster])  # [rows, SIZE, SIZE]
     matched, silent = heats[:a_cluster], heats[a_cluster:]
     heat = matched.max(0)
     if boxes.mask:
-        return _score_mask(heat, read_mask(boxes.mask, SIZE), protocol)
+        truth = read_mask(boxes.mask)
+        frame_iou, hit, ratio = score_map(heat, truth, protocol)
+        if not truth.any():  # in AVSBench, this IoU is the share of the pixels that are not predicted
+            frame_iou = 1 - float(predict(heat, protocol.threshold, protocol.strict).area.mean())
+        return FrameScore([], ratio, frame_iou, hit, f_scores=f_scores(heat, truth))
 
-    def score(heat: np.ndarray, truth: np.ndarray) -> tuple[float, float, float]:
-        area, peak = predict(heat, protocol.threshold, protocol.strict, np.count_nonzero(truth))
-        if rules.annotations.are_votes:
-            found = consensus_iou(area, consensus_map(boxes.corners, protocol.whole_pixels))
-        else:
-            found = iou(area, truth)
-        return found, pointing(peak, truth), area_ratio(area, truth)
-
-    frame_iou, hit, ratio = score(heat, union_mask(boxes.corners, protocol.whole_pixels))
-    if not rules.objects:
+    consensus = consensus_map(boxes.corners, protocol.whole_pixels) if boxes.are_votes else None
+    truth = union_mask(boxes.corners, protocol.whole_pixels)
+    frame_iou, hit, ratio = score_map(heat, truth, protocol, consensus)
+    if not objects:
         classes = dict.fromkeys(name or NO_CLASS for name in boxes.classes)
         return FrameScore([Part(name, frame_iou, hit, ratio) for name in classes], ratio, frame_iou, hit)
 
     names, corners = zip(*boxes.objects(), strict=True)
     masks = [union_mask(own, protocol.whole_pixels) for own in corners]
-    ious, hits, ratios = np.moveaxis([[score(heat, mask) for heat in matched] for mask in masks], -1, 0)
-    chosen = np.zeros(len(masks), int) if a_cluster == 1 else match_objects(ious)  # a baseline shows all with one map
-    own_ious, own_hits, own_ratios = (matched_values(values, chosen) for values in (ious, hits, ratios))
-    parts = list(map(Part, names, own_ious.tolist(), own_hits.tolist(), own_ratios.tolist()))
+    scores = np.array([[score_map(heat, mask, protocol) for heat in matched] for mask in masks])  # [objects, maps, 3]
+    if a_cluster == 1:
+        own = scores[:, 0]  # a baseline shows all with one map
+    else:
+        own = np.zeros((len(masks), 3))  # an object without a map counts 0
+        rows, columns = match_objects(scores[..., 0])
+        own[rows] = scores[rows, columns]
+    parts = [Part(name, *values) for name, values in zip(names, own.tolist(), strict=True)]
     nsa = quiet_share(silent, protocol.strict) if len(silent) else None
-    return FrameScore(parts, ratio, frame_iou, float(own_hits.mean()), float(own_ious.mean()), nsa)
+    return FrameScore(parts, ratio, frame_iou, float(own[:, 1].mean()), float(own[:, 0].mean()), nsa)
 
 
-def _score_mask(heat: np.ndarray, truth: np.ndarray, protocol: Protocol) -> FrameScore:
-    area, peak = predict(heat, protocol.threshold, protocol.strict, np.count_nonzero(truth))
-    ratio = area_ratio(area, truth)
-    return FrameScore([], ratio, mask_iou(area, truth), pointing(peak, truth), f_scores=f_scores(heat, truth))
+def read_mask(path: Path) -> np.ndarray:
+    """The pixels of a mask that are not black, bool [SIZE, SIZE]."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("L").resize((SIZE, SIZE), Image.Resampling.NEAREST)) > 0
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"the mask {path} cannot be read ({error})") from error

@@ -6,7 +6,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from common.atomic import atomic_file, require_writable
+from common.atomic import atomic_file
 from common.errors import UserError
 
 
@@ -25,17 +25,12 @@ class Features(NamedTuple):
 
 def write_features(path: Path, features: Features) -> None:
     """Write the file, whole or not at all."""
-    require_writable(path)
     with atomic_file(path) as partial, partial.open("wb") as file:
         np.savez(file, **features._asdict())
 
 
 def read_features(path: Path) -> Features:
-    """Read the file.
-
-    Raises:
-        UserError: there is none, or it is another one.
-    """
+    """Read the file."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return Features(**{name: arrays[name] for name in Features._fields})

@@ -22,7 +22,7 @@ from common.cli import new_parser
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Options of this program."""
+    """The options of this program."""
     parser = new_parser(__doc__)
     parser.add_argument(
         "--ckpt_file",
@@ -46,6 +46,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from common.atomic import require_writable
 from common.errors import UserError
 from common.exit_status import exit_status
 from data.index import SecondIndex, index_data_dir
@@ -97,16 +98,11 @@ def clips_of_esc50(clips: Sequence[AudioClip], n_fft: int, length: int) -> Itera
         yield Clip(path.stem, range(len(samples)), label, fold, inputs)
 
 
-def encode(model: TwoStreams, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Features averaged over their positions [B, D], and centers [B, K, 512], of spectrograms or frames."""
-    if inputs.dtype == torch.uint8:
-        features = model.frame_features(model.normalize_frames(inputs))
-        projection, num_clusters = model.visual_projection, model.v_cluster
-    else:
-        features = model.audio_features(inputs)
-        projection = model.audio_projection
-        num_clusters = model.a_cluster if model.recipe.clustering == "kmeans" else model.v_cluster
-    return features.float().mean((2, 3)), model.cluster(model.project(features, projection), num_clusters).centers
+def backbone_features(model: TwoStreams, inputs: torch.Tensor) -> torch.Tensor:
+    """Features of spectrograms or frames, averaged over their positions, [B, D]."""
+    is_frames = inputs.dtype == torch.uint8
+    features = model.frame_features(model.normalize_frames(inputs)) if is_frames else model.audio_features(inputs)
+    return features.float().mean((2, 3))
 
 
 def input_statistics(inputs: torch.Tensor) -> torch.Tensor:
@@ -122,15 +118,17 @@ def describe(clip: Clip, model: TwoStreams, random_model: TwoStreams, device: to
     columns = []
     for inputs in clip.inputs.split(BATCH_SIZE):
         inputs = inputs.to(device)
-        columns.append((*encode(model, inputs), encode(random_model, inputs)[0], input_statistics(inputs)))
+        clusters = model.encode_frames(inputs) if inputs.dtype == torch.uint8 else model.encode_audio(inputs)
+        features, random = (backbone_features(one, inputs) for one in (model, random_model))
+        columns.append((features, clusters.centers, random, input_statistics(inputs)))
     arrays = [torch.cat(column).float().cpu().numpy() for column in zip(*columns, strict=True)]
-    same = ([value] * len(clip.inputs) for value in (clip.name, clip.label, clip.fold))
-    names, labels, folds = map(np.array, same)
+    names, labels, folds = (np.full(len(clip.inputs), value) for value in (clip.name, clip.label, clip.fold))
     return Features(names, np.array(clip.seconds), labels, folds, *arrays)
 
 
 def run(options: argparse.Namespace) -> None:
     """Write the features of all clips."""
+    require_writable(options.out)
     network = load_trained(options.ckpt_file)
     if network.note:
         print(network.note)
@@ -164,7 +162,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program. Returns its exit status."""
+    """Run the program."""
     options = parse(argv)
     return exit_status("features", lambda: run(options))
 

@@ -6,7 +6,8 @@ for each video are computed once.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from metrics.scores import curve_areas
 
 # The keys are those of `metrics.table.FIGURES`, and "intervals": both ends of each figure's interval.
 Figures = dict[str, float | int | dict[str, list[float]] | None]
+# From how often each of R resamples has each video, int [R, videos], to the values [R] of each figure.
+FiguresOf = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 RESAMPLES = 1000
 ENDS = (2.5, 97.5)  # percentiles: a 95% interval
@@ -26,19 +29,18 @@ ENDS = (2.5, 97.5)  # percentiles: a 95% interval
 def summary(scores: Scores, seed: int | None = None) -> Figures:
     """The figures over all frames; with a seed also their 95% "intervals", of which a single video has none."""
     videos = videos_of(scores.frames)
-    sample = _Sample([*scores.frames.values()], scores.protocol.figures, videos)
-    found = sample.summary("frames")
-    if seed is not None:
-        found["intervals"] = interval_ends(sample.figures(resampled(videos, seed)))
-    return found
+    return {
+        "frames": len(videos),
+        **with_intervals(_figures_of([*scores.frames.values()], scores, videos), videos, seed),
+    }
 
 
 def per_video(scores: Scores) -> dict[str, Figures]:
     """NAME -> the figures of `summary` over the frames of the video; sorted."""
-    videos = defaultdict(list)
+    videos = defaultdict(dict)
     for key, frame in scores.frames.items():
-        videos[parse_frame(key).video].append(frame)
-    return {name: _Sample(videos[name], scores.protocol.figures).summary("frames") for name in sorted(videos)}
+        videos[parse_frame(key).video][key] = frame
+    return {name: summary(replace(scores, frames=videos[name])) for name in sorted(videos)}
 
 
 def per_class(scores: Scores) -> dict[str, Figures]:
@@ -48,9 +50,12 @@ def per_class(scores: Scores) -> dict[str, Figures]:
         unit = "frames" if frame.ciou is None else "objects"
         for part in frame.parts:
             classes[part.class_name].append(part)
+    found = {}
     # Numbers first, in their order: of those without zeros in front the longer one is larger.
-    in_order = sorted(classes, key=lambda name: (0, len(name), name) if name.isdecimal() else (1, 0, name))
-    return {name: _Sample(classes[name], scores.protocol.figures).summary(unit) for name in in_order}
+    for name in sorted(classes, key=lambda name: (0, len(name), name) if name.isdecimal() else (1, 0, name)):
+        videos = np.zeros(len(classes[name]), int)  # no intervals
+        found[name] = {unit: len(videos), **with_intervals(_figures_of(classes[name], scores, videos), videos)}
+    return found
 
 
 def differences(one: Scores, other: Scores, seed: int) -> Figures:
@@ -59,14 +64,24 @@ def differences(one: Scores, other: Scores, seed: int) -> Figures:
     if not shared:
         raise UserError("the runs share no scored frame")
     videos = videos_of(shared)
-    first, second = (_Sample([run.frames[key] for key in shared], run.protocol.figures, videos) for run in (one, other))
+    first, second = (_figures_of([run.frames[key] for key in shared], run, videos) for run in (one, other))
 
     def difference(weights: np.ndarray) -> dict[str, np.ndarray]:
-        minuend, subtrahend = second.figures(weights), first.figures(weights)
+        minuend, subtrahend = second(weights), first(weights)
         return {name: minuend[name] - subtrahend[name] for name in minuend if name in subtrahend}
 
-    found = _values(difference(np.ones((1, videos.max() + 1), int)))
-    return {"frames": len(shared), **found, "intervals": interval_ends(difference(resampled(videos, seed)))}
+    return {"frames": len(shared), **with_intervals(difference, videos, seed)}
+
+
+def with_intervals(figures_of: FiguresOf, videos: np.ndarray, seed: int | None = None) -> Figures:
+    """The figures over all `videos`, the number of each frame's, and with a seed their "intervals" over resamples."""
+    once = np.ones((1, videos.max() + 1), int)
+    found = {name: None if np.isnan(value) else float(value) for name, (value,) in figures_of(once).items()}
+    if seed is None:
+        return found
+    draws = {name: values[~np.isnan(values)] for name, values in figures_of(resampled(videos, seed)).items()}
+    ends = {name: np.percentile(values, ENDS).tolist() for name, values in draws.items() if len(values)}
+    return {**found, "intervals": ends}
 
 
 def videos_of(keys: Iterable[str]) -> np.ndarray:
@@ -82,81 +97,48 @@ def resampled(videos: np.ndarray, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
 
 
-def _values(figures: dict[str, np.ndarray]) -> Figures:
-    return {name: None if np.isnan(value) else float(value) for name, (value,) in figures.items()}
+def _figures_of(scored: Sequence[FrameScore | Part], scores: Scores, videos: np.ndarray) -> FiguresOf:
+    """The figures of the protocol over some of the frames or parts, which are of the `videos`."""
+    count = videos.max() + 1
+    sums = {
+        name: (np.bincount(videos, dividends, count), np.bincount(videos, divisors, count))
+        for name, (dividends, divisors) in _quotients(scored).items()
+    }
+    if getattr(scored[0], "f_scores", None) is not None:
+        sums["f_score"] = _f_scores(np.array([one.f_scores for one in scored]), videos, count), np.ones(count)
+    ratios = np.array([one.area_ratio for one in scored])
 
+    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        found = {}
+        for name in scores.protocol.figures:
+            if name == "area_ratio":
+                found[name] = np.array([np.median(np.repeat(ratios, row[videos])) for row in weights])
+            elif name in sums:
+                with np.errstate(invalid="ignore"):  # a resample can lack what a figure needs: NaN
+                    found[name] = (weights @ sums[name][0]) / (weights @ sums[name][1])
+        return found
 
-def interval_ends(figures: dict[str, np.ndarray]) -> dict[str, list[float]]:
-    """The 95% interval of each figure, from its values in all resamples."""
-    found = {name: values[~np.isnan(values)] for name, values in figures.items()}
-    return {name: np.percentile(values, ENDS).tolist() for name, values in found.items() if len(values)}
-
-
-class _Sample:
-    """What the figures need of scored frames: sums for each video."""
-
-    def __init__(
-        self, scored: Sequence[FrameScore | Part], wanted: Sequence[str], videos: np.ndarray | None = None
-    ) -> None:
-        videos = np.zeros(len(scored), int) if videos is None else videos  # all of one
-        count = self.videos = videos.max() + 1
-        self.sums: dict[str, tuple[np.ndarray, np.ndarray]] = {}  # name -> dividend and divisor of each video
-        for name, (dividends, divisors) in _quotients(scored).items():
-            self.sums[name] = np.bincount(videos, dividends, count), np.bincount(videos, divisors, count)
-        if getattr(scored[0], "f_scores", None) is not None:
-            curves = np.array([one.f_scores for one in scored])
-            self.sums["f_score"] = _f_scores(curves, videos, count), np.ones(count)
-        ratios = np.array([one.area_ratio for one in scored])
-        order = np.argsort(ratios)
-        self.ratios, self.video_of_ratio = ratios[order], videos[order]
-        self.wanted = [name for name in wanted if name in {*self.sums, "area_ratio"}]
-
-    def summary(self, unit: str) -> Figures:
-        """The figures over all, and their number as the unit, frames or objects."""
-        return {unit: len(self.ratios), **_values(self.figures(np.ones((1, self.videos), int)))}
-
-    def figures(self, weights: np.ndarray) -> dict[str, np.ndarray]:
-        """The figures [R] of each resample, from how often it has each video, int [R, videos]."""
-        with np.errstate(invalid="ignore"):  # a resample can lack what a figure needs: NaN
-            return {
-                name: self._median_ratios(weights)
-                if name == "area_ratio"
-                else (weights @ self.sums[name][0]) / (weights @ self.sums[name][1])
-                for name in self.wanted
-            }
-
-    def _median_ratios(self, weights: np.ndarray) -> np.ndarray:
-        medians = []
-        for row in weights:
-            after = np.cumsum(row[self.video_of_ratio])  # frames up to this one
-            middle = [np.searchsorted(after, after[-1] / 2, side) for side in ("left", "right")]
-            medians.append(self.ratios[middle].mean())
-        return np.array(medians)
+    return figures
 
 
 def _quotients(scored: Sequence[FrameScore | Part]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Name -> dividends and divisors of each frame: the figure is the sum of the ones over the sum of the others."""
     ious = np.array([one.iou for one in scored])
-    ones = np.ones(len(scored))
-    found = {
-        "mean_iou": (ious, ones),
-        "iou_at_0.3": (ious >= 0.3, ones),
-        "iou_at_0.5": (ious >= 0.5, ones),
-        "auc": (curve_areas(ious), ones),
-        "pointing": (np.array([one.pointing for one in scored]), ones),
+    values = {
+        "mean_iou": ious,
+        "iou_at_0.3": ious >= 0.3,
+        "iou_at_0.5": ious >= 0.5,
+        "auc": curve_areas(ious),
+        "pointing": np.array([one.pointing for one in scored]),
     }
+    sources = {}
     if getattr(scored[0], "ciou", None) is not None:
         cious = np.array([frame.ciou for frame in scored])
-        reached = np.array([sum(part.iou >= 0.3 for part in frame.parts) for frame in scored])
-        nsas = np.array([np.nan if frame.nsa is None else frame.nsa for frame in scored])
-        found |= {
-            "ciou": (cious, ones),
-            "ciou_at_0.3": (cious >= 0.3, ones),
-            "source_ciou_at_0.3": (reached, np.array([len(frame.parts) for frame in scored])),
-            "ciou_auc": (curve_areas(cious), ones),
-            "nsa": (np.nan_to_num(nsas), ~np.isnan(nsas)),
-        }
-    return found
+        nsas = np.array([frame.nsa for frame in scored], float)  # NaN without silent maps
+        values |= {"ciou": cious, "ciou_at_0.3": cious >= 0.3, "ciou_auc": curve_areas(cious), "nsa": nsas}
+        reached = [sum(part.iou >= 0.3 for part in frame.parts) for frame in scored]
+        sources["source_ciou_at_0.3"] = np.array(reached), np.array([len(frame.parts) for frame in scored])
+    return {name: (np.nan_to_num(one), ~np.isnan(one)) for name, one in values.items()} | sources
 
 
 def _f_scores(curves: np.ndarray, videos: np.ndarray, count: int) -> np.ndarray:

@@ -54,63 +54,48 @@ def match_frames(
         frame = parse_frame(key)
         if frame is None:
             raise UserError(f"the key {key!r:.100} of a map does not have the form {KEY_FORM}")
-        if key_of.setdefault(frame, key) != key:
-            raise UserError(f"{key_of[frame]!r} and {key!r} are maps of the same frame")
+        key_of[frame] = key
     maps_of = _group(key_of, "video")
-    if annotations.of_clips:
-        found, counts = _match_clips(maps_of, annotations, second)
-    else:
-        match = _match_masks if annotations.format == "masks" else _match_music
-        found, counts = match(maps_of, annotations)
+    match = _match_music if annotations.format == "music" else _match_seconds
+    found, counts = match(maps_of, annotations, second)
     if not found:
+        shown = [*(frame.key for frame in annotations.frames), *annotations.clips, "nothing"][0]
         raise UserError(
-            f"none of {len(key_of)} maps has an annotation in {annotations.path}: {_examples(keys, annotations)}"
+            f"none of {len(key_of)} maps has an annotation in {annotations.path}: there are maps of "
+            f"{next(iter(keys), 'nothing')!r}, and annotations of {shown!r}"
         )
-    boxes = {key: found[frame] for frame, key in key_of.items() if frame in found and found[frame].can_be_scored}
+    boxes = {key: found[frame] for frame, key in key_of.items() if frame in found}
+    boxes = {key: one for key, one in boxes.items() if len(one.corners) or one.mask}  # AVSBench scores empty masks too
     if not boxes:
         raise UserError(f"{annotations.path} annotates all {len(found)} frames with a map as empty")
     return boxes, Counts(frames_scored=len(boxes), annotated_without_box=len(found) - len(boxes), **counts)
 
 
-def _examples(keys: Collection[str], annotations: Annotations) -> str:
-    map_key = repr(next(iter(keys), "nothing"))
-    if annotations.frames:
-        video, second, index = next(iter(annotations.frames))
-        annotated = repr(f"{video}/frame_{second:03d}/{index:05d}")
-    else:
-        annotated = repr(next(iter(annotations.clips), "nothing"))
-    return f"there are maps of {map_key}, and annotations of {annotated}"
-
-
-def _match_clips(maps_of: dict[str, list[Frame]], annotations: Annotations, second: int | None) -> Found:
-    found = {}
-    for video in annotations.clips.keys() & maps_of.keys():
-        in_order = sorted(maps_of[video], key=lambda frame: (frame.index, frame.second))
-        in_second = [frame for frame in in_order if frame.second == second]
-        found[(in_second or in_order[len(in_order) // 2 :])[0]] = annotations.clips[video]
-    unknown = [maps for video, maps in maps_of.items() if video not in annotations.clips]
-    without_map = annotations.clips.keys() - maps_of.keys()
-    return found, {"maps_without_annotation": sum(map(len, unknown)), "videos_without_map": len(without_map)}
-
-
-def _match_masks(maps_of: dict[str, list[Frame]], annotations: Annotations) -> Found:
-    first = {
-        (frame.video, frame.second): frame for frames in maps_of.values() for frame in sorted(frames, reverse=True)
-    }
+def _match_seconds(maps_of: dict[str, list[Frame]], annotations: Annotations, second: int | None) -> Found:
+    """Match a mask, or a clip with a named second, to the first frame of its second; other clips to the middle one."""
+    truths = {(name, second): boxes for name, boxes in annotations.clips.items()}
+    truths |= {(frame.video, frame.second): mask for frame, mask in annotations.frames.items()}
     found, missing = {}, 0
-    for truth, mask in annotations.frames.items():
-        if (frame := first.get((truth.video, truth.second))) is not None:
-            found[frame] = mask
+    for (video, wanted), boxes in truths.items():
+        in_order = sorted(maps_of.get(video, ()), key=lambda frame: (frame.index, frame.second))
+        in_second = [frame for frame in in_order if frame.second == wanted]
+        if annotations.of_clips:
+            in_second = in_second or in_order[len(in_order) // 2 :]
+        if in_second:
+            found[in_second[0]] = boxes
         else:
-            missing += truth.video in maps_of
+            missing += video in maps_of
+    annotated = {video for video, _ in truths}
+    # The other maps of a clip need no annotation.
+    served = sum(len(maps_of[video]) for video in annotated & maps_of.keys()) if annotations.of_clips else len(found)
     return found, {
         "annotations_without_map": missing,
-        "maps_without_annotation": sum(map(len, maps_of.values())) - len(found),
-        "videos_without_map": len({truth.video for truth in annotations.frames} - maps_of.keys()),
+        "maps_without_annotation": sum(map(len, maps_of.values())) - served,
+        "videos_without_map": len(annotated - maps_of.keys()),
     }
 
 
-def _match_music(maps_of: dict[str, list[Frame]], annotations: Annotations) -> Found:
+def _match_music(maps_of: dict[str, list[Frame]], annotations: Annotations, _: int | None) -> Found:
     name_in_run = _names_in_run({frame.video for frame in annotations.frames}, maps_of)
     boxes_of = {
         frame._replace(video=name_in_run.get(frame.video, frame.video)): boxes

@@ -37,10 +37,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 if __name__ == "__main__":
     parse(None)  # answers --help and mistakes at once: the imports below take seconds
 
-import numpy as np
 import torch
 from torch import nn
 from torchvision.models import get_model, get_model_weights
+from torchvision.transforms.functional import normalize
 from tqdm import tqdm
 
 from common.errors import UserError
@@ -64,11 +64,7 @@ def downloaded_weights() -> Path:
 
 
 def read_network(path: Path) -> tuple[str, nn.Module]:
-    """The network that the weights are of, and its layers up to the last map: [B, 3, H, W] -> [B, C, H / 32, W / 32].
-
-    Raises:
-        UserError: the file cannot be read, or is of neither network.
-    """
+    """The network that the weights are of, and its layers up to the last map, [B, C, H / 32, W / 32]."""
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged file can raise anything
@@ -82,11 +78,6 @@ def read_network(path: Path) -> tuple[str, nn.Module]:
 
 
 @torch.inference_mode()
-def prior(layers: nn.Module, frames: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> np.ndarray:
-    """The object prior of frames, uint8 [B, 3, H, W] -> float32 [B, 1, H / 32, W / 32]."""
-    return layers((frames / 255 - mean) / std).abs().mean(1, keepdim=True).numpy()
-
-
 def write_prior(options: argparse.Namespace) -> None:
     """Write the object prior of the frames of the test list."""
     folder, path = video_frames_dir(options.data_dir), object_prior_file(options.data_dir)
@@ -98,13 +89,13 @@ def write_prior(options: argparse.Namespace) -> None:
         )
     name, layers = read_network(options.weights or downloaded_weights())
     preset = get_model_weights(name).IMAGENET1K_V1.transforms()
-    mean, std = (torch.tensor(values)[:, None, None] for values in (preset.mean, preset.std))
     maps = {}
     for second in tqdm(seconds, desc="object prior", unit="second"):
         files = sorted(second.glob("*.jpg"))
         keys = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
         frames = torch.stack([resize(load_frame(file), SIZE) for file in files])
-        maps |= zip(keys, prior(layers, frames, mean, std), strict=True)
+        activations = layers(normalize(frames / 255, preset.mean, preset.std))  # [B, C, H / 32, W / 32]
+        maps |= zip(keys, activations.abs().mean(1, keepdim=True).numpy(), strict=True)
     write_maps(path, maps)
     score = command("metrics/score.py", options.data_dir)
     print(f"Wrote the object prior of {len(maps)} frames, by {name}, to {path}. Next: {score} dmc.pkl")

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from metrics.annotations import Annotations, Frame, parse_frame
-from metrics.figures import Figures
+from data.lists import identity_of
+from metrics.annotations import Annotations, parse_frame
+from metrics.figures import Figures, with_intervals
 from metrics.matching import FRAMES_PER_SECOND
 from metrics.scores import resized, union_mask
 
@@ -27,29 +28,26 @@ class Moment(NamedTuple):
     sounds: bool
 
 
-def follow(maps: Mapping[str, np.ndarray], a_cluster: int, annotations: Annotations) -> Figures:
-    """The figures of a run over all objects that both sound and rest.
+def follow(maps: Mapping[str, np.ndarray], a_cluster: int, annotations: Annotations, seed: int) -> Figures:
+    """The figures of a run over all objects that both sound and rest, with "intervals" over videos.
 
     silent_heat: the mean heat of resting objects, as a multiple of that of sounding ones. 0: it always leaves them.
     1: the maps do not depend on what sounds.
     delay: the shift in seconds by which the heat best follows the sound, and the correlation at this shift. If that is
     near 0, the heat does not follow it, and the delay means nothing.
     """
-    objects = [times for times in _objects(maps, a_cluster, annotations).values() if _changes(times)]
+    objects = {
+        name: times
+        for name, times in _objects(maps, a_cluster, annotations).items()
+        if len({moment.sounds for moment in times.values()}) == 2
+    }
     if not objects:
         return {"objects": 0}
-    moments = [moment for times in objects for moment in times.values()]
-    resting, sounding = (
-        np.mean([moment.heat for moment in moments if moment.sounds == sounds]) for sounds in (False, True)
-    )
-    correlations = {lag: _correlation(objects, lag) for lag in LAGS}
-    best = max(LAGS, key=lambda lag: correlations[lag])
-    return {
-        "objects": len(objects),
-        "silent_heat": float(resting / sounding) if sounding else None,
-        "delay": best / FRAMES_PER_SECOND,
-        "delay_correlation": correlations[best],
-    }
+    sums = np.array([_sums(times) for times in objects.values()])
+    videos = np.unique([identity_of(video) for video, _ in objects], return_inverse=True)[1]
+    by_video = np.zeros((videos.max() + 1, sums.shape[1]))
+    np.add.at(by_video, videos, sums)
+    return {"objects": len(objects), **with_intervals(lambda weights: _figures(weights @ by_video), videos, seed)}
 
 
 def _objects(maps: Mapping[str, np.ndarray], a_cluster: int, annotations: Annotations) -> dict[tuple[str, str], Times]:
@@ -66,30 +64,38 @@ def _objects(maps: Mapping[str, np.ndarray], a_cluster: int, annotations: Annota
 
 def _numbered(maps: Mapping[str, np.ndarray]) -> dict[str, int]:
     """The number of each frame in its video: of second 13, the k-th extracted frame has 4 * 13 + k."""
-    seconds: dict[tuple[str, int], list[tuple[Frame, str]]] = defaultdict(list)
-    for key in maps:
-        frame = parse_frame(key)
-        seconds[frame.video, frame.second].append((frame, key))
-    return {
-        key: FRAMES_PER_SECOND * second + rank
-        for (_, second), frames in seconds.items()
-        for rank, (_, key) in enumerate(sorted(frames))
-    }
+    ranks: dict[tuple[str, int], int] = defaultdict(int)
+    found = {}
+    for key in sorted(maps, key=parse_frame):
+        video, second, _ = parse_frame(key)
+        found[key] = FRAMES_PER_SECOND * second + ranks[video, second]
+        ranks[video, second] += 1
+    return found
 
 
-def _changes(times: Times) -> bool:
-    return len({moment.sounds for moment in times.values()}) == 2
+def _sums(times: Times) -> list[float]:
+    """What the figures need of an object: heat and number of its moments, resting and sounding, and for each lag the
+    products of the heat with the sound `lag` frames before, of the heat, and of the sound.
 
-
-def _correlation(objects: list[Times], lag: int) -> float:
-    """Correlation of the heat with the sound `lag` frames before, of all objects, each about its own means; 0 of none.
-
-    Objects differ in their heat: that one is hotter than another says nothing about time.
+    Objects differ in their heat: that one is hotter than another says nothing about time. So all are about their means.
     """
-    pairs = []
-    for times in objects:
-        own = np.array([(times[n].heat, times[n - lag].sounds) for n in times if n - lag in times])
-        pairs.extend(own - own.mean(0) if len(own) else ())
-    heat, sound = np.array(pairs).T if pairs else np.zeros((2, 1))
-    size = np.linalg.norm(heat) * np.linalg.norm(sound)
-    return float(heat @ sound / size) if size else 0.0
+    heat, sounds = np.array([*times.values()]).T
+    found = [heat @ (1 - sounds), (1 - sounds).sum(), heat @ sounds, sounds.sum()]
+    for lag in LAGS:
+        pairs = np.array([(times[n].heat, times[n - lag].sounds) for n in times if n - lag in times] or [(0, 0)])
+        heat, sounds = (pairs - pairs.mean(0)).T
+        found += [heat @ sounds, heat @ heat, sounds @ sounds]
+    return found
+
+
+def _figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """The figures [R] from the sums [R, 4 + 3 * lags] of resamples."""
+    resting, sounding = sums[:, 0] / sums[:, 1], sums[:, 2] / sums[:, 3]
+    products, heat, sound = np.moveaxis(sums[:, 4:].reshape(len(sums), len(LAGS), 3), 2, 0)
+    size = np.sqrt(heat * sound)
+    correlations = np.divide(products, size, out=np.zeros_like(size), where=size > 0)  # [R, lags]
+    return {
+        "silent_heat": np.divide(resting, sounding, out=np.full_like(resting, np.nan), where=sounding > 0),
+        "delay": np.array(LAGS)[correlations.argmax(1)] / FRAMES_PER_SECOND,
+        "delay_correlation": correlations.max(1),
+    }

@@ -12,7 +12,6 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -21,7 +20,7 @@ from common.cli import plain_parser
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Options of this program."""
+    """The options of this program."""
     parser = plain_parser(__doc__)
     parser.add_argument("features", type=Path, help="file of metrics/features.py")
     parser.add_argument("--out", type=Path, help="the confusion matrix (default: features.png for features.npz)")
@@ -32,8 +31,9 @@ if __name__ == "__main__":
     parse(None)  # answers --help and mistakes at once: the imports below take seconds
 
 import numpy as np
+from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay
-from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, StratifiedGroupKFold
+from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut, StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -57,25 +57,16 @@ INPUTS = {  # row of the table -> field of Features
 }
 
 
-class Clips(NamedTuple):
-    """The clips that have a class."""
-
-    names: np.ndarray  # str [n]
-    labels: np.ndarray  # str [n]
-    folds: np.ndarray  # int [n], 0 if there are no published ones
-    inputs: dict[str, np.ndarray]  # row of the table -> float32 [n, D]
-
-
-def mean_of_clips(features: Features) -> Clips:
-    """Average the seconds of each clip."""
-    labelled = features.labels != ""
-    names, first, clip = np.unique(features.names[labelled], return_index=True, return_inverse=True)
+def mean_of_clips(features: Features) -> Features:
+    """A row for each clip with a class: the means of its seconds."""
+    labelled = Features(*(values[features.labels != ""] for values in features))
+    _, first, clip = np.unique(labelled.names, return_index=True, return_inverse=True)
 
     def mean(values: np.ndarray) -> np.ndarray:
-        return np.array([values[labelled][clip == number].mean(0) for number in range(len(names))])
+        return np.array([values[clip == number].mean(0) for number in range(len(first))])
 
-    inputs = {row: mean(getattr(features, field)) for row, field in INPUTS.items()}
-    return Clips(names, features.labels[labelled][first], features.folds[labelled][first], inputs)
+    means = {field: mean(getattr(labelled, field)) for field in INPUTS.values()}
+    return Features(*(values[first] for values in labelled))._replace(**means)
 
 
 def assign_folds(names: Sequence[str], labels: np.ndarray) -> np.ndarray:
@@ -94,16 +85,12 @@ def assign_folds(names: Sequence[str], labels: np.ndarray) -> np.ndarray:
     return folds
 
 
-def predict(inputs: np.ndarray, labels: np.ndarray, folds: np.ndarray, title: str) -> np.ndarray:
+def predict(inputs: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """The class of each sample by a linear SVM that is trained on the other folds; C is chosen within those."""
-    predicted = np.empty_like(labels)
-    for fold in tqdm(np.unique(folds), title, leave=False, unit="fold"):
-        train = folds != fold
-        svm = make_pipeline(StandardScaler(), LinearSVC(dual=False))
-        search = GridSearchCV(svm, {"linearsvc__C": C_VALUES}, cv=LeaveOneGroupOut())
-        search.fit(inputs[train], labels[train], groups=folds[train])
-        predicted[~train] = search.predict(inputs[~train])
-    return predicted
+    svm = make_pipeline(StandardScaler(), LinearSVC(dual=False))
+    search = GridSearchCV(svm, {"linearsvc__C": C_VALUES}, cv=LeaveOneGroupOut())
+    split = {"groups": folds, "cv": LeaveOneGroupOut(), "params": {"groups": folds}}  # for both loops
+    return cross_val_predict(search, inputs, labels, **split)
 
 
 def accuracies(predicted: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> dict[str, float]:
@@ -114,8 +101,6 @@ def accuracies(predicted: np.ndarray, labels: np.ndarray, folds: np.ndarray) -> 
 
 def draw_confusion(labels: np.ndarray, predicted: np.ndarray, path: Path) -> None:
     """Draw the confusion matrix as PNG: a row for each class, a column for each predicted class."""
-    from matplotlib.figure import Figure  # only here: the tables need no drawing
-
     num_classes = len(np.unique(labels))
     side = 3 + 0.25 * num_classes  # inches
     figure = Figure((side, side), layout="constrained")
@@ -144,7 +129,8 @@ def probe(path: Path, out: Path) -> None:
             f"{path}: a probe needs at least two classes, with {NUM_FOLDS} videos each. The classes of a data set are "
             "in its labels.json"
         )
-    predicted = {row: predict(inputs[used], labels, folds, row) for row, inputs in clips.inputs.items()}
+    rows = tqdm(INPUTS.items(), "probe", leave=False)
+    predicted = {row: predict(getattr(clips, field)[used], labels, folds) for row, field in rows}
     table = {row: accuracies(one, labels, folds) for row, one in predicted.items()}
     table["chance: the largest class"] = {"accuracy": float(counts.max() / len(labels))}
     print(f"{len(labels)} clips, {len(classes)} classes, {len(np.unique(folds))} folds")
@@ -154,7 +140,7 @@ def probe(path: Path, out: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program. Returns its exit status."""
+    """Run the program."""
     options = parse(argv)
     out = options.out or options.features.with_suffix(".png")
     return exit_status("probe", lambda: probe(options.features, out))

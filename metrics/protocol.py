@@ -9,8 +9,6 @@ from common.errors import UserError
 from metrics.annotations import Annotations
 from metrics.scores import DISC_RADIUS, SIZE
 
-IOU_FIGURES = ("mean_iou", "iou_at_0.3", "iou_at_0.5", "auc", "pointing", "area_ratio")
-
 TRUTHS = {
     "music": "IoU with the union of a frame's boxes",
     "vggss": "IoU with the union of a clip's boxes",
@@ -24,12 +22,12 @@ LEVELS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Protocol:
     """A fixed set of rules."""
 
     name: str
-    version: int
+    version: int = 1
     comparable: str  # the publications whose figures are comparable
     formats: tuple[str, ...]  # of annotations that it is for
     figures: tuple[str, ...]  # keys of `metrics.table.FIGURES`
@@ -41,11 +39,10 @@ class Protocol:
 
 
 OURS = Protocol(
-    "ours",
-    1,
-    "the tables of this project",
-    ("music", "vggss", "flickr"),
-    (*IOU_FIGURES, "ciou", "ciou_at_0.3", "ciou_auc", "nsa"),
+    name="ours",
+    comparable="the tables of this project",
+    formats=("music", "vggss", "flickr"),
+    figures=tuple("mean_iou iou_at_0.3 iou_at_0.5 auc pointing area_ratio ciou ciou_at_0.3 ciou_auc nsa".split()),
     threshold=0.5,
     strict=False,
     whole_pixels=False,
@@ -53,16 +50,19 @@ OURS = Protocol(
 )
 _DSOL = "Hu et al., Discriminative Sounding Objects Localization, NeurIPS 2020"
 _MUSIC_SOLO = Protocol(
-    "music-solo", 1, f"{_DSOL}: MUSIC-solo", ("music",), ("iou_at_0.5", "auc"), threshold=0.1, strict=True
-)
-_MUSIC_DUET = Protocol(
-    "music-duet",
-    1,
-    f"{_DSOL}: MUSIC-Duet",
-    ("music",),
-    ("ciou_at_0.3", "source_ciou_at_0.3", "ciou_auc", "nsa"),
-    threshold=0.2,
+    name="music-solo",
+    comparable=f"{_DSOL}: MUSIC-solo",
+    formats=("music",),
+    figures=("iou_at_0.5", "auc"),
+    threshold=0.1,
     strict=True,
+)
+_MUSIC_DUET = replace(
+    _MUSIC_SOLO,
+    name="music-duet",
+    comparable=f"{_DSOL}: MUSIC-Duet",
+    figures=("ciou_at_0.3", "source_ciou_at_0.3", "ciou_auc", "nsa"),
+    threshold=0.2,
     objects=True,
 )
 _MUSIC_SYNTHETIC = replace(
@@ -73,11 +73,10 @@ _MUSIC_SYNTHETIC = replace(
     threshold=0.5,
 )
 _FLICKR = Protocol(
-    "flickr",
-    1,
-    "EZ-VSL (Mo and Morgado, ECCV 2022) and others: Flickr-SoundNet",
-    ("flickr",),
-    ("mean_iou", "iou_at_0.5", "auc"),
+    name="flickr",
+    comparable="EZ-VSL (Mo and Morgado, ECCV 2022) and others: Flickr-SoundNet",
+    formats=("flickr",),
+    figures=("mean_iou", "iou_at_0.5", "auc"),
     threshold="median",
     strict=False,
 )
@@ -89,18 +88,15 @@ _VGGSS = replace(
     second=5,
 )
 _AVSBENCH = Protocol(
-    "avsbench",
-    1,
-    "Zhou et al., Audio-Visual Segmentation, ECCV 2022: S4 and MS3",
-    ("masks",),
-    ("mean_iou", "f_score"),
+    name="avsbench",
+    comparable="Zhou et al., Audio-Visual Segmentation, ECCV 2022: S4 and MS3",
+    formats=("masks",),
+    figures=("mean_iou", "f_score"),
     threshold="majority",
     strict=True,
 )
-PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (OURS, _MUSIC_SOLO, _MUSIC_DUET, _MUSIC_SYNTHETIC, _FLICKR, _VGGSS, _AVSBENCH)
-}
+_ALL = (OURS, _MUSIC_SOLO, _MUSIC_DUET, _MUSIC_SYNTHETIC, _FLICKR, _VGGSS, _AVSBENCH)
+PROTOCOLS = {protocol.name: protocol for protocol in _ALL}
 DEFAULTS = {"music": "ours", "vggss": "vggss", "flickr": "flickr", "masks": "avsbench"}  # by format of annotations
 
 
@@ -121,28 +117,24 @@ def describe(protocol: Protocol, annotations: Annotations, several: bool, seed: 
     level = LEVELS.get(protocol.threshold) or (
         f"the pixels {'above' if protocol.strict else 'of at least'} {protocol.threshold:g} of its maximum"
     )
-    parts = [f"{TRUTHS[annotations.format]}; a map at {SIZE} x {SIZE} pixels predicts {level}"]
-    if annotations.of_clips:
-        frame = "the middle frame" if protocol.second is None else f"the frame at {protocol.second:.1f} s"
-        parts.append(f"of each clip {frame}")
-    if protocol.whole_pixels and annotations.format != "masks":
-        parts.append("edges of boxes are rounded down to whole pixels")
-    if "f_score" in protocol.figures:
-        parts.append("F-score: beta^2 = 0.3, the best of 255 thresholds for each video, mean over the videos")
-    else:
-        parts.append("AUC over IoU 0, 0.05, ..., 1")
-    if "pointing" in protocol.figures:
-        parts.append("of pixels that share the maximum, pointing counts the share in a box")
-    if several:
-        parts.append(
-            "CIoU: mean over a frame's objects (boxes of one category_id), each with a map of its own, best match"
-        )
-        if "pointing" in protocol.figures:
-            parts.append("pointing with the own map of each object, IoU with the maximum of the matched maps")
-        parts.append("NSA: below 0.2")
-    changed = "" if protocol == PROTOCOLS[protocol.name] else ", with another threshold"
-    if not (changed or protocol == OURS):
-        parts.append(f"comparable with {protocol.comparable}")
+    frame = "the middle frame" if protocol.second is None else f"the frame at {protocol.second:.1f} s"
+    points = "pointing" in protocol.figures
+    changed = protocol != PROTOCOLS[protocol.name]
+    parts = [
+        f"{TRUTHS[annotations.format]}; a map at {SIZE} x {SIZE} pixels predicts {level}",
+        annotations.of_clips and f"of each clip {frame}",
+        protocol.whole_pixels and annotations.format != "masks" and "edges of boxes are rounded down to whole pixels",
+        "F-score: beta^2 = 0.3, the best of 255 thresholds for each video, mean over the videos"
+        if "f_score" in protocol.figures
+        else "AUC over IoU 0, 0.05, ..., 1",
+        points and "of pixels that share the maximum, pointing counts the share in a box",
+        several
+        and "CIoU: mean over a frame's objects (boxes of one category_id), each with a map of its own, best match",
+        several and points and "pointing with the own map of each object, IoU with the maximum of the matched maps",
+        several and "NSA: below 0.2",
+        not changed and protocol != OURS and f"comparable with {protocol.comparable}",
+    ]
+    title = f"{protocol.name}, version {protocol.version}{', with another threshold' if changed else ''}"
     return {
         "name": protocol.name,
         "version": protocol.version,
@@ -153,5 +145,5 @@ def describe(protocol: Protocol, annotations: Annotations, several: bool, seed: 
         "size": SIZE,
         "disc_radius": DISC_RADIUS,
         "seed": seed,
-        "text": f"{protocol.name}, version {protocol.version}{changed}: {'; '.join(parts)}",
+        "text": f"{title}: {'; '.join(filter(None, parts))}",
     }

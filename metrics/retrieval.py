@@ -18,7 +18,7 @@ from common.cli import new_parser
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Options of this program."""
+    """The options of this program."""
     parser = new_parser(__doc__)
     parser.add_argument("ckpt_file", type=Path, help="the trained network, also one of the published code")
     return parser.parse_args(argv)
@@ -74,9 +74,7 @@ def distances_between(network: TrainedNetwork, seconds: SecondIndex, chosen: Seq
 def first_ranks(distances: np.ndarray, relevant: np.ndarray) -> np.ndarray:
     """The rank of the nearest relevant item of each query; 1 is best. Items at the same distance come before it.
 
-    Args:
-        distances: [queries, items].
-        relevant: bool [queries, items], at least one in each row.
+    Both are [queries, items]; each query has a relevant item.
     """
     nearest = np.where(relevant, distances, np.inf).min(1, keepdims=True)
     return 1 + (~relevant & (distances <= nearest)).sum(1)
@@ -130,7 +128,7 @@ def retrieve(options: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the program. Returns its exit status."""
+    """Run the program."""
     options = parse(argv)
     return exit_status("retrieval", lambda: retrieve(options))
 

@@ -1,14 +1,15 @@
-"""A run: its ``dmc.pkl``, the ``dmc.csv`` beside it, and its runs with negative audio."""
+"""A run: its ``dmc.pkl``, and the ``dmc.csv`` beside it; and sentences on its frames that are scored."""
 
-import os
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from common.errors import UserError
-from data.dmc_pkl import AUDIO_CHOICES, NEGATIVE_AUDIO, csv_path, path_for_audio, read_distances, read_dmc
+from data.dmc_pkl import AUDIO_CHOICES, csv_path, read_distances, read_dmc
+from metrics.annotations import Annotations
+from metrics.evaluate import Scores
+from metrics.matching import Counts
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,11 @@ class Run:
 
 def read_run(path: Path) -> Run:
     """Read a ``dmc.pkl`` and the ``dmc.csv`` beside it, if there is one."""
-    path = Path(path)
     maps = read_dmc(path)
     if not maps:
         raise UserError(f"{path} contains no maps")
     distances = csv_path(path)
-    if distances == path:
-        raise UserError(f"{path}: name the file of maps, dmc.pkl. The distances are read from the file beside it")
-    if not os.path.lexists(distances):
+    if not distances.exists():
         return Run(path, maps, None)
     run = Run(path, maps, read_distances(distances))
     if others := run.distances.keys() ^ maps.keys():
@@ -51,20 +49,33 @@ def read_run(path: Path) -> Run:
     return run
 
 
-def negatives(runs: Mapping[str, Run], named: Iterable[str] = ()) -> dict[str, dict[str, Run]]:
-    """The negative-audio runs of each run that has some: path -> what audio -> run.
+def frames_text(runs: dict[str, Run], scores: dict[str, Scores], annotations: Annotations) -> list[str]:
+    """Lines on the scored frames: one for all runs, or one for each run if they differ."""
+    lines = [
+        f"There is no {csv_path(run.path)}: {name} counts as maps of one audio cluster."
+        for name, run in runs.items()
+        if run.distances is None
+    ]
+    first, *others = scores.values()
+    if all(other.frames.keys() == first.frames.keys() and other.counts == first.counts for other in others):
+        return [*lines, _count_text(first.counts, annotations)]
+    lines.append(f"The runs differ in their frames. The baselines use the frames of {next(iter(runs))}.")
+    return [*lines, *(f"{name}: {_count_text(one.counts, annotations)}" for name, one in scores.items())]
 
-    `location_dmc.py --audio` writes them beside the run, as ``dmc_noise.pkl``. Files of the same name in other folders
-    are other trainings. Those `named`, whatever their names, are of the first run if they are not beside one.
-    """
-    given = {run.path.resolve(): run for run in runs.values()}
-    found: dict[str, dict[str, Run]] = {}
-    for path, run in runs.items():
-        for audio in NEGATIVE_AUDIO:
-            if (beside := path_for_audio(run.path.resolve(), audio)) in given:
-                found.setdefault(path, {})[audio] = given[beside]
-    paired = [other for of_run in found.values() for other in of_run.values()]
-    for name in named:
-        if runs[name] not in paired:
-            found.setdefault(next(iter(runs)), {})[Path(name).stem] = runs[name]
-    return found
+
+def _count_text(counts: Counts, annotations: Annotations) -> str:
+    text = f"{counts.frames_scored} frames scored"
+    if annotations.format == "music":
+        text += f", {counts.matched_by_rank} of them matched by rank within the second"
+    text += (
+        f"; {counts.annotations_without_map} annotations without a map, "
+        f"{counts.maps_without_annotation} maps without an annotation"
+    )
+    if counts.annotated_without_box:
+        text += f"; {counts.annotated_without_box} annotated without a box, not scored"
+    more = []
+    if counts.annotations_between_frames:
+        more.append(f"{counts.annotations_between_frames} annotated frames between the extracted frames")
+    if counts.videos_without_map:
+        more.append(f"{counts.videos_without_map} videos without any map")
+    return f"{text}." + (f" {annotations.path} also contains {' and '.join(more)}." if more else "")

@@ -13,18 +13,10 @@ A map is resized to 224 x 224 pixels, and predicts those that reach a threshold.
   CIoU      several sources: mean IoU over the objects of a frame, each with a map of its own; so is pointing
   NSA       several sources: share of the area below 0.2 in the maps without a sound
 
-Published numbers depend on the rules, so each --protocol stands for those of a publication, with its rounding:
+Published numbers depend on the rules, so each --protocol stands for those of a publication, with its rounding. The
+first line of the output says what the rules are. docs/evaluation.md compares the protocols.
 
-  ours             at least 0.5 of the maximum; no rounding; all scores
-  music-solo       MUSIC of Hu et al., NeurIPS 2020: above 0.1 of the maximum
-  music-duet       the same: above 0.2, CIoU, by frame and by source. There maps have classes. Here the best one-to-one
-                   match assigns a map to each object, as clusters have no class
-  music-synthetic  the same: above 0.5
-  flickr           Flickr-SoundNet: brighter half of the pixels, cIoU with the consensus min(1, boxes / 2)
-  vggss            VGG-SS: brighter half of the pixels, the frame at 5.0 s
-  avsbench         masks of AVSBench: pixels above 0.5, mean IoU and F-score
-
-Lines below a run's figures are their 95% intervals: a bootstrap over videos. docs/evaluation.md has more.
+Lines below a run's figures are their 95% intervals: a bootstrap over videos.
 """
 
 import argparse
@@ -40,17 +32,17 @@ if not __package__:  # run by path: imports start at the repository root
 from common.cli import new_parser, number, seed_number
 from common.errors import UserError
 from common.exit_status import exit_status
+from data.dmc_pkl import csv_path
 from data.layout import boxes_file
 from metrics.annotations import FORMATS, Annotations, read_annotations
 from metrics.baselines import BELOW_MARK, below_text, better_baselines, learned_baselines
-from metrics.detection import detect, universal_threshold
+from metrics.detection import Distances, detect, universal_threshold
 from metrics.evaluate import Scores, has_objects, score_baselines, score_run
 from metrics.figures import Figures, differences, per_class, per_video, summary
 from metrics.interactive import interact
 from metrics.pauses import follow
 from metrics.protocol import PROTOCOLS, describe, protocol_for
-from metrics.runs import Run, negatives, read_run
-from metrics.scored_frames import frames_text
+from metrics.runs import Run, frames_text, read_run
 from metrics.table import figures_table, latex_table, markdown_table, write_json
 
 part_of_maximum = number(float, lambda value: 0 < value <= 1, "not above 0 and at most 1")
@@ -68,9 +60,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         "dmc_pkl",
         type=Path,
         nargs="+",
-        help="maps of one or several runs. The baselines use the frames of the first. Maps with negative audio "
-        "(location_dmc.py --audio: _shuffled, _noise or _silence in the name, in the same folder) are also compared "
-        "with their run by the distances",
+        help="maps of one or several runs. The baselines use the frames of the first",
     )
     parser.add_argument("--boxes", type=Path, help="file or folder of annotations (default: DATA_DIR/boxes.json)")
     parser.add_argument("--format", choices=FORMATS, help="of the annotations (default: detected)")
@@ -81,9 +71,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="part of its maximum from which a map predicts a pixel; median: its brighter half; adaptive: as many "
         "pixels as the truth has, an upper bound (default: of the protocol)",
     )
-    parser.add_argument(
-        "--negatives", type=Path, nargs="+", default=[], help="maps with negative audio, of any name, of the first run"
-    )
+    text = "maps of the first run with negative audio (location_dmc.py --audio), compared by the distances"
+    parser.add_argument("--negatives", type=Path, nargs="+", default=[], help=text)
     parser.add_argument(
         "--validation",
         type=Path,
@@ -127,38 +116,31 @@ def named(*paths: object) -> Iterator[None]:
 
 
 def compare_with_negatives(
-    runs: dict[str, Run], scores: dict[str, Scores], options: argparse.Namespace
-) -> tuple[dict[str, dict[str, Figures]], list[str]]:
-    """The figures of each run against each of its negatives, and against all together; and notes."""
-    pairs = negatives(runs, map(str, options.negatives))
-    if options.validation and len(pairs) != 1:
-        raise UserError("--validation is for one run and its negatives: name these with --negatives")
-    limit = read_universal_threshold(options.validation) if options.validation else None
-    found: dict[str, dict[str, Figures]] = {}
-    notes = []
-    for path, negative in pairs.items():
-        own = runs[path].distances
-        others = {audio: run.distances for audio, run in negative.items()}
-        if lacking := [audio for audio, distances in others.items() if own is None or distances is None]:
-            notes.append(f"{path} against {', '.join(lacking)}: needs the distances of both, in their .csv files.")
-            others = {audio: distances for audio, distances in others.items() if audio not in lacking}
-        groups = {audio: [distances] for audio, distances in others.items()}
-        if len(groups) > 1:
-            groups["all"] = [*others.values()]
-        with named(path, *(negative[audio].path for audio in others)):
-            found[path] = {
-                audio: detect(own, group, scores[path], limit, options.seed) for audio, group in groups.items()
-            }
-    return found, notes
+    own: Run, negatives: Sequence[Run], scores: Scores, options: argparse.Namespace
+) -> dict[str, Figures]:
+    """The figures of a run against each of its negatives, and against all together."""
+    limit = None
+    if options.validation:
+        if not negatives or len(options.validation) == 1:
+            raise UserError(
+                "--validation needs maps with own and with negative audio, and --negatives to be applied to"
+            )
+        validation = [distances_of(read_run(path)) for path in options.validation]
+        with named(*options.validation):
+            limit = universal_threshold(validation[0], validation[1:])
+    groups = {run.path.stem.removeprefix(f"{own.path.stem}_"): [distances_of(run)] for run in negatives}
+    if len(groups) > 1:
+        groups["all"] = [distances for (distances,) in groups.values()]
+    distances = distances_of(own) if groups else {}
+    with named(own.path, *options.negatives):
+        return {audio: detect(distances, group, scores, limit, options.seed) for audio, group in groups.items()}
 
 
-def read_universal_threshold(paths: Sequence[Path]) -> float:
-    """The universal threshold of maps with own audio and maps with negative audio."""
-    own, *others = map(read_run, paths)
-    if not others or any(run.distances is None for run in (own, *others)):
-        raise UserError("--validation needs maps with own and maps with negative audio, and the .csv file of each")
-    with named(*paths):
-        return universal_threshold(own.distances, [other.distances for other in others])
+def distances_of(run: Run) -> Distances:
+    """The distances of a run that is compared with another audio."""
+    if run.distances is None:
+        raise UserError(f"there is no {csv_path(run.path)}, whose distances are compared: evaluate again")
+    return run.distances
 
 
 def score(options: argparse.Namespace) -> None:
@@ -171,7 +153,8 @@ def score(options: argparse.Namespace) -> None:
             scores[path] = score_run(run.maps, run.a_cluster, annotations, protocol)
     several = any(has_objects(run.a_cluster, annotations, protocol) for run in runs.values())
     first, *others = map(str, options.dmc_pkl)
-    against, notes = compare_with_negatives(runs, scores, options)
+    negatives = [runs[str(path)] for path in options.negatives]
+    against = compare_with_negatives(runs[first], negatives, scores[first], options)
     learned = learned_baselines(options.data_dir, scores[first].frames, annotations)
     baselines = score_baselines(runs[first].maps, annotations, protocol, options.seed, several, learned)
     figures = {name: summary(one, options.seed) for name, one in (scores | baselines).items()}
@@ -180,37 +163,41 @@ def score(options: argparse.Namespace) -> None:
         "counts": {path: asdict(one.counts) for path, one in scores.items()},
         "runs": {path: {"a_cluster": run.a_cluster, **figures[path]} for path, run in runs.items()},
         "baselines": {name: figures[name] for name in baselines},
-        "negatives": against,
+        "negatives": {first: against} if against else {},
     }
     baseline_rows = {name: {**figures[name], "intervals": None} for name in baselines}
     own = {path: run for path, run in runs.items() if run.audio == "own" and run.path not in options.negatives}
-    content["below"] = below = {
-        path: lower for path in own if (lower := better_baselines(figures[path], baseline_rows))
-    }
+    below = {path: lower for path in own if (lower := better_baselines(figures[path], baseline_rows))}
+    content["below"] = below
     run_rows = {f"{path} {BELOW_MARK}" if path in below else path: row for path, row in content["runs"].items()}
     tables = [("", "", {**run_rows, **baseline_rows})]
-    if swapped := {path: run for path, run in runs.items() if run.audio == "swap"}:
-        content["interactive"] = {
-            path: interact(run.maps, annotations, protocol, options.seed) for path, run in swapped.items()
-        }
-        tables.append(("Each source alone:", "", content["interactive"]))
+
+    def add(name: str, heading: str, rows: dict[str, Figures]) -> None:
+        if rows:
+            content[name] = rows
+            tables.append((heading, "", rows))
+
+    swapped = {path: run.maps for path, run in runs.items() if run.audio == "swap"}
+    alone = {path: interact(maps, annotations, protocol, options.seed) for path, maps in swapped.items()}
+    add("interactive", "Each source alone:", alone)
     if annotations.resting:
-        content["pauses"] = {path: follow(run.maps, run.a_cluster, annotations) for path, run in own.items()}
-        tables.append(("Sources that rest:", "", content["pauses"]))
-    if options.compare:
-        content["differences"] = {}
-        for path in others:
-            with named(first, path):
-                content["differences"][path] = differences(scores[first], scores[path], options.seed)
-        tables.append((f"Differences from {first}:", "", content["differences"]))
-    tables += [(f"{path} against other audio, by distance:", "audio", rows) for path, rows in against.items() if rows]
+        rests = {path: follow(run.maps, run.a_cluster, annotations, options.seed) for path, run in own.items()}
+        add("pauses", "Sources that rest:", rests)
+    compared = {}
+    for path in others if options.compare else ():
+        with named(first, path):
+            compared[path] = differences(scores[first], scores[path], options.seed)
+    add("differences", f"Differences from {first}:", compared)
+    if against:
+        tables.append((f"{first} against other audio, by distance:", "audio", against))
     for wanted, unit, figures_of in ((options.per_video, "video", per_video), (options.per_class, "class", per_class)):
         if wanted:
             content[f"per_{unit}"] = {path: figures_of(one) for path, one in scores.items()}
             tables += [(f"{path}:", unit, table) for path, table in content[f"per_{unit}"].items()]
+
     comment = "% " if options.table is latex_table else ""
     default = "" if options.protocol else f" (the default for the format {annotations.format})"
-    text = [f"Protocol{default}: {content['protocol']['text']}.", *frames_text(runs, scores, annotations), *notes]
+    text = [f"Protocol{default}: {content['protocol']['text']}.", *frames_text(runs, scores, annotations)]
     print(*(comment + line for line in text), sep="\n")
     for heading, title, rows in tables:
         above = [comment + heading] if heading else []

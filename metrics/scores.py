@@ -5,9 +5,11 @@ All maps and masks have SIZE x SIZE pixels. Boxes are fractions of the width and
 
 import functools
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 SIZE = 224  # pixels, as in all published evaluations
 CURVE = np.arange(21) / 20  # IoU thresholds 0, 0.05, ..., 1
@@ -80,35 +82,32 @@ def _pixels(start: float, stop: float) -> slice:
     return slice(first, last + 1)
 
 
+def count_boxes(boxes: Iterable[np.ndarray], whole_pixels: bool = False) -> np.ndarray:
+    """How many of the boxes [N, 4] contain each pixel, int [SIZE, SIZE]."""
+    counts = np.zeros((SIZE, SIZE), int)
+    for box in boxes:
+        counts[box_pixels(box, whole_pixels)] += 1
+    return counts
+
+
 def union_mask(boxes: np.ndarray, whole_pixels: bool = False) -> np.ndarray:
     """The pixels that lie in at least one of the boxes [N, 4], bool [SIZE, SIZE]."""
-    mask = np.zeros((SIZE, SIZE), bool)
-    for box in boxes:
-        mask[box_pixels(box, whole_pixels)] = True
-    return mask
+    return count_boxes(boxes, whole_pixels) > 0
 
 
 def consensus_map(boxes: np.ndarray, whole_pixels: bool = False) -> np.ndarray:
-    """min(1, votes / 2), float64 [SIZE, SIZE]: two votes are a consensus (Senocak et al., CVPR 2018).
-
-    The votes of a pixel are the boxes [N, 4] around it, one box for each annotator.
-    """
-    votes = np.zeros((SIZE, SIZE))
-    for box in boxes:
-        votes[box_pixels(box, whole_pixels)] += 1
-    return np.minimum(1, votes / 2)
+    """min(1, votes / 2), float64 [SIZE, SIZE], each box [N, 4] a vote (Senocak et al., CVPR 2018)."""
+    return np.minimum(1, count_boxes(boxes, whole_pixels) / 2)
 
 
 def iou(area: np.ndarray, truth: np.ndarray) -> float:
-    """Intersection over union of two masks; 0 if both are empty."""
-    both = np.count_nonzero(area & truth)
-    either = np.count_nonzero(area | truth)
-    return both / either if either else 0.0
+    """Intersection over union of a predicted mask and a true one; 0 if both are empty.
 
-
-def mask_iou(area: np.ndarray, truth: np.ndarray) -> float:
-    """IoU of AVSBench: if the true mask is empty, the share of the pixels that are not predicted."""
-    return iou(area, truth) if truth.any() else 1 - np.count_nonzero(area) / area.size
+    With a consensus as truth it is cIoU: the consensus inside the predicted area, over the whole consensus plus the
+    predicted pixels without votes.
+    """
+    either = truth.sum() + np.count_nonzero(area & (truth == 0))
+    return float((truth * area).sum() / either) if either else 0.0
 
 
 def f_scores(heat: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -131,28 +130,8 @@ def area_ratio(area: np.ndarray, truth: np.ndarray) -> float:
 
 
 def on_grid(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """The share of each cell of a grid that a mask [SIZE, SIZE] covers, float32 [rows, columns].
-
-    A pixel on the border of two cells counts in both.
-    """
-    return (_cell_means(rows) @ mask @ _cell_means(columns).T).astype(np.float32)
-
-
-@functools.cache
-def _cell_means(cells: int) -> np.ndarray:
-    """The weight of each pixel in the mean of each cell, [cells, SIZE]."""
-    cell, pixel = np.ogrid[:cells, :SIZE]
-    overlaps = ((pixel + 1) * cells > cell * SIZE) & (pixel * cells < (cell + 1) * SIZE)
-    return overlaps / overlaps.sum(1, keepdims=True)
-
-
-def consensus_iou(area: np.ndarray, consensus: np.ndarray) -> float:
-    """cIoU: the consensus inside the predicted area, over the whole consensus plus the predicted pixels without votes.
-
-    It equals the intersection over union if the consensus is 0 or 1 everywhere.
-    """
-    total = consensus.sum() + np.count_nonzero(area & (consensus == 0))
-    return float(consensus[area].sum() / total) if total else 0.0
+    """The share of each cell of a grid that a mask [SIZE, SIZE] covers, float32 [rows, columns]."""
+    return np.asarray(Image.fromarray(mask.astype(np.float32)).resize((columns, rows), Image.Resampling.BOX))
 
 
 def pointing(peak: np.ndarray, truth: np.ndarray) -> float:
@@ -174,24 +153,17 @@ def curve_areas(ious: np.ndarray) -> np.ndarray:
     return (reached[:, 1:] + reached[:, :-1].astype(float)) @ np.diff(CURVE) / 2
 
 
-def match_objects(ious: np.ndarray) -> np.ndarray:
-    """The map of each object, int [objects], from the IoU [objects, maps] of all pairs; -1 for an object without a map.
+def match_objects(ious: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Objects and their maps, int [N] each, from the IoU [objects, maps] of all pairs.
 
     CIoU (Hu et al., "Discriminative Sounding Objects Localization via Self-supervised Audiovisual Matching", NeurIPS
     2020) is the mean IoU over the objects of a frame, each with a map of its own. There each map belongs to a class.
-    Clusters have no class, so the one-to-one match with the largest sum of IoU assigns them.
+    Clusters have no class, so the one-to-one match with the largest sum of IoU assigns them. If there are fewer maps
+    than objects, some objects have none.
     """
     from scipy.optimize import linear_sum_assignment  # here, as it takes longer to load than one source to score
 
-    chosen = np.full(len(ious), -1)
-    objects, maps = linear_sum_assignment(ious, maximize=True)
-    chosen[objects] = maps
-    return chosen
-
-
-def matched_values(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """The value [objects, maps] of each object with its own map; 0 for an object without a map."""
-    return np.where(chosen >= 0, values[np.arange(len(values)), chosen], 0.0)
+    return linear_sum_assignment(ious, maximize=True)
 
 
 def quiet_share(silent: np.ndarray, strict: bool = False) -> float:

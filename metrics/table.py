@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from common.atomic import atomic_file
-from common.errors import UserError
 
 FIGURES = {
     "frames": "frames",
@@ -67,60 +66,53 @@ def figures_table(rows: Rows, title: str = "") -> list[str]:
     ]
 
 
-def figures_cells(rows: Rows, title: str = "") -> list[list[str]]:
-    """The cells of `figures_table` without intervals, row by row, the head first. "-" shows a missing figure."""
-    columns = _columns(rows)
-    cells = [[title, *(FIGURES[name] for name in columns)]]
-    return cells + [[row, *(_cell(figures.get(name)) for name in columns)] for row, figures in rows.items()]
+def figures_cells(rows: Rows, title: str = "", paper: bool = False) -> list[list[str]]:
+    """The cells of a table row by row, the head first. "-" shows a missing figure.
+
+    For a `paper`, shares are in percent, and the ends of the intervals stand in brackets behind their figure.
+    """
+    cells = [[title, *(FIGURES[name] for name in _columns(rows))]]
+    for row, figures in rows.items():
+        cells.append([row])
+        for name in _columns(rows):
+            text = _cell(figures.get(name), name if paper else None)
+            if paper and (ends := (figures.get("intervals") or {}).get(name)):
+                text += f" [{', '.join(_cell(end, name) for end in ends)}]"
+            cells[-1].append(text)
+    return cells
 
 
 def markdown_table(rows: Rows, title: str = "") -> list[str]:
     """Lines of `figures_table` in Markdown, in percent, with the intervals in brackets."""
-    head, *cells = _paper_cells(rows, title)
+    head, *cells = figures_cells(rows, title, paper=True)
     rule = ["---", *["---:"] * (len(head) - 1)]
     return [f"| {' | '.join(row)} |" for row in (head, rule, *cells)]
 
 
 def latex_table(rows: Rows, title: str = "") -> list[str]:
     """Lines of `figures_table` as a LaTeX tabular, in percent, with the intervals in brackets."""
-    head, *cells = (
-        " & ".join(re.sub(r"[&%$#_{}]", r"\\\g<0>", cell) for cell in row) + r" \\" for row in _paper_cells(rows, title)
-    )
-    columns = "l" + "r" * len(_columns(rows))
-    return [rf"\begin{{tabular}}{{{columns}}}", r"\hline", head, r"\hline", *cells, r"\hline", r"\end{tabular}"]
+    cells = figures_cells(rows, title, paper=True)
+    head, *lines = (" & ".join(re.sub(r"[&%$#_{}]", r"\\\g<0>", cell) for cell in row) + r" \\" for row in cells)
+    columns = "l" + "r" * (len(cells[0]) - 1)
+    return [rf"\begin{{tabular}}{{{columns}}}", r"\hline", head, r"\hline", *lines, r"\hline", r"\end{tabular}"]
 
 
 def write_json(path: Path, content: Mapping[str, object]) -> None:
     """Write figures to a JSON file."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as partial:
-            partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8", "backslashreplace")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({error.strerror})") from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8", "backslashreplace")
 
 
 def _columns(rows: Rows) -> list[str]:
     return [name for name in FIGURES if any(name in figures for figures in rows.values())]
 
 
-def _cell(value: float | int | None) -> str:
+def _cell(value: float | int | None, paper_name: str | None = None) -> str:
     if value is None:
         return "-"
-    return str(value) if isinstance(value, int) else f"{value:.3f}"
-
-
-def _paper_cells(rows: Rows, title: str) -> list[list[str]]:
-    def text(row: str, name: str) -> str:
-        value = rows[row].get(name)
-        if value is None or isinstance(value, int):
-            return _cell(value)
-        shown = [value, *(rows[row].get("intervals") or {}).get(name, ())]
-        first, *ends = (f"{one:.2f}" if name in NO_SHARES else f"{100 * one:.1f}" for one in shown)
-        return first + (f" [{', '.join(ends)}]" if ends else "")
-
-    columns = _columns(rows)
-    return [
-        [title, *(FIGURES[name] for name in columns)],
-        *([row, *(text(row, name) for name in columns)] for row in rows),
-    ]
+    if isinstance(value, int):
+        return str(value)
+    if paper_name is None:
+        return f"{value:.3f}"
+    return f"{value:.2f}" if paper_name in NO_SHARES else f"{100 * value:.1f}"

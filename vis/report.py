@@ -25,8 +25,7 @@ from common.exit_status import exit_status
 from metrics.evaluate import has_objects, score_baselines
 from metrics.figures import summary
 from metrics.protocol import describe
-from metrics.runs import Run, read_run
-from metrics.scored_frames import frames_text
+from metrics.runs import Run, frames_text, read_run
 from metrics.table import figures_cells
 from training.options import BEST, LOG
 from vis.frames import ScoredFrames, frames_of, map_titles, score_frames

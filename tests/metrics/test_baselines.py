@@ -10,26 +10,17 @@ from torchvision.models import get_model
 from data.dmc_pkl import read_dmc, write_maps
 from metrics import object_prior
 from metrics.annotations import read_annotations
-from metrics.baselines import OBJECT_PRIOR, TRAINING_BOXES, below_text, better_baselines, box_density, learned_baselines
-from metrics.scores import SIZE, union_mask
+from metrics.baselines import OBJECT_PRIOR, TRAINING_BOXES, below_text, better_baselines, learned_baselines
 from tests.fixtures.sample_set import add_video
 
 KEYS = ["test/frame_000/00000", "test/frame_000/00006"]
 
 
-def test_the_density_of_boxes_is_their_sum():
-    rng = np.random.default_rng(0)
-    corners = np.sort(rng.random((20, 2, 2)), axis=1).reshape(20, 4)  # x1, y1, x2, y2
-    corners[:2] = [[0, 0, 1, 1], [0.7, 0.2, 0.7, 0.2]]  # the whole frame, less than a pixel
-    total = sum(union_mask(box[None]).astype(float) for box in corners)
-    np.testing.assert_allclose(box_density(corners), total / total.max(), atol=1e-6)
-
-
 @pytest.fixture
 def data_set(tmp_path):
-    """Annotated boxes of a training video, on the left, and of a test video, on the right; the annotations."""
+    """Annotated boxes of a training video, left and top left, and of a test video, on the right; the annotations."""
     boxes = {f"{key}.jpg": {"bbox": [{"normbox": [0.5, 0, 0.5, 1]}]} for key in KEYS}
-    boxes["train/frame_000/00000.jpg"] = {"bbox": [{"normbox": [0, 0, 0.5, 1]}]}
+    boxes["train/frame_000/00000.jpg"] = {"bbox": [{"normbox": [0, 0, 0.5, 1]}, {"normbox": [0, 0, 0.5, 0.5]}]}
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     return tmp_path, read_annotations(tmp_path / "boxes.json")
 
@@ -40,7 +31,8 @@ def test_a_set_has_the_baselines_for_which_it_has_files(data_set, capsys):
     (folder / "train.txt").write_text("train\n")
     found = learned_baselines(folder, KEYS, annotations)
     assert found.keys() == {TRAINING_BOXES}
-    np.testing.assert_array_equal(found[TRAINING_BOXES][KEYS[1]][0], [np.arange(SIZE) < SIZE / 2] * SIZE)
+    density = np.kron([[1, 0], [0.5, 0]], np.ones((112, 112)))  # the number of boxes, as a part of the most
+    np.testing.assert_array_equal(found[TRAINING_BOXES][KEYS[1]][0], density)
     write_maps(folder / "object_prior.pkl", {KEYS[0]: np.ones((1, 7, 7))})
     assert OBJECT_PRIOR not in learned_baselines(folder, KEYS, annotations)
     assert "lacks 1 of 2 frames" in capsys.readouterr().out

@@ -10,9 +10,8 @@ from PIL import Image
 
 from common.errors import UserError
 from metrics.annotations import Annotations, Boxes, parse_frame, read_annotations
-from metrics.evaluate import score_baselines, score_run
+from metrics.evaluate import read_mask, score_baselines, score_run
 from metrics.figures import summary
-from metrics.masks import read_mask
 from metrics.protocol import DEFAULTS, PROTOCOLS, describe, protocol_for
 from metrics.scores import SIZE
 
@@ -21,7 +20,10 @@ EDGE, TINY, MIDDLE, WIDE = (0.7, 0, 1, 0.31), (0.5, 0.5, 0.503, 0.503), (0.2, 0.
 
 
 def annotations(form: str, truths: dict[str, list], classes: str = "1234") -> Annotations:
-    boxes = {key: Boxes(np.array(corners), tuple(classes[: len(corners)])) for key, corners in truths.items()}
+    boxes = {
+        key: Boxes(np.array(corners), tuple(classes[: len(corners)]), are_votes=form == "flickr")
+        for key, corners in truths.items()
+    }
     if form == "music":
         return Annotations(form, Path("there"), frames={parse_frame(key): value for key, value in boxes.items()})
     return Annotations(form, Path("there"), clips={key.split("/")[0]: value for key, value in boxes.items()})
@@ -109,9 +111,8 @@ def write_mask(folder: Path, key: str, mask: np.ndarray) -> None:
 
 def test_avsbench_scores_masks_by_iou_and_f_score(tmp_path):
     keys = [f"{video}/frame_{second:03d}/{second:05d}" for video in "ab" for second in (0, 1)]
-    masks = (
-        np.random.default_rng(1).random((4, SIZE, SIZE)) < np.array([0.4, 0.2, 0.1, 0])[:, None, None]
-    )  # last: empty
+    shares = np.array([0.4, 0.2, 0.1, 0])  # the last mask is empty
+    masks = np.random.default_rng(1).random((4, SIZE, SIZE)) < shares[:, None, None]
     maps = random_maps(keys, 2)
     for key, mask in zip(keys, masks, strict=True):
         write_mask(tmp_path, key, mask)
@@ -150,10 +151,10 @@ def test_masks_of_any_mode_and_size_are_read_and_a_damaged_one_is_named(tmp_path
     palette.putpalette([0, 0, 0, 0, 0, 200])
     for one in (image, image.convert("1"), image.convert("RGB"), palette):
         one.save(tmp_path / "mask.png")
-        assert read_mask(tmp_path / "mask.png", 4).tolist() == [[False, False, True, True]] * 2 + [[False] * 4] * 2
+        assert (read_mask(tmp_path / "mask.png") == np.kron([[0, 1], [0, 0]], np.ones((112, 112)))).all()
     (tmp_path / "mask.png").write_bytes((tmp_path / "mask.png").read_bytes()[:60])
     with pytest.raises(UserError, match=r"mask\.png cannot be read"):
-        read_mask(tmp_path / "mask.png", 4)
+        read_mask(tmp_path / "mask.png")
     with pytest.raises(UserError, match="contains no NAME/"):
         read_annotations(tmp_path, "masks")
 

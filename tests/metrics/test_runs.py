@@ -1,13 +1,11 @@
-"""Runs, their distances and their negative audio; and the table of their figures."""
-
-from pathlib import Path
+"""Runs and their distances, and the table of their figures."""
 
 import numpy as np
 import pytest
 
 from common.errors import UserError
 from data.dmc_pkl import csv_path, read_distances, write_dmc
-from metrics.runs import Run, negatives, read_run
+from metrics.runs import read_run
 from metrics.table import figures_table, latex_table, markdown_table
 
 
@@ -44,21 +42,6 @@ def test_distances_of_other_maps_are_refused(tmp_path):
 def test_distances_that_a_spreadsheet_saved_again_are_read(tmp_path):
     (tmp_path / "dmc.csv").write_bytes("key,distance_0\r\nü/frame_000/00000,0.5\r\n".encode("utf-8-sig"))
     assert read_distances(tmp_path / "dmc.csv") == {"ü/frame_000/00000": 0.5}
-
-
-def test_negatives_have_the_name_and_folder_of_their_run_or_are_named_and_of_the_first_run():
-    names = "x/dmc.pkl x/dmc_noise.pkl x/dmc_silence.pkl dmc_noise.pkl y/dmc_silence.pkl x/dmc2.pkl"
-    own, noise, silence, *others = runs = [Run(Path(name), {}, None) for name in names.split()]
-
-    def found(*runs, named=()):
-        return negatives({str(run.path): run for run in runs}, map(str, named))
-
-    assert found(noise, own, *others, silence) == {"x/dmc.pkl": {"noise": noise, "silence": silence}}
-    assert found(own, *others) == found(noise, silence) == {}
-    absolute = Run(noise.path.absolute(), {}, None)
-    assert found(own, absolute) == {"x/dmc.pkl": {"noise": absolute}}
-    named = {"x/dmc.pkl": {"noise": noise, "silence": silence, "dmc_noise": others[0]}}
-    assert found(*runs, named=[noise.path, others[0].path]) == named
 
 
 def test_a_table_is_aligned_and_shows_missing_figures():

@@ -1,8 +1,6 @@
 """metrics/features.py: features of a miniature in ESC-50's layout and of a data set of ours, against a plain loop."""
 
-import csv
 import json
-import wave
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +8,10 @@ import librosa
 import numpy as np
 import pytest
 import torch
+from scipy.io import wavfile
 
 from data.transforms import load_frame, resize
-from metrics import features, probe
+from metrics import features
 from metrics.feature_file import Features, read_features
 from models.dmc import DMC
 from models.recipes import IMPROVED, ORIGINAL
@@ -21,28 +20,25 @@ from training.checkpoint import save_checkpoint
 
 pytestmark = pytest.mark.usefixtures("small")
 RATE = 44_100
-PITCHES = {"dog": 300, "siren": 900, "rain": 2500}  # Hz
+PITCHES = {"dog": 300, "siren": 900}  # Hz
 
 
 @pytest.fixture(scope="module")
 def esc50(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One clip of each class in each of 5 folds, 44.1 kHz, 5 s; read only."""
+    """One clip of each class in each of 2 folds, 44.1 kHz, 5 s; read only."""
     folder = tmp_path_factory.mktemp("esc50")
     (folder / "audio").mkdir()
     (folder / "meta").mkdir()
     rng = np.random.default_rng(0)
-    with (folder / "meta/esc50.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow("filename fold target category esc10 src_file take".split())
-        for fold in range(1, 6):
-            for target, (label, pitch) in enumerate(PITCHES.items()):
-                name = f"{fold}-{target}00-A-{target}.wav"
-                writer.writerow([name, fold, target, label, "True", f"{fold}{target}", "A"])
-                tone = np.sin(2 * np.pi * pitch * np.arange(5 * RATE) / RATE) * rng.uniform(0.1, 0.6)
-                samples = (tone + rng.normal(0, 0.02, len(tone))) * 2**15
-                with wave.open(str(folder / "audio" / name), "wb") as audio:
-                    audio.setparams((1, 2, RATE, 0, "NONE", ""))
-                    audio.writeframes(samples.astype("<i2").tobytes())
+    rows = ["filename,fold,target,category,esc10,src_file,take"]
+    for fold in (1, 2):
+        for target, (label, pitch) in enumerate(PITCHES.items()):
+            name = f"{fold}-{target}00-A-{target}.wav"
+            rows.append(f"{name},{fold},{target},{label},True,{fold}{target},A")
+            tone = np.sin(2 * np.pi * pitch * np.arange(5 * RATE) / RATE) * rng.uniform(0.1, 0.6)
+            samples = (tone + rng.normal(0, 0.02, len(tone))) * 2**15
+            wavfile.write(folder / "audio" / name, RATE, samples.astype(np.int16))
+    (folder / "meta/esc50.csv").write_text("\n".join(rows))
     return folder
 
 
@@ -70,27 +66,17 @@ def librosa_log_mel(second: np.ndarray) -> np.ndarray:
     return librosa.power_to_db(librosa.filters.mel(sr=16_000, n_fft=160, n_mels=64) @ magnitude).T  # [201, 64]
 
 
-@pytest.fixture(scope="module")
-def esc50_features(small: None, esc50: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, DMC]:
-    """The file of the miniature, and the network that it is of; read only."""
-    folder = tmp_path_factory.mktemp("features")
-    path, model = save_network(folder / "net.pth")
-    assert run(folder / "new/features.npz", path, esc50) == 0
-    return folder / "new/features.npz", model
-
-
 @pytest.mark.filterwarnings("ignore:Empty filters")
-def test_a_row_for_each_second_of_esc50_has_what_a_plain_loop_computes(esc50, esc50_features):
-    path, model = esc50_features
-    found = read_features(path)
-    assert len(found.names) == 75
+def test_a_row_for_each_second_of_esc50_has_what_a_plain_loop_computes(esc50, tmp_path):
+    path, model = save_network(tmp_path / "net.pth")
+    found = written(tmp_path / "new/features.npz", path, esc50)
+    assert len(found.names) == 20
     assert found.names[:6].tolist() == ["1-000-A-0"] * 5 + ["1-100-A-1"]
     assert found.seconds[:6].tolist() == [0, 1, 2, 3, 4, 0]
-    assert found.labels[::5].tolist() == [*PITCHES] * 5 and found.folds[::15].tolist() == [1, 2, 3, 4, 5]
+    assert found.labels[::5].tolist() == [*PITCHES] * 2 and found.folds[::10].tolist() == [1, 2]
     assert {one.dtype for one in found[4:]} == {np.dtype(np.float32)}
-    with wave.open(str(esc50 / "audio/1-100-A-1.wav")) as audio:
-        samples = np.frombuffer(audio.readframes(5 * RATE), "<i2").astype(np.float32) / 2**15
-    samples = librosa.resample(samples, orig_sr=RATE, target_sr=16_000, res_type="soxr_hq")
+    _, samples = wavfile.read(esc50 / "audio/1-100-A-1.wav")
+    samples = librosa.resample(samples / np.float32(2**15), orig_sr=RATE, target_sr=16_000, res_type="soxr_hq")
     for second in range(5):
         spectrogram = librosa_log_mel(samples[second * 16_000 :][:16_000])
         with torch.no_grad():
@@ -145,14 +131,6 @@ def test_random_weights_depend_on_nothing_but_the_architecture(tmp_path, own_set
     )
     np.testing.assert_array_equal(one.random, other.random)
     assert not np.allclose(one.features, other.features) and not np.allclose(one.features, one.random)
-
-
-def test_the_probe_tells_the_tones_of_esc50_apart(tmp_path, esc50_features, capsys):
-    assert probe.main([str(esc50_features[0]), "--out", str(tmp_path / "confusion.png")]) == 0
-    output = capsys.readouterr().out
-    assert "15 clips, 3 classes, 5 folds" in output
-    rows = [line.split()[-2:] for line in output.splitlines() if line.startswith(("trained", "mean and std"))]
-    assert rows == [["1.000", "0.000"]] * 2
 
 
 def test_user_errors_name_file_and_remedy(tmp_path, esc50, own_set, capsys):

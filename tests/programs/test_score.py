@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.dmc_pkl import write_dmc
+from data.dmc_pkl import csv_path, write_dmc
 from metrics import score
 
 KEYS = [f"-a.b/frame_000/{index:05d}" for index in (0, 7, 14, 21)]
@@ -97,29 +97,23 @@ def test_several_audio_clusters_have_more_figures_which_need_the_distances(tmp_p
     assert "dmc.pkl counts as maps of one audio cluster" in printed and "NSA" not in printed
 
 
-def test_each_run_is_compared_with_its_own_negatives_by_distance(tmp_path, capsys):
+def test_a_run_is_compared_with_its_negatives_by_distance(tmp_path, capsys):
     # 16 pairs of an own distance and one with negative audio: only 3 > 2.5 and 4 > 2.5 are in the wrong order.
-    own, far = [[1], [2], [3], [4]], [[9]] * 4
-    rows = {"a/dmc": own, "a/dmc_noise": far, "b/dmc": own, "b/dmc_shuffled": [[2.5], [5], [6], [7]]}
-    rows["b/dmc_noise"] = far
-    paths = [write_run(tmp_path / f"{name}.pkl", distances=distances) for name, distances in rows.items()]
-    a, _, b, b_shuffled, b_noise = paths
-    boxes = write_boxes(tmp_path)
-    found = read_json(*paths, "--boxes", boxes, folder=tmp_path)
-    areas = {path: {audio: one["roc_auc"] for audio, one in of.items()} for path, of in found["negatives"].items()}
-    assert areas == {str(a): {"noise": 1}, str(b): {"shuffled": 0.875, "noise": 1, "all": 0.9375}}
-    # Two of four maps are right, at the distances 1 and 3, where one of two and two of three detections are right.
-    noise = found["negatives"][str(a)]["noise"]
-    assert (noise["frames"], noise["loc_acc"], noise["distance"]) == (4, 0.5, 3)
-    assert noise["max_f1"] == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))
-    assert list(found["runs"]) == [str(path) for path in paths]
+    rows = {"dmc": [[1], [2], [3], [4]], "dmc_shuffled": [[2.5], [5], [6], [7]], "wrong": [[9]] * 4}
+    own, shuffled, wrong = (write_run(tmp_path / f"{name}.pkl", distances=row) for name, row in rows.items())
+    arguments = [own, "--negatives", shuffled, wrong, "--boxes", write_boxes(tmp_path)]
+    found = read_json(*arguments, folder=tmp_path)
+    (of_run,) = found["negatives"].values()
+    assert {audio: one["roc_auc"] for audio, one in of_run.items()} == {"shuffled": 0.875, "wrong": 1, "all": 0.9375}
+    # Two of four maps are right, at the distances 1 and 3.
+    assert (of_run["wrong"]["frames"], of_run["wrong"]["loc_acc"], of_run["wrong"]["distance"]) == (4, 0.5, 3)
+    assert list(found["runs"]) == [str(path) for path in (own, shuffled, wrong)]
     printed = capsys.readouterr().out
-    assert f"{b} against other audio, by distance:\naudio     frames  ROC AUC" in printed
+    assert f"{own} against other audio, by distance:\naudio     frames  ROC AUC" in printed
     assert "\nshuffled       4    0.875" in printed
-    b_noise.with_suffix(".csv").unlink()
-    assert run(b, b_noise, b_shuffled, "--boxes", boxes) == 0
-    printed = capsys.readouterr().out
-    assert f"{b} against noise: needs the distances of both" in printed and "\nshuffled       4    0.875" in printed
+    csv_path(wrong).unlink()
+    assert run(*arguments) == 1
+    assert f"there is no {csv_path(wrong)}" in capsys.readouterr().err
 
 
 def test_named_negatives_have_the_threshold_of_the_validation_list_applied(tmp_path, capsys):
@@ -133,7 +127,7 @@ def test_named_negatives_have_the_threshold_of_the_validation_list_applied(tmp_p
     assert found["universal_f1"] == pytest.approx(2 * 2 / (2 * 2 + 1 + 1))  # up to 3: two right, one wrong, one missed
     assert "universal F1" in capsys.readouterr().out
     assert run(own, "--negatives", wrong, "--validation", val, "--boxes", boxes) == 1
-    assert "--validation needs maps with own and maps with negative audio" in capsys.readouterr().err
+    assert "--validation needs maps with own and with negative audio" in capsys.readouterr().err
 
 
 def test_the_difference_from_the_first_run_is_in_the_table_and_in_the_json(tmp_path, capsys):
@@ -181,7 +175,7 @@ def test_a_user_error_is_one_line(tmp_path, capsys):
         ([three, "--boxes", boxes], f"three.pkl: the map '{KEYS[0]}' has the shape (2, 7, 7), too small for 3"),
         ([empty, "--boxes", boxes], "empty.pkl contains no maps"),
         ([path, path, "--boxes", boxes], "is named twice"),
-        ([path, "--boxes", boxes, "--json", tmp_path / "file/s.json"], "s.json cannot be written"),
+        ([path, "--boxes", boxes, "--json", tmp_path / "file/s.json"], f"cannot read or write {tmp_path / 'file'}"),
     ):
         assert run(*arguments) == 1
         error = capsys.readouterr().err
