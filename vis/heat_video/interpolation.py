@@ -43,14 +43,13 @@ def interpolate_maps(
 ) -> Iterator[tuple[FrameWithLevel, np.ndarray]]:
     """Every frame with its maps, linear in time between those of the network.
 
+    Memory holds the frames between BATCH maps only.
+
     Args:
         frames: in the order in which they are shown.
         prepare: takes from a frame what the network needs.
         maps_of: the maps, float [K, h, w] each, of at most BATCH prepared frames.
         maps_per_second: how often the network gets a frame. It also gets the first and the last frame.
-
-    Yields:
-        The frames in the same order. Memory holds the frames between BATCH maps only.
     """
     known: list[tuple[float, np.ndarray]] = []  # time and maps, first those of the last batch's last frame
     for group, times, inputs in _batches(frames, prepare, maps_per_second):

@@ -13,7 +13,6 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torchvision.transforms.v2 import functional
 
-from common.errors import UserError
 from data.media.spectrogram import spectrograms
 from data.media.video import SHORT_SIDE, UPRIGHT, upright_frame
 from data.transforms import resize
@@ -22,10 +21,10 @@ from training.load import TrainedNetwork
 
 
 class NetworkInput(NamedTuple):
-    """The input of the network at an instant: uint8 [3, size, size] and float32 [1, T, 64]."""
+    """The input of the network at an instant."""
 
-    frame: torch.Tensor
-    spectrogram: torch.Tensor
+    frame: torch.Tensor  # uint8 [3, size, size]
+    spectrogram: torch.Tensor  # float32 [1, T, 64]
 
 
 class Locator:
@@ -49,19 +48,12 @@ class Locator:
         return NetworkInput(resize(upright, self._trained.frame_size), torch.from_numpy(spectrogram))
 
     def maps(self, inputs: Sequence[NetworkInput]) -> np.ndarray:
-        """Maps, float32 [N, V, h, w]. Row j < A is matched to audio cluster j.
-
-        Raises:
-            UserError: the weights of the network give no finite numbers.
-        """
+        """Maps, float32 [N, V, h, w]. Row j < A is matched to audio cluster j."""
         frames, spectrograms = (torch.stack(tensors).to(self._trained.device) for tensors in zip(*inputs, strict=True))
         localizer = self._trained.localizer
         audio_centers = localizer.encode_audio(spectrograms)  # [N, A, 512]
         ordered = torch.stack([self._in_last_order(centers) for centers in audio_centers])
-        try:
-            localized = localizer.match(ordered, localizer.encode_frames(frames))
-        except FloatingPointError as error:
-            raise UserError(str(error)) from error
+        localized = localizer.match(ordered, localizer.encode_frames(frames))
         self.distance = float(localized.distances.mean())
         return localized.maps
 

@@ -21,11 +21,7 @@ Second = tuple[str, int]  # NAME and second
 
 
 def clips_of(seconds: Iterable[Second], data_dir: Path) -> tuple[dict[Second, bytes], dict[Second, str]]:
-    """The audio of seconds, from the videos or their separate audio files.
-
-    Returns:
-        An MP3 file for each second that has audio, and for each other second the reason.
-    """
+    """An MP3 file for each second that has audio, of its video or separate audio file. For the others the reason."""
     by_video: dict[str, list[int]] = {}
     for name, second in seconds:
         by_video.setdefault(name, []).append(second)
@@ -56,11 +52,7 @@ def failure_lines(missing: Mapping[Second, str]) -> list[str]:
 
 
 def _audio_of(videos: Sequence[Path], audio_file: Path | None, data_dir: Path) -> Audio:
-    """The audio of a NAME.
-
-    Raises:
-        MediaError: there is none; the text names the file.
-    """
+    """The audio of a NAME. The text of a MediaError names the file."""
     if not videos and audio_file is None:
         raise MediaError(
             f"there is no file of this name in {video_dir(data_dir)} or {audio_dir(data_dir)}: "
