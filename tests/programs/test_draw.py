@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from data.dmc_pkl import csv_path
+from metrics.runs import read_run
 from tests.fixtures.report_set import GREY, KEYS, NAMES, SIZE, UNBOXED, hot_cell, make_run, maps_of, pickled, scores_of
 from vis import draw, sheet
+from vis.frames import map_titles
 from vis.overlay import WHITE
 
 
@@ -58,14 +60,6 @@ def test_each_frame_has_an_overlay_of_its_name_and_size_with_the_color_on_the_ho
     ]
 
 
-def test_the_longest_name_that_a_file_system_admits_can_be_drawn(tmp_path, data_dir):
-    name = "音" * 80  # 240 bytes, 254 with the rest of the file name
-    shutil.copytree(data_dir / "video_frames" / NAMES[0], data_dir / "video_frames" / name)
-    dmc_pkl = pickled(tmp_path / "dmc.pkl", {f"{name}/frame_000/00000": np.ones((1, 2, 2))})
-    assert run(dmc_pkl, data_dir) == 0
-    assert overlays(dmc_pkl) == [f"{name}_000_00000.jpg"]
-
-
 def test_two_audio_clusters_have_an_overlay_each(tmp_path, data_dir):
     dmc_pkl = make_run(tmp_path / "run", a_cluster=2)
     assert run(dmc_pkl, data_dir, "--videos", "-a.b") == 0
@@ -74,13 +68,6 @@ def test_two_audio_clusters_have_an_overlay_each(tmp_path, data_dir):
     first, second = (np.asarray(Image.open(dmc_pkl.with_name("dmc_overlays") / name[0])).astype(int) for name in names)
     # The second map is hot in the opposite cell.
     assert np.abs(first - second[::-1, ::-1]).mean() < 2 < np.abs(first - second).mean()
-
-
-def test_maps_pickled_count_as_those_of_one_audio_cluster(dmc_pkl, data_dir, capsys):
-    csv_path(dmc_pkl).unlink()
-    assert run(dmc_pkl, data_dir) == 0
-    assert f"There is no {csv_path(dmc_pkl)}" in capsys.readouterr().out
-    assert overlays(dmc_pkl) == file_names(KEYS)
 
 
 def test_overlays_have_boxes_only_with_the_option(dmc_pkl, data_dir, tmp_path, capsys):
@@ -126,32 +113,18 @@ def test_names_of_videos_may_start_with_a_dash_and_unknown_ones_are_named(dmc_pk
         run(dmc_pkl, data_dir, "--videos")
 
 
-def test_frames_and_maps_that_cannot_be_drawn_are_named_and_the_others_drawn(tmp_path, data_dir, capsys):
-    maps = {key: maps_of(key) for key in KEYS}
-    maps[KEYS[2]] = np.full((3, 4, 5), np.nan)
-    maps[KEYS[3]] = maps_of(KEYS[3])[:2]
-    dmc_pkl = pickled(tmp_path / "dmc.pkl", maps)
-    gone, broken = (data_dir / "video_frames" / f"{key}.jpg" for key in KEYS[:2])
+def test_frames_that_cannot_be_drawn_are_named_and_the_others_drawn(tmp_path, data_dir, capsys):
+    """tests/vis/test_frames.py has all reasons."""
+    dmc_pkl = pickled(tmp_path / "dmc.pkl", {key: maps_of(key) for key in KEYS[:-1]} | {KEYS[-1]: np.ones((1, 2, 2))})
+    gone = data_dir / "video_frames" / f"{KEYS[0]}.jpg"
     gone.unlink()
-    broken.write_bytes(b"no image")
     assert run(dmc_pkl, data_dir) == 1
     output = capsys.readouterr()
-    assert overlays(dmc_pkl) == file_names(KEYS[4:])
-    head, first, second, third, fourth = output.err.splitlines()[-5:]
-    assert head.endswith("4 could not be drawn:")
-    assert str(gone) in first and "--data_dir" in first
-    # The video has other frames, so cut_video.py alone would skip it.
-    assert f"delete {data_dir / 'video_frames' / NAMES[0]} and run python3 data/cut_video.py" in first
-    assert str(broken) in second and "data/cut_video.py" in second
-    assert f"{KEYS[2]}: its maps have values" in third and f"{KEYS[3]}: it has 2 maps, but" in fourth
-    assert output.out.splitlines()[-1].startswith("Wrote the overlays of 12 frames")
-
-
-def test_a_video_without_frames_needs_no_deletion(dmc_pkl, data_dir, capsys):
-    shutil.rmtree(data_dir / "video_frames" / NAMES[0])
-    assert run(dmc_pkl, data_dir) == 1
-    lines = capsys.readouterr().err.splitlines()[-4:]
-    assert all("does not exist: run python3 data/cut_video.py" in line for line in lines)
+    assert overlays(dmc_pkl) == file_names(KEYS[1:-1])
+    head, first, last = output.err.splitlines()[-3:]
+    assert head.endswith("2 could not be drawn:") and str(gone) in first and f"{KEYS[-1]}: it has 1 maps" in last
+    assert f"There is no {csv_path(dmc_pkl)}" in output.out  # so the maps count as those of one audio cluster
+    assert output.out.splitlines()[-1].startswith("Wrote the overlays of 14 frames")
 
 
 def test_the_sheet_has_a_row_for_each_frame_with_boxes_maps_and_overlay(dmc_pkl, data_dir, tmp_path, rows, capsys):
@@ -174,33 +147,27 @@ def test_the_sheet_has_a_row_for_each_frame_with_boxes_maps_and_overlay(dmc_pkl,
 
 
 @pytest.mark.parametrize(
-    ("a_cluster", "titles", "figures"),
-    [
-        (1, ["matched map", "map 1", "map 2", "overlay"], ["iou", "pointing"]),
-        (2, ["map of sound 0", "map of sound 1", "map 2", "overlay 0", "overlay 1"], ["ciou", "iou", "pointing"]),
-    ],
+    ("a_cluster", "overlays", "words"),
+    [(1, ["overlay"], {"iou": "IoU"}), (2, ["overlay 0", "overlay 1"], {"ciou": "CIoU", "iou": "IoU"})],
 )
-def test_the_sheet_names_its_images_and_has_the_scores(tmp_path, data_dir, rows, a_cluster, titles, figures):
+def test_the_sheet_names_its_images_and_has_the_scores(tmp_path, data_dir, rows, a_cluster, overlays, words):
     dmc_pkl = make_run(tmp_path / "run", a_cluster)
     assert run(dmc_pkl, data_dir, "--sheet", tmp_path / "s.jpg", "--choose", "first", "--count", 3) == 0
     given, *rows = rows
-    assert given == ["frame", *titles] and all(len(row.images) == len(given) for row in rows)
-    assert rows[0].text == "-a.b   second 0, frame 0"
-    words, scores = {"ciou": "CIoU", "iou": "IoU"}, scores_of(dmc_pkl, data_dir)[KEYS[0]]
-    assert rows[0].figures == [f"{words.get(name, name)} {scores[name]:.2f}" for name in figures]
+    assert given == ["frame", *map_titles(read_run(dmc_pkl)), *overlays]
+    assert rows[0].text == "-a.b   second 0, frame 0" and len(rows[0].images) == len(given)
+    scores = scores_of(dmc_pkl, data_dir)[KEYS[0]]
+    words = words | {"pointing": "pointing"}
+    assert rows[0].figures == [f"{word} {scores[name]:.2f}" for name, word in words.items()]
     assert rows[UNBOXED].figures == ["no box"]
 
 
-def test_without_usable_boxes_the_sheet_has_no_scores_and_choosing_by_score_fails(dmc_pkl, data_dir, tmp_path, capsys):
-    boxes = data_dir / "boxes.json"
-    boxes.write_text('{"other/frame_000/00000.jpg": {"bbox": []}}', encoding="utf-8")
-    reasons = ["none of 16 maps has an annotation", f"here is no {boxes}"]
-    for reason in reasons:
-        assert run(dmc_pkl, data_dir, "--sheet", tmp_path / "sheet.jpg", "--count", 1) == 0
-        assert "No scores on the sheet: " in (said := capsys.readouterr().out) and reason in said
-        assert run(dmc_pkl, data_dir, "--choose", "best") == 1
-        assert reason in capsys.readouterr().err
-        boxes.unlink(missing_ok=True)
+def test_without_boxes_the_sheet_has_no_scores_and_choosing_by_score_fails(dmc_pkl, data_dir, tmp_path, capsys):
+    (data_dir / "boxes.json").unlink()
+    assert run(dmc_pkl, data_dir, "--sheet", tmp_path / "sheet.jpg", "--count", 1) == 0
+    assert "No scores on the sheet: There is no" in capsys.readouterr().out
+    assert run(dmc_pkl, data_dir, "--choose", "best") == 1
+    assert "--choose best needs boxes" in capsys.readouterr().err
 
 
 def test_a_sheet_that_no_jpeg_can_hold_is_refused_before_drawing(tmp_path, data_dir, capsys):
@@ -227,15 +194,3 @@ def test_a_user_error_is_a_sentence(dmc_pkl, data_dir, tmp_path, monkeypatch, ca
     error = capsys.readouterr().err
     assert error.startswith("draw: ") and all(word in error for word in words), error
     assert not dmc_pkl.with_name("dmc_overlays").exists()
-
-
-def test_a_key_of_another_form_is_named(tmp_path, data_dir, capsys):
-    assert run(pickled(tmp_path / "dmc.pkl", {"frame": np.ones((1, 1, 1))}), data_dir) == 1
-    assert "the key 'frame'" in capsys.readouterr().err
-
-
-def test_a_command_line_without_words_is_refused_with_the_usage(capsys):
-    with pytest.raises(SystemExit) as stopped:
-        draw.main([])
-    assert stopped.value.code == 2
-    assert "dmc_pkl" in capsys.readouterr().err

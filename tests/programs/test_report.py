@@ -16,10 +16,12 @@ from PIL import Image
 from data.dmc_pkl import csv_path
 from metrics import score
 from metrics.annotations import parse_frame
+from metrics.runs import read_run
 from tests.fixtures.report_set import CLASSES, IN_ORDER, KEYS, NAMES, PITCH, SIZE, make_run, maps_of, pickled, scores_of
 from tests.vis.page.test_clips import pitch_of
 from training.checkpoint import save_checkpoint
 from vis import report
+from vis.frames import map_titles
 
 
 def run(dmc_pkl: Path, data_dir: Path, *options: object) -> int:
@@ -136,8 +138,7 @@ def test_scores_and_baselines_are_those_of_score_py(tmp_path, data_dir, capsys, 
         assert card["pointing"] == (known["pointing"] if known else None)
     assert ("CIoU, best first" in page.text) == (a_cluster == 2)
     assert page.text.count("no box, not scored") == 1
-    names = ("map of sound 0", "map of sound 1", "map 2") if a_cluster == 2 else ("matched map", "map 1", "map 2")
-    assert all(f"{name} " in page.text for name in names)
+    assert all(f"{name} " in page.text for name in map_titles(read_run(dmc_pkl)))
     assert len([one for one in page.all("rect") if one.get("class") != "edge"]) == len(KEYS) - 1
 
 
@@ -152,36 +153,26 @@ def test_without_boxes_or_run_the_page_says_so(dmc_pkl, data_dir, capsys):
     assert "best first" not in page.text and len(page.all("audio")) == len(KEYS)
 
 
-def test_boxes_of_other_videos_are_an_error_only_if_the_user_named_them(dmc_pkl, data_dir, capsys):
-    (data_dir / "boxes.json").write_text('{"other/frame_000/00000.jpg": {"bbox": []}}', encoding="utf-8")
-    assert run(dmc_pkl, data_dir) == 0
-    assert "No scores. These maps cannot be scored: none of 16 maps" in Page(dmc_pkl.with_name("dmc.html")).text
-    assert run(dmc_pkl, data_dir, "--boxes", data_dir / "boxes.json", "--out", "none.html") == 1
-    assert "none of 16 maps has an annotation" in capsys.readouterr().err and not Path("none.html").exists()
-
-
-def test_missing_frames_maps_and_audio_are_named_and_the_rest_is_shown(dmc_pkl, data_dir, capsys):
-    (data_dir / "video" / f"{NAMES[0]}.mp4").unlink()
-    (data_dir / "video" / f"{NAMES[1]}.mp4").write_bytes(b"no video")
-    shutil.copytree(
-        data_dir / "video_frames" / NAMES[2] / "frame_001", data_dir / "video_frames" / NAMES[2] / "frame_007"
-    )
-    (data_dir / "video_frames" / f"{KEYS[-1]}.jpg").unlink()
-    maps = {key: maps_of(key) for key in KEYS} | {f"{NAMES[2]}/frame_007/00025": maps_of(KEYS[0])}
-    maps[KEYS[-2]] = np.full((3, 4, 5), np.nan)
+def test_missing_frames_and_audio_are_named_and_the_rest_is_shown(dmc_pkl, data_dir, capsys):
+    """tests/vis/test_frames.py has all reasons for frames."""
+    videos, frames = data_dir / "video", data_dir / "video_frames"
+    (videos / f"{NAMES[0]}.mp4").unlink()
+    (videos / f"{NAMES[1]}.mp4").write_bytes(b"no video")
+    (frames / NAMES[2] / "frame_001").rename(frames / NAMES[2] / "frame_007")
+    (frames / f"{KEYS[-1]}.jpg").unlink()
+    maps = {key.replace("frame_001", "frame_007") if NAMES[2] in key else key: maps_of(key) for key in KEYS}
     (data_dir / "boxes.json").unlink()
     assert run(pickled(dmc_pkl, maps), data_dir) == 1
     error = capsys.readouterr().err
     page = Page(dmc_pkl.with_name("dmc.html"))
     for text in (" ".join(error.split()), page.text):
-        assert f"{NAMES[0]}, audio of second 0, 1: there is no file of this name in {data_dir / 'video'}" in text
-        assert f"{NAMES[1]}, audio of second 0, 1: {data_dir / 'video' / NAMES[1]}.mp4: FFmpeg cannot read it" in text
+        assert f"{NAMES[0]}, audio of second 0, 1: there is no file of this name in {videos}" in text
+        assert f"{NAMES[1]}, audio of second 0, 1: {videos / NAMES[1]}.mp4: FFmpeg cannot read it" in text
         assert f"{NAMES[2]}, audio of second 7: the audio ends earlier" in text
-        assert "run python3 data/cut_video.py" in text and f"{KEYS[-2]}: its maps have values" in text
-    assert len(page.all("img")) == 15 and len(page.all("audio")) == 6 and len(page.content["clips"]) == 3
-    assert page.text.count("No audio:") == 9
-    silent = {name_of(card) for card in page.content["cards"] if card["clip"] is None}
-    assert silent == set(NAMES[:3])
+        assert "run python3 data/cut_video.py" in text
+    assert len(page.all("img")) == 15 and len(page.all("audio")) == 5 and len(page.content["clips"]) == 3
+    assert page.text.count("No audio:") == 10
+    assert {name_of(card) for card in page.content["cards"] if card["clip"] is None} == set(NAMES[:3])
 
 
 def test_separate_audio_files_come_before_the_audio_of_videos(dmc_pkl, data_dir):
@@ -204,13 +195,11 @@ def test_count_and_out(dmc_pkl, data_dir, tmp_path):
     ("options", "words"),
     [
         (["--run", "none"], "none/log.csv cannot be read"),
-        (["--out", "folder"], "folder is a folder"),
         (["--out", "run/dmc.pkl"], "run/dmc.pkl holds the maps"),
     ],
 )
 def test_a_user_error_is_a_sentence(dmc_pkl, data_dir, tmp_path, monkeypatch, capsys, options, words):
     monkeypatch.chdir(tmp_path)
-    Path("folder").mkdir()
     before = dmc_pkl.read_bytes()
     assert run(dmc_pkl, data_dir, *options) == 1
     error = capsys.readouterr().err
