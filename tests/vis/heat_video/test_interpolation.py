@@ -59,15 +59,6 @@ def test_the_network_gets_as_many_frames_as_asked_for(rate, maps_per_second):
     assert min(np.diff(prepared)) > 0 and max(np.diff(prepared)) < 1 / maps_per_second + 1 / rate + 1e-6
 
 
-def test_only_the_frames_of_a_batch_are_in_memory():
-    taken = []
-    frames = (taken.append(one) or one for one in frames_at([index / 30 for index in range(1000)]))
-    most = 0
-    for given, _ in enumerate(interpolate_maps(frames, time_of, ramps, 4), 1):
-        most = max(most, len(taken) - given)
-    assert most <= BATCH * 8
-
-
 @pytest.mark.parametrize(("level", "expected"), [(-120, 0), (-50, 0), (-47, 0.5), (-44, 1), (0, 1)])
 def test_heat_fades_in_above_the_level_of_silence(level, expected):
     assert opacity(level, -50) == pytest.approx(expected)

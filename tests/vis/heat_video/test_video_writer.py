@@ -42,11 +42,3 @@ def test_colors_and_pixel_shape_are_kept(tmp_path, kind):
         assert (context.colorspace, context.color_range) == kind
         assert context.sample_aspect_ratio == Fraction(32, 27)
     assert difference(read_frames(video)[1][5], read_frames(path)[1][5]) < 3
-
-
-def test_a_rational_frame_rate_stays_exact(tmp_path):
-    rate = Fraction(30000, 1001)
-    with av.open(str(written(make_video(tmp_path / "a.mp4", rate=rate)))) as after:
-        stream = after.streams.video[0]
-        assert stream.average_rate == rate
-        assert [frame.pts * stream.time_base for frame in after.decode(stream)] == [n / rate for n in range(12)]
