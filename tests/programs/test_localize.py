@@ -77,7 +77,6 @@ SOURCES = {
         "times": np.cumsum([0, *np.tile([0.033, 0.034, 0.1, 0.016, 0.05], 6)])[:-1].tolist(),
         "layout": "stereo",
     },
-    "mov with PCM": {"name": "a.mov", "audio_codec": "pcm_s16le"},
     "late audio": {"sound_start": 0.7},
     "late video": {"video_start": 0.4},
     "late transport stream": {"name": "a.ts", "video_start": 1.4, "sound_start": 1.4, "sound_rate": 48_000},

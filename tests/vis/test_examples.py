@@ -1,7 +1,6 @@
 """vis/examples.py: the choice of frames and the three pictures."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,31 +13,23 @@ from tests.fixtures.report_set import make_report_set, make_run
 from vis import examples, sheet
 
 
-@pytest.fixture
-def folders(tmp_path: Path) -> list[str]:
-    """Options for two trainings on one data set, with one and with two audio clusters."""
+@pytest.mark.slow
+def test_two_sheets_and_an_animation_are_written(tmp_path, monkeypatch):
     make_report_set(tmp_path / "set")
-    options = []
-    for name, a_cluster in (("solo", 1), ("duet", 2)):
-        folder = tmp_path / name
-        make_run(folder, a_cluster)
+    folders = []
+    for a_cluster in (1, 2):
+        folder = make_run(tmp_path / str(a_cluster), a_cluster).parent
         (folder / "args.json").write_text(json.dumps({"data_dir": str(tmp_path / "set")}), encoding="utf-8")
         small = {"image_size": 32, "test_sizes": 1, "v_cluster": 3, "a_cluster": a_cluster}
         plant_checkpoint(folder / "best.pth", [(220, 40, 40)], [(120, 120, 120)], **small)
-        options += [f"--{name}", str(folder)]
-    return [*options, "--out", str(tmp_path / "out")]
-
-
-@pytest.mark.slow
-def test_two_sheets_and_an_animation_are_written(folders, tmp_path, monkeypatch, capsys):
+        folders.append(str(folder))
     sheets = []
     monkeypatch.setattr(
         examples, "column_sheet", lambda columns, texts: sheets.append(columns) or sheet.column_sheet(columns, texts)
     )
-    assert examples.main(folders) == 0
     out = tmp_path / "out"
+    assert examples.main(["--solo", folders[0], "--duet", folders[1], "--out", str(out)]) == 0
     assert {path.name for path in out.iterdir()} == {"example_solo.jpg", "example_duet.jpg", "heat.webp"}
-    assert f"to {out}" in capsys.readouterr().out
     ((_, solo), *_), ((_, duet), *_) = sheets
     assert (len(solo), len(duet)) == (2, 3)
     # The first map is hot in the upper half, the second one in the lower half.
