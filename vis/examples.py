@@ -6,19 +6,14 @@ writes example_solo.jpg, example_duet.jpg and heat.webp. Scores do not influence
 first test videos with instruments that are not shown yet.
 """
 
-import os
+import json
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-
-# As in location_dmc.py: waiting threads leave the cores to the decoder and the encoder of the videos.
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
-
-import json
-import tempfile
-from collections.abc import Sequence
 
 from PIL import Image
 

@@ -71,11 +71,8 @@ def as_mp3(samples: np.ndarray) -> bytes:
     file = io.BytesIO()
     with av.open(file, "w", format="mp3") as container:
         stream = container.add_stream("libmp3lame", rate=RATE, layout="mono", bit_rate=BIT_RATE)
-        size = stream.codec_context.frame_size or 1152
-        for start in range(0, len(samples), size):
-            piece = np.clip(samples[None, start : start + size], -1, 1).astype(np.float32)
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), "fltp", layout="mono")
-            frame.sample_rate, frame.pts = RATE, start
-            container.mux(stream.encode(frame))
+        frame = av.AudioFrame.from_ndarray(np.clip(samples[None], -1, 1), "fltp", layout="mono")
+        frame.sample_rate = RATE
+        container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return file.getvalue()
