@@ -27,10 +27,8 @@ from common.cli import available_cores, number, plain_parser, positive_int, whol
 from common.errors import UserError
 from common.exit_status import exit_status
 from data.media.notes import collected_notes
-from vis.heat_video.painter import MAPS_PER_SECOND, SILENCE, Style
+from vis.heat_video.painter import SILENCE, Style
 from vis.heat_video.video_writer import kind_of
-
-MIN_MAPS_PER_SECOND = 4  # with fewer, heat lags behind what moves
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -61,12 +59,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         default=SILENCE,
         metavar="DECIBELS",
         help=f"of full scale: audio up to this level shows no heat, audio 6 above it full heat (default: {SILENCE:g})",
-    )
-    parser.add_argument(
-        "--maps_per_second",
-        type=number(int, lambda value: value >= MIN_MAPS_PER_SECOND, f"less than {MIN_MAPS_PER_SECOND}"),
-        default=MAPS_PER_SECOND,
-        help="maps of the network, at least 4; heat is interpolated between them (default: %(default)s)",
     )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="auto prefers a GPU")
     parser.add_argument(
@@ -111,8 +103,7 @@ def localize(options: argparse.Namespace) -> None:
     clusters = range(trained.a_cluster) if options.cluster is None else [options.cluster]
     if clusters[-1] >= trained.v_cluster:
         raise UserError(f"--cluster {options.cluster}: this network has the maps 0 to {trained.v_cluster - 1}")
-    shown = bool(options.draw_box), options.side_by_side, options.silence, options.maps_per_second
-    style = Style(clusters, *shown, list_peaks=options.json is not None)
+    style = Style(clusters, bool(options.draw_box), options.side_by_side, options.silence, options.json is not None)
     begin = time.perf_counter()
     outputs = [out, options.json] if options.json else [out]
     with collected_notes() as notes, atomic_files(*outputs) as partials:

@@ -13,7 +13,6 @@ from vis.overlay import COLORMAP, draw_boxes, overlay, write_caption
 
 COLORMAPS = ("autumn", "winter", "summer", "cool")  # for several maps in one frame: red, blue, green, pink
 SILENCE = -50.0  # decibels of full scale
-MAPS_PER_SECOND = 8
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,6 @@ class Style:
     draw_box: bool = False  # whether to draw the boxes around their peaks
     side_by_side: bool = False  # whether to put the plain frame to their left
     silence: float = SILENCE  # decibels of full scale. Audio up to this level shows no heat.
-    maps_per_second: int = MAPS_PER_SECOND  # how often the network gets a frame
     list_peaks: bool = False  # whether the peak and the box of each frame are wanted: 70 MB an hour
 
 

@@ -122,7 +122,7 @@ def _localized(
         return upsample(locator.maps(inputs)[:, list(style.clusters)])
 
     frames = (FrameWithLevel(frame, audio.level(frame.time)) for frame in itertools.chain([first], others))
-    return interpolate_maps(frames, prepare, maps_of, style.maps_per_second)
+    return interpolate_maps(frames, prepare, maps_of)
 
 
 def _json_frame(one: FrameWithLevel, time: Fraction, peaks: Mapping[int, Peak]) -> dict[str, Any]:
