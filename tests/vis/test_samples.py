@@ -41,7 +41,9 @@ def test_the_spectrogram_is_bright_in_the_loud_mel_bands(tmp_path):
     assert rows[-len(rows) // 4 :].min() > rows[: len(rows) // 2].max()
 
 
-def test_count_limits_the_samples_and_labels_are_optional(tmp_path):
+def test_count_limits_the_samples_labels_are_optional_and_an_empty_set_is_named(tmp_path, capsys):
+    assert run(tmp_path) == 1
+    assert "run python3 data/cut_video.py" in capsys.readouterr().err
     for name in "abcd":
         add_video(tmp_path, name)
     assert run(tmp_path, "--count", "3") == 0
