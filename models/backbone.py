@@ -163,13 +163,13 @@ def repeat_edges(x: torch.Tensor, widths: tuple[int, int, int, int]) -> torch.Te
 
 
 class EdgeConv2d(nn.Conv2d):
-    """A convolution without bias that repeats the edge."""
+    """A convolution that repeats the edge."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Convolve, [B, C, H, W] -> [B, D, h, w]."""
         rows, columns = self.padding
         padded = repeat_edges(x, (columns, columns, rows, rows))
-        return functional.conv2d(padded, self.weight, stride=self.stride, groups=self.groups)
+        return functional.conv2d(padded, self.weight, self.bias, stride=self.stride, groups=self.groups)
 
 
 def start_one_later(x: torch.Tensor) -> torch.Tensor:

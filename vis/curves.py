@@ -7,6 +7,7 @@ comparable. Matching accuracies are: chance is 0.5. Distances are those of posit
 beside the margin of the contrastive loss.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,22 +22,16 @@ from common.exit_status import exit_status
 from vis.training_curves import draw_curves, read_log
 
 
-def run_names(paths: Sequence[Path]) -> dict[Path, str]:
-    """A distinct name for each log: that of its folder, with as many parent folders as it takes."""
-    parts = {path: path.resolve().parent.parts for path in paths}
-    names = {}
-    for path, own in parts.items():
-        others = [other for other in parts.values() if other != own]
-        depth = next((d for d in range(1, len(own)) if all(other[-d:] != own[-d:] for other in others)), len(own))
-        names[path] = str(Path(*own[-depth:]))
-        if sum(other == own for other in parts.values()) > 1:  # several logs in one folder
-            names[path] = str(Path(names[path], path.name))
-    return names
+def run_names(paths: Sequence[Path]) -> list[str]:
+    """The folder of each log, below the folder that all share; with the name of the file where a folder has several."""
+    folders = [path.resolve().parent for path in paths]
+    shared = os.path.commonpath([folder.parent for folder in folders])
+    files = [path.name if folders.count(folder) > 1 else "" for path, folder in zip(paths, folders, strict=True)]
+    return [str(Path(os.path.relpath(folder, shared), file)) for folder, file in zip(folders, files, strict=True)]
 
 
 def plot(paths: Sequence[Path], out: Path) -> int:
     """Draw all readable logs and name the others. Returns the exit status, 1 if a log was left out."""
-    paths = list({path.resolve(): path for path in paths}.values())  # a log that is given twice counts once
     curves = {}
     for path in paths:
         try:
@@ -45,8 +40,7 @@ def plot(paths: Sequence[Path], out: Path) -> int:
             print(f"left out: {error}", file=sys.stderr)
     if not curves:
         raise UserError("there is nothing to draw: give the log.csv of at least one training")
-    names = run_names(list(curves))
-    figure = draw_curves({names[path]: one for path, one in curves.items()})
+    figure = draw_curves(dict(zip(run_names(list(curves)), curves.values(), strict=True)))
     kind = out.suffix.lower().removeprefix(".")
     if kind not in figure.canvas.get_supported_filetypes():
         raise UserError(f"{out}: {out.suffix!r} is not the ending of an image format. Use .png")
@@ -55,7 +49,7 @@ def plot(paths: Sequence[Path], out: Path) -> int:
         figure.savefig(partial, format=kind, bbox_inches="tight")
     runs = "1 run" if len(curves) == 1 else f"{len(curves)} runs"
     print(f"Wrote the curves of {runs} to {out}. Next: compare the accuracies at the ends of the solid lines.")
-    return 0 if len(curves) == len(paths) else 1
+    return 0 if len(curves) == len(set(paths)) else 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:

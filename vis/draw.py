@@ -32,6 +32,7 @@ from vis.overlay import colorize, draw_boxes, overlay, relative
 from vis.sheet import MAX_ROWS, Row, cell, contact_sheet, image_format, save_image
 
 SCORE_NAMES = {"ciou": "CIoU", "iou": "IoU", "pointing": "pointing"}
+RANKED = {"best": -1, "worst": 1}  # sign by which their scores ascend
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -67,33 +68,17 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(values_of_option(sys.argv[1:] if argv is None else argv, "--videos", parser))
 
 
-def read_scores(run: Run, options: argparse.Namespace) -> ScoredFrames:
-    """The scores that the choice of frames or the sheet needs."""
-    ranked = options.choose in ("best", "worst")
-    if not (ranked or options.boxes or options.sheet):
-        return ScoredFrames()
-    scored = score_frames(run, options.boxes, options.data_dir, f"--choose {options.choose}" if ranked else "")
-    if scored.reason:
-        print(f"No scores on the sheet: {scored.reason}")
-    return scored
-
-
 def select_frames(frames: dict[str, Frame], scored: ScoredFrames, options: argparse.Namespace) -> list[str]:
-    """Keys of the frames to draw. Best and worst are sorted by score, others keep the order of the maps.
-
-    Raises:
-        UserError: no frame is left to choose from.
-    """
+    """Keys of the frames to draw. Best and worst are sorted by score, others keep the order of the maps."""
     keys = [key for key, frame in frames.items() if not options.videos or frame.video in options.videos]
     if not keys:
         example = next(iter(frames.values())).video
         raise UserError(f"{options.dmc_pkl} has no map of {' or of '.join(options.videos)}. It has maps of {example}")
-    if options.choose in ("best", "worst"):
+    if options.choose in RANKED:
         keys = [key for key in keys if key in scored.scores]
         if not keys:
             raise UserError(f"--choose {options.choose}: no map of these videos has a box, so none has a score")
-        sign = -1 if options.choose == "best" else 1
-        keys.sort(key=lambda key: sign * main_score(scored.scores[key]))
+        keys.sort(key=lambda key: RANKED[options.choose] * main_score(scored.scores[key]))
     count = min(options.count or len(keys), len(keys))
     if options.choose != "random":
         return keys[:count]
@@ -117,22 +102,12 @@ def draw_frame(
         save_image(Image.fromarray(image), out / name)
     if not options.sheet:
         return None
-    height, width = pixels.shape[:2]
-    images = [
-        draw_boxes(pixels, boxes.corners) if boxes else pixels,
-        *(colorize(one, height, width) for one in maps),
-        *overlays,
-    ]
-    text = f"{frame.video}   second {frame.second}, frame {frame.index}"
-    return Row(text, [cell(image) for image in images], score_lines(key, scored))
-
-
-def score_lines(key: str, scored: ScoredFrames) -> list[str]:
-    """The scores of a frame, a line each."""
-    if key not in scored.scores:
-        return ["no box"] if scored.scores else []
-    scores = scored.scores[key]
-    return [f"{title} {scores[name]:.2f}" for name, title in SCORE_NAMES.items() if name in scores]
+    shown = draw_boxes(pixels, boxes.corners) if boxes else pixels
+    images = [shown, *(colorize(one, *pixels.shape[:2]) for one in maps), *overlays]
+    figures = ["no box"] if scored.scores else []
+    if scores := scored.scores.get(key):
+        figures = [f"{title} {scores[name]:.2f}" for name, title in SCORE_NAMES.items() if name in scores]
+    return Row(f"{frame.video}   second {frame.second}, frame {frame.index}", list(map(cell, images)), figures)
 
 
 def draw(options: argparse.Namespace) -> int:
@@ -141,7 +116,12 @@ def draw(options: argparse.Namespace) -> int:
     if run.distances is None:
         print(f"There is no {csv_path(run.path)}: {run.path} counts as maps of one audio cluster.")
     frames = frames_of(run)
-    scored = read_scores(run, options)
+    needed_by = f"--choose {options.choose}" if options.choose in RANKED else ""
+    scored = ScoredFrames()
+    if needed_by or options.boxes or options.sheet:
+        scored = score_frames(run, options.boxes, options.data_dir, needed_by)
+    if scored.reason:
+        print(f"No scores on the sheet: {scored.reason}")
     keys = select_frames(frames, scored, options)
     if options.sheet:
         image_format(options.sheet)
@@ -161,18 +141,13 @@ def draw(options: argparse.Namespace) -> int:
     if options.sheet and rows:
         overlays = ["overlay"] if run.a_cluster == 1 else [f"overlay {number}" for number in range(run.a_cluster)]
         save_image(contact_sheet(["frame", *map_titles(run), *overlays], rows), options.sheet)
-    print_summary(len(rows), failures, out, options)
-    return 1 if failures else 0
-
-
-def print_summary(drawn: int, failures: list[str], out: Path, options: argparse.Namespace) -> None:
-    """Print each failure with its reason, the number of overlays, and the next command."""
     if failures:
         print(f"{len(failures)} could not be drawn:", *failures, sep="\n  ", file=sys.stderr)
-    sheet = f", and all of them on {options.sheet}" if options.sheet and drawn else ""
+    sheet = f", and all of them on {options.sheet}" if options.sheet and rows else ""
     boxes = f" --boxes {shlex.quote(str(options.boxes))}" if options.boxes else ""
     score = f"{command('metrics/score.py', options.data_dir)}{boxes} {shlex.quote(str(options.dmc_pkl))}"
-    print(f"Wrote the overlays of {drawn} frames to {out}{sheet}. Next: {score}")
+    print(f"Wrote the overlays of {len(rows)} frames to {out}{sheet}. Next: {score}")
+    return 1 if failures else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

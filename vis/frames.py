@@ -27,16 +27,10 @@ class ScoredFrames:
 
 
 def score_frames(run: Run, boxes: Path | None, data_dir: Path, needed_by: str = "") -> ScoredFrames:
-    """Score the frames of a run.
-
-    Args:
-        run: the maps.
-        boxes: the annotations that the user named. None means ``boxes.json`` of the data set, if there is one.
-        data_dir: the data set.
-        needed_by: the option that needs scores.
+    """Score the frames of a run with the boxes that the user named, else with ``boxes.json`` of the data set.
 
     Raises:
-        UserError: there are no scores although the user named boxes or such an option.
+        UserError: there are no scores although the user named boxes or an option, `needed_by`, that needs them.
     """
     path = boxes or boxes_file(data_dir)
     if boxes is None and not path.exists():
@@ -54,17 +48,19 @@ def score_frames(run: Run, boxes: Path | None, data_dir: Path, needed_by: str = 
     return ScoredFrames(frame_boxes, scores.by_frame(), annotations, scores)
 
 
+def boxes_of_set(data_dir: Path) -> dict[Frame, Boxes]:
+    """The boxes in ``boxes.json`` of a data set, if there is one."""
+    path = boxes_file(data_dir)
+    return read_annotations(path, "music").frames if path.exists() else {}
+
+
 def main_score(scores: dict[str, float]) -> float:
     """The score that ranks frames: CIoU if several sources sound, else IoU."""
     return scores.get("ciou", scores["iou"])
 
 
 def frames_of(run: Run) -> dict[str, Frame]:
-    """The frame of each key.
-
-    Raises:
-        UserError: a key has another form.
-    """
+    """The frame of each key."""
     frames = {key: parse_frame(key) for key in run.maps}
     if wrong := [key for key, frame in frames.items() if frame is None]:
         raise UserError(f"{run.path}: the key {wrong[0]!r:.100} does not have the form {KEY_FORM}")
@@ -72,11 +68,7 @@ def frames_of(run: Run) -> dict[str, Frame]:
 
 
 def read_frame(frame: Frame, data_dir: Path) -> np.ndarray:
-    """The pixels of a frame, uint8 [H, W, 3].
-
-    Raises:
-        SampleError: its file does not exist or cannot be read.
-    """
+    """The pixels of a frame, uint8 [H, W, 3]."""
     path = video_frames_dir(data_dir) / frame.video / frame_file(frame.second, frame.index)
     if not path.exists():
         folder = path.parent.parent  # cut_video.py skips a video whose folder exists
@@ -92,11 +84,7 @@ def v_cluster_of(run: Run) -> int:
 
 
 def require_drawable(maps: np.ndarray, run: Run) -> None:
-    """Check that the maps of a frame can be drawn.
-
-    Raises:
-        SampleError: they cannot.
-    """
+    """Raise SampleError if the maps of a frame cannot be drawn."""
     if len(maps) < run.a_cluster or 0 in maps.shape:
         raise SampleError(f"its maps have the shape {maps.shape}, too small for {run.a_cluster} audio clusters")
     if len(maps) != v_cluster_of(run):
@@ -108,6 +96,5 @@ def require_drawable(maps: np.ndarray, run: Run) -> None:
 def map_titles(run: Run) -> list[str]:
     """A title for each map of a frame."""
     others = [f"map {number}" for number in range(run.a_cluster, v_cluster_of(run))]
-    if run.a_cluster == 1:
-        return ["matched map", *others]
-    return [*(f"map of sound {number}" for number in range(run.a_cluster)), *others]
+    matched = [f"map of sound {number}" for number in range(run.a_cluster)]
+    return [*(matched if run.a_cluster > 1 else ["matched map"]), *others]

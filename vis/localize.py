@@ -27,10 +27,8 @@ from common.cli import available_cores, number, plain_parser, positive_int, whol
 from common.errors import UserError
 from common.exit_status import exit_status
 from data.media.notes import collected_notes
-from vis.heat_video.style import MAPS_PER_SECOND, SILENCE, Style, Summary
+from vis.heat_video.painter import SILENCE, Style
 from vis.heat_video.video_writer import kind_of
-
-MIN_MAPS_PER_SECOND = 4  # with fewer, heat lags behind what moves
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -62,12 +60,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="DECIBELS",
         help=f"of full scale: audio up to this level shows no heat, audio 6 above it full heat (default: {SILENCE:g})",
     )
-    parser.add_argument(
-        "--maps_per_second",
-        type=number(int, lambda value: value >= MIN_MAPS_PER_SECOND, f"less than {MIN_MAPS_PER_SECOND}"),
-        default=MAPS_PER_SECOND,
-        help="maps of the network, at least 4; heat is interpolated between them (default: %(default)s)",
-    )
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="auto prefers a GPU")
     parser.add_argument(
         "--num_threads",
@@ -82,11 +74,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def require_outputs(video: Path, outputs: dict[str, Path | None], overwrite: bool) -> None:
-    """Check that the files, by option, can be written, and make their folders.
-
-    Raises:
-        UserError: two files are the same, or one is a folder, or exists and is to be kept.
-    """
+    """Check that the files, by option, can be written, and make their folders."""
     named = {option: path for option, path in outputs.items() if path}
     if len({path.resolve() for path in (video, *named.values())}) <= len(named):
         raise UserError(f"the video, {' and '.join(named)} have to be different files")
@@ -115,26 +103,16 @@ def localize(options: argparse.Namespace) -> None:
     clusters = range(trained.a_cluster) if options.cluster is None else [options.cluster]
     if clusters[-1] >= trained.v_cluster:
         raise UserError(f"--cluster {options.cluster}: this network has the maps 0 to {trained.v_cluster - 1}")
-    style = Style(clusters, bool(options.draw_box), options.side_by_side, options.silence, options.maps_per_second)
+    style = Style(clusters, bool(options.draw_box), options.side_by_side, options.silence, options.json is not None)
     begin = time.perf_counter()
     outputs = [out, options.json] if options.json else [out]
     with collected_notes() as notes, atomic_files(*outputs) as partials:
         with partials[0].open("wb") as file:
-            summary = write_heat_video(
-                options.video, file, kind, trained, style, options.num_threads, with_peaks=options.json is not None
-            )
+            summary = write_heat_video(options.video, file, kind, trained, style, options.num_threads)
         if options.json:
             content = {"video": str(options.video), "silence": options.silence, "frames": summary.peaks}
             partials[1].write_text(json.dumps(content), encoding="utf-8")
-    print_summary(summary, time.perf_counter() - begin, out, options)
-    if trained.reference and (warning := trained.reference.warning(summary.distances)):
-        print(warning)
-    for note in notes:
-        print(f"{options.video}: {note}")
-
-
-def print_summary(summary: Summary, seconds: float, out: Path, options: argparse.Namespace) -> None:
-    """Print what was written and how fast, and a hint if no heat is visible."""
+    seconds = time.perf_counter() - begin
     print(
         f"Wrote {out}: {summary.num_frames} frames, {len(summary.distances)} of them with heat, in {seconds:.1f} s, "
         f"{summary.seconds / seconds:.1f} times as fast as real time."
@@ -143,6 +121,10 @@ def print_summary(summary: Summary, seconds: float, out: Path, options: argparse
         print(f"The peak and the box of each frame are in {options.json}.")
     if not summary.distances:
         print(f"No audio is louder than --silence {options.silence:g} decibels: lower it to see heat.")
+    if trained.reference and (warning := trained.reference.warning(summary.distances)):
+        print(warning)
+    for note in notes:
+        print(f"{options.video}: {note}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,8 +11,6 @@ import functools
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from common.cli import INSTALL
-from common.errors import UserError
 from metrics.scores import resized
 
 COLORMAP = "jet"  # its upper half stands out from light and from dark photos
@@ -58,15 +56,9 @@ def _levels(heat: np.ndarray, height: int, width: int) -> np.ndarray:
 
 @functools.cache
 def color_table(colormap: str) -> np.ndarray:
-    """The color of each level, uint8 [LEVELS, 3].
+    """The color of each level, uint8 [LEVELS, 3]."""
+    import matplotlib  # here, so that programs without drawings need not load it
 
-    Raises:
-        UserError: matplotlib is not installed.
-    """
-    try:
-        import matplotlib  # here, so that programs without drawings need not load it
-    except ImportError as error:
-        raise UserError(f"the colors of maps need the package matplotlib: {INSTALL}") from error
     return matplotlib.colormaps[colormap](np.linspace(0, END_OF_COLORMAP, LEVELS), bytes=True)[:, :3]
 
 
@@ -87,24 +79,12 @@ def draw_boxes(frame: np.ndarray, corners: np.ndarray) -> np.ndarray:
         frame: uint8 [H, W, 3].
         corners: float [N, 4], x1, y1, x2, y2 as fractions of the frame, as in `metrics.annotations.Boxes`.
     """
-    drawn = frame.copy()
-    height, width = frame.shape[:2]
-    line = max(1, round(min(height, width) / LINES_A_SIDE))
-    pixels = np.rint(np.asarray(corners) * [width, height, width, height]).astype(int).tolist()
-    for x1, y1, x2, y2 in pixels:
-        _outline(drawn, (x1 - 1, y1 - 1, x2 + 1, y2 + 1), line + 2, BLACK)
-    for box in pixels:
-        _outline(drawn, box, line, WHITE)
-    return drawn
-
-
-def _outline(frame: np.ndarray, box: tuple[int, int, int, int], line: int, color: tuple[int, int, int]) -> None:
-    """Draw the edge of a box, `line` pixels inward, as far as it lies inside the frame."""
-    x1, y1, x2, y2 = box
-    for left, top, right, bottom in (
-        (x1, y1, x2, min(y2, y1 + line)),
-        (x1, max(y1, y2 - line), x2, y2),
-        (x1, y1, min(x2, x1 + line), y2),
-        (max(x1, x2 - line), y1, x2, y2),
-    ):
-        frame[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = color
+    image = Image.fromarray(frame)
+    draw = ImageDraw.Draw(image)
+    line = max(1, round(min(image.size) / LINES_A_SIDE))
+    pixels = np.rint(np.asarray(corners) * [*image.size, *image.size]).astype(int).tolist()
+    for edge, color in ((1, BLACK), (0, WHITE)):
+        for x1, y1, x2, y2 in pixels:
+            box = (x1 - edge, y1 - edge, max(x1, x2 - 1) + edge, max(y1, y2 - 1) + edge)
+            draw.rectangle(box, outline=color, width=line + 2 * edge)
+    return np.asarray(image)

@@ -65,8 +65,8 @@ def score_table(run: Run, scored: ScoredFrames, seed: int) -> tuple[list[list[st
         return [], []
     name = str(run.path)
     several = has_objects(run.a_cluster, annotations, scores.protocol)
-    baselines = score_baselines(run.maps, annotations, scores.protocol, seed, several)
-    table = figures_cells({name: summary(scores), **{name: summary(one) for name, one in baselines.items()}})
+    all_scores = {name: scores, **score_baselines(run.maps, annotations, scores.protocol, seed, several)}
+    table = figures_cells({row: summary(one) for row, one in all_scores.items()})
     text = describe(scores.protocol, annotations, several, seed)["text"]
     return table, [f"{text}.", *frames_text({name: run}, {name: scores}, annotations)]
 
@@ -79,10 +79,8 @@ def familiarity(run: Run, folder: Path | None) -> str | None:
     from training.reference_distances import read_reference
 
     reference = read_reference(read_checkpoint(folder / BEST).state)
-    if not reference:
-        return None
     distances = np.concatenate(list(run.distances.values()))
-    return reference.warning(distances) or reference.describe(distances)
+    return reference and (reference.warning(distances) or reference.describe(distances))
 
 
 def write_report(options: argparse.Namespace) -> int:
@@ -90,8 +88,6 @@ def write_report(options: argparse.Namespace) -> int:
     out = options.out or options.dmc_pkl.with_suffix(".html")
     if out.resolve() == options.dmc_pkl.resolve():
         raise UserError(f"{out} holds the maps: name another file for the page with --out")
-    if out.is_dir():
-        raise UserError(f"{out} is a folder: name a file for the page with --out")
     run = read_run(options.dmc_pkl)
     frames = frames_of(run)
     curves = read_log(options.run / LOG) if options.run else {}

@@ -18,10 +18,10 @@ from PIL import Image
 from common.cli import command, new_parser, positive_int
 from common.exit_status import exit_status
 from data.index import SecondIndex, index_data_dir
-from data.layout import boxes_file
 from data.lists import label_of, labels_of_set
 from data.read import open_frame, read_spectrogram
-from metrics.annotations import Boxes, Frame, parse_frame, read_annotations
+from metrics.annotations import parse_frame
+from vis.frames import boxes_of_set
 from vis.overlay import draw_boxes
 from vis.sheet import cell, column_sheet, image_format, save_image
 
@@ -40,13 +40,6 @@ def one_of_each_class(seconds: SecondIndex, labels: dict[str, str], count: int) 
     return dict(sorted(chosen.items()))
 
 
-def draw_frame(path: Path, boxes: dict[Frame, Boxes]) -> Image.Image:
-    """A frame with its boxes."""
-    frame = np.asarray(open_frame(path))
-    found = boxes.get(parse_frame(str(path)))
-    return cell(draw_boxes(frame, found.corners) if found else frame)
-
-
 def draw_spectrogram(path: Path) -> Image.Image:
     """A spectrogram in grey: time to the right, low mel bands at the bottom, white is loud."""
     spectrogram = read_spectrogram(path).T[::-1]  # [64, T]
@@ -61,12 +54,14 @@ def write_sheet(options: argparse.Namespace) -> None:
     seconds = index_data_dir(data_dir)
     out = options.out or data_dir / "samples.jpg"
     image_format(out)
-    boxes = read_annotations(boxes_file(data_dir), "music").frames if boxes_file(data_dir).exists() else {}
-    columns = []
+    boxes, columns = boxes_of_set(data_dir), []
     for label, index in one_of_each_class(seconds, labels_of_set(data_dir), options.count).items():
         name = seconds.name(index)
         title = f"{name}, second {seconds.second[index]}"
-        images = [draw_frame(seconds.frame_paths(index)[0], boxes), draw_spectrogram(seconds.spectrogram_path(index))]
+        path = seconds.frame_paths(index)[0]
+        frame, found = np.asarray(open_frame(path)), boxes.get(parse_frame(str(path)))
+        drawn = cell(draw_boxes(frame, found.corners) if found else frame)
+        images = [drawn, draw_spectrogram(seconds.spectrogram_path(index))]
         columns.append((title if label == name else f"{label}: {title}", images))
     save_image(column_sheet(columns, ["frame", "spectrogram"]), out)
     print(f"Wrote {out}. Next: {command('location_dmc.py', data_dir)}")

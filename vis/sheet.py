@@ -57,7 +57,7 @@ def contact_sheet(titles: Sequence[str], rows: Sequence[Row]) -> Image.Image:
         draw.text((left, GAP), title, FAINT, font)
     top = 2 * GAP + LINE
     for row, height in zip(rows, heights, strict=True):
-        draw.text((GAP, top), shorten(row.text, width - 2 * GAP, font), INK, font)
+        draw.text((GAP, top), row.text, INK, font)
         for image, left in zip(row.images, lefts, strict=False):
             sheet.paste(image, (left, top + LINE))
         for number, line in enumerate(row.figures, 1):
@@ -67,12 +67,7 @@ def contact_sheet(titles: Sequence[str], rows: Sequence[Row]) -> Image.Image:
 
 
 def column_sheet(columns: Sequence[tuple[str, Sequence[Image.Image]]], texts: Sequence[str]) -> Image.Image:
-    """A sheet with a column for each item, in blocks of COLUMNS columns below one another.
-
-    Args:
-        columns: title and images of each item.
-        texts: the line above each row of images.
-    """
+    """A sheet of columns, each a title and its images, in blocks of COLUMNS. The `texts` stand above the images."""
     blocks = []
     for start in range(0, len(columns), COLUMNS):
         titles, images = zip(*columns[start : start + COLUMNS], strict=True)
@@ -86,22 +81,8 @@ def column_sheet(columns: Sequence[tuple[str, Sequence[Image.Image]]], texts: Se
     return sheet
 
 
-def shorten(text: str, width: float, font: ImageFont.FreeTypeFont) -> str:
-    """The text in at most `width` pixels. A longer one loses its middle."""
-    kept = len(text)
-    shown = text
-    while kept > 2 and font.getlength(shown) > width:
-        kept -= 1
-        shown = f"{text[: (kept + 1) // 2]}…{text[len(text) - kept // 2 :]}"
-    return shown
-
-
 def image_format(path: Path) -> str:
-    """Pillow's name of the format that a file name asks for.
-
-    Raises:
-        UserError: Pillow writes no such format.
-    """
+    """Pillow's name of the format that a file name asks for."""
     name = Image.registered_extensions().get(path.suffix.lower())
     if name not in Image.SAVE:
         raise UserError(f"{path}: {path.suffix!r} is not the ending of an image format. Use .jpg or .png")

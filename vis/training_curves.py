@@ -9,7 +9,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.cli import INSTALL
 from common.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,11 +36,7 @@ Curves = dict[str, list[float]]  # column of log.csv, or "margin" -> value of ea
 
 
 def read_log(path: Path) -> Curves:
-    """The curves of a ``log.csv``, and the margin that its distances are held against.
-
-    Raises:
-        UserError: the file cannot be read, has no epoch, or has a value that is not a finite number.
-    """
+    """The curves of a ``log.csv``, and the margin that its distances are held against."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             text = file.read()
@@ -85,14 +80,12 @@ def _number(path: Path, line: int, column: str, row: dict[str, str | None]) -> f
 
 
 def draw_curves(runs: dict[str, Curves]) -> "Figure":
-    """Loss, matching accuracy, and the distances if a log has them, all runs in the same axes.
-
-    Args:
-        runs: name -> curves, at least one.
-    """
-    titles = _titles(runs.values())
-    matplotlib, figure = _new_figure((2 + 4.5 * len(titles), 4.5))
+    """Loss, matching accuracy, and the distances if a log has them, all runs, by name, in the same axes."""
+    import matplotlib
     from matplotlib.lines import Line2D
+
+    titles = _titles(runs.values())
+    figure = _new_figure((2 + 4.5 * len(titles), 4.5))
 
     spread = matplotlib.colormaps["turbo"]
     colors = [f"C{i}" if len(runs) <= FEW else spread(0.05 + 0.9 * i / (len(runs) - 1)) for i in range(len(runs))]
@@ -112,9 +105,11 @@ def draw_curves(runs: dict[str, Curves]) -> "Figure":
 
 def svg_panels(curves: Curves) -> dict[str, str]:
     """Title -> SVG element, for a web page of any color scheme: black is drawn in the text color of the page."""
+    import matplotlib
+
     panels = {}
     for title in _titles([curves]):
-        matplotlib, figure = _new_figure((4.8, 2.8))
+        figure = _new_figure((4.8, 2.8))
         axes = figure.subplots()
         _draw_panel(axes, title, [curves], ["C0"])
         axes.legend(axes.lines, [*PANELS[title], "chance"][: len(axes.lines)], frameon=False)
@@ -128,18 +123,11 @@ def svg_panels(curves: Curves) -> dict[str, str]:
     return panels
 
 
-def _new_figure(size: tuple[float, float]) -> tuple:
-    """The package matplotlib and an empty figure, `size` in inches.
+def _new_figure(size: tuple[float, float]) -> "Figure":
+    """An empty figure, `size` in inches."""
+    from matplotlib.figure import Figure  # here, so that programs without drawings need not load it
 
-    Raises:
-        UserError: matplotlib is not installed.
-    """
-    try:
-        import matplotlib  # here, so that programs without drawings need not load it
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UserError(f"curves need the package matplotlib: {INSTALL}") from error
-    return matplotlib, Figure(figsize=size, dpi=120, layout="constrained")
+    return Figure(figsize=size, dpi=120, layout="constrained")
 
 
 def _titles(runs: Collection[Curves]) -> list[str]:

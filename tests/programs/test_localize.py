@@ -1,7 +1,6 @@
 """vis/localize.py: frames, times and audio of the source, heat on the sounding object, no half-written files."""
 
 import json
-import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +15,7 @@ from data.dmc_pkl import read_dmc
 from data.lists import write_list
 from data.media.audio import audio_of_video, whole_seconds
 from data.media.spectrogram import SAMPLE_RATE
+from tests.fixtures.heat_video import GREY, RED, difference, make_video, read_frames, red_square, square_at
 from tests.fixtures.media import ORIENTATIONS, noise, set_display_matrix, write_media
 from tests.fixtures.planted import plant_checkpoint
 from training.checkpoint import read_checkpoint, save_checkpoint
@@ -23,8 +23,6 @@ from training.load import load_trained
 from vis import localize
 from vis.heat_video.locator import Locator
 
-ROOT = Path(__file__).resolve().parents[2]
-RED, GREY = (220, 40, 40), (120, 120, 120)
 pytestmark = pytest.mark.filterwarnings("ignore:Empty filters detected")  # the published front end has them
 
 
@@ -33,38 +31,6 @@ def ckpt_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network that matches all audio to red."""
     path = tmp_path_factory.mktemp("planted") / "best.pth"
     return plant_checkpoint(path, [RED], [GREY], test_sizes=1)
-
-
-def square_at(index: int, width: int = 160, height: int = 96) -> tuple[int, int]:
-    """The left upper corner of the red square of `red_square`."""
-    return round((width - 32) * (0.5 + 0.4 * np.sin(index / 15))), (height - 32) // 2
-
-
-def red_square(index: int, width: int = 160, height: int = 96) -> np.ndarray:
-    """A frame with a red square that moves from side to side on grey."""
-    frame = np.full((height, width, 3), GREY, np.uint8)
-    x, y = square_at(index, width, height)
-    frame[y : y + 32, x : x + 32] = RED
-    return frame
-
-
-def make_video(path: Path, frames: int = 12, seconds: float | None = None, **options: object) -> Path:
-    """A video of red squares with noise, by default as long as the frames."""
-    rate = options.pop("rate", 30)
-    sound = noise(frames / float(rate) if seconds is None else seconds, options.get("sound_rate", 16_000))
-    return write_media(path, frames=frames, **{"rate": rate, "picture": red_square, "sound": sound, **options})
-
-
-def test_an_unfamiliar_video_is_called_so_and_its_frames_carry_a_caption(video, ckpt_file, tmp_path, capsys):
-    _, plain = written_frames(video, ckpt_file)
-    assert "has not heard" not in capsys.readouterr().out
-    unlike = tmp_path / "unlike.pth"
-    save_checkpoint(unlike, read_checkpoint(ckpt_file).state | {"distances": {"own": -2.0, "other": -1.0}})
-    _, captioned = written_frames(video, unlike, "--overwrite", 1)
-    assert "has not heard anything like this" in capsys.readouterr().out
-    for one, other in zip(plain, captioned, strict=True):
-        changed = np.abs(one.astype(int) - other.astype(int)).max(-1) > 60
-        assert changed[-20:, :80].any() and not changed[:60].any()
 
 
 @pytest.fixture
@@ -90,154 +56,74 @@ def heat_of(video: Path) -> Path:
     return video.with_name(f"{video.stem}_heat.mp4")
 
 
-def read_frames(path: Path) -> tuple[list[float], list[np.ndarray]]:
-    """Times and frames of a video, as stored."""
-    with av.open(str(path)) as container:
-        frames = list(container.decode(video=0))
-    return [frame.time for frame in frames], [frame.to_ndarray(format="rgb24") for frame in frames]
-
-
-def audio_packets(path: Path) -> tuple[list[float], list[bytes]]:
-    """Times and contents of the audio packets of a file."""
-    with av.open(str(path)) as container:
-        packets = [packet for packet in container.demux(container.streams.audio[0]) if packet.size]
-        return [float(packet.pts * packet.time_base) for packet in packets], [bytes(packet) for packet in packets]
-
-
-def written_frames(video: Path, ckpt_file: Path, *options: object) -> tuple[list[float], list[np.ndarray]]:
-    assert run(video, ckpt_file, *options) == 0
-    return read_frames(heat_of(video))
-
-
 def redness(frame: np.ndarray) -> np.ndarray:
     return frame.astype(int) @ [2, -1, -1]
-
-
-def difference(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.abs(one.astype(int) - other.astype(int)).mean())
 
 
 def assert_peaks_on_red(found: list[dict], frames: list[np.ndarray]) -> None:
     for one, frame in zip(found, frames, strict=True):
         (peak,) = one["maps"]
         (x, y), (height, width) = peak["peak"], frame.shape[:2]
-        assert redness(frame)[int(y * height), int(x * width)] > 150, one
+        red = redness(frame) > 150
+        assert red[int(y * height), int(x * width)], one
         left, top, box_width, box_height = peak["normbox"]
-        rows, columns = (np.flatnonzero((redness(frame) > 150).any(axis)) for axis in (1, 0))
-        center = (columns.mean() / width, rows.mean() / height)
-        assert left < center[0] < left + box_width and top < center[1] < top + box_height, one
+        center_y, center_x = np.argwhere(red).mean(0) / (height, width)
+        assert left < center_x < left + box_width and top < center_y < top + box_height, one
 
-
-# --- the same video, with heat --------------------------------------------------------------------------------------
 
 SOURCES = {
-    "29.97": {"rate": Fraction(30000, 1001)},
-    "60": {"rate": 60},
-    "variable": {"times": np.cumsum([0, *np.tile([0.033, 0.034, 0.1, 0.016, 0.05], 6)])[:-1].tolist()},
-    "HEVC": {"video_codec": "libx265"},
-    "44.1 kHz stereo": {"sound_rate": 44_100, "layout": "stereo"},
-    "mov with PCM": {"name": "a.mov", "audio_codec": "pcm_s16le"},
-    "mkv with Opus": {"name": "a.mkv", "audio_codec": "libopus", "sound_rate": 48_000},
-    "mkv with FLAC": {"name": "a.mkv", "audio_codec": "flac"},
-    "webm": {"name": "a.webm", "video_codec": "libvpx-vp9", "audio_codec": "libopus", "sound_rate": 48_000},
+    "29.97, HEVC": {"rate": Fraction(30000, 1001), "video_codec": "libx265"},
+    "variable, stereo": {
+        "times": np.cumsum([0, *np.tile([0.033, 0.034, 0.1, 0.016, 0.05], 6)])[:-1].tolist(),
+        "layout": "stereo",
+    },
     "late audio": {"sound_start": 0.7},
     "late video": {"video_start": 0.4},
+    "late transport stream": {"name": "a.ts", "video_start": 1.4, "sound_start": 1.4, "sound_rate": 48_000},
 }
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES.keys())
 def test_frames_times_and_audio_are_those_of_the_source(tmp_path, ckpt_file, source):
     source = {"name": "a.mp4", **source}
-    video = make_video(tmp_path / source.pop("name"), frames=30, seconds=1.5, **source)
+    name = source.pop("name")
+    video = make_video(tmp_path / name, frames=30, seconds=1.5, **source)
     assert run(video, ckpt_file) == 0
     (times, before), (heat_times, after) = read_frames(video), read_frames(heat_of(video))
     assert len(after) == 30 and after[0].shape == before[0].shape
-    np.testing.assert_allclose(heat_times, times, atol=1e-4)
-    (packet_times, packets), (heat_packet_times, heat_packets) = audio_packets(video), audio_packets(heat_of(video))
-    assert heat_packets == packets
-    np.testing.assert_allclose(heat_packet_times, packet_times, atol=1e-4)
+    audio, heat_audio = audio_of_video(video), audio_of_video(heat_of(video))
+    assert heat_audio.start == pytest.approx(audio.start, abs=0.002)
+    np.testing.assert_array_equal(heat_audio.samples, audio.samples)
     with av.open(str(video)) as before, av.open(str(heat_of(video))) as after:
+        late = before.start_time / av.time_base if name == "a.ts" else 0  # it starts at 0 instead
+        np.testing.assert_allclose(heat_times, np.array(times) - late, atol=5e-4 if late else 1e-4)
+        assert after.duration == pytest.approx(before.duration, abs=0.01 * 1e6)
         stream = after.streams.video[0]
         assert stream.average_rate == pytest.approx(before.streams.video[0].average_rate, rel=1e-3)
-        assert after.duration == pytest.approx(before.duration, abs=0.01 * 1e6)
+        assert stream.average_rate == source.get("rate", stream.average_rate)  # exactly, not a decimal fraction
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
-        if source.get("rate") == Fraction(30000, 1001):  # exactly, not a decimal fraction
-            assert stream.average_rate == source["rate"]
-            assert [one.pts * stream.time_base for one in after.decode(stream)] == [
-                n / source["rate"] for n in range(30)
-            ]
 
 
-@pytest.mark.parametrize("matrix", ORIENTATIONS[1:], ids=str)
+@pytest.mark.parametrize("matrix", ORIENTATIONS[1::4], ids=str)
 def test_a_turned_or_mirrored_video_becomes_upright(video, ckpt_file, matrix):
+    """tests/data/media/test_video.py has the other orientations."""
     _, stored = read_frames(video)
     set_display_matrix(video, matrix)
-    found = json_frames(video, ckpt_file, "--silence", 0)
+    found = json_frames(video, ckpt_file, "--side_by_side")
     rows, columns = (1 if matrix[i] + matrix[j] > 0 else -1 for i, j in ((1, 3), (0, 2)))
     before = [(one if matrix[0] else one.swapaxes(0, 1))[::rows, ::columns] for one in stored]
     for one, other in zip(before, read_frames(heat_of(video))[1], strict=True):
-        assert difference(one, other) < 3
-    assert not any(one["maps"] for one in found)
-    assert_peaks_on_red(json_frames(video, ckpt_file, "--overwrite", 1), before)
+        assert difference(one, other[:, : one.shape[1]]) < 3
+    assert_peaks_on_red(found, before)
 
 
-def test_odd_sizes_get_one_more_row_and_column(tmp_path, ckpt_file):
-    video = make_video(tmp_path / "a.mkv", picture=lambda index: red_square(index, 161, 97), video_codec="ffv1")
-    assert run(video, ckpt_file, "--silence", 0) == 0
-    before, after = read_frames(video)[1][5], read_frames(heat_of(video))[1][5]
-    assert after.shape == (98, 162, 3) and difference(before, after[:97, :161]) < 3
-    assert difference(after[-2, :], after[-1, :]) < 6 and difference(after[:, -2], after[:, -1]) < 6
-
-
-@pytest.mark.parametrize("kind", [(1, 1), (1, 2), (6, 1), (9, 1)], ids=["709", "709 full", "601", "2020"])
-def test_colors_and_pixel_shape_are_kept(tmp_path, ckpt_file, kind):
-    """The file states the meaning of its color values. The values have to fit it."""
-    properties = {"colorspace": kind[0], "color_range": kind[1], "sample_aspect_ratio": Fraction(32, 27)}
-    video = make_video(tmp_path / "a.mkv", encoder=properties)
-    assert run(video, ckpt_file, "--silence", 0) == 0
-    with av.open(str(heat_of(video))) as after:
-        context = after.streams.video[0].codec_context
-        assert (context.colorspace, context.color_range) == kind
-        assert context.sample_aspect_ratio == Fraction(32, 27)
-    assert difference(read_frames(video)[1][5], read_frames(heat_of(video))[1][5]) < 3
-
-
-def test_a_transport_stream_that_starts_late_starts_at_0_with_the_same_audio(tmp_path, ckpt_file):
-    """Its AAC packets have headers that mp4 does not keep, so the decoded audio is compared."""
-    late = {"video_start": 1.4, "sound_start": 1.4, "sound_rate": 48_000}
-    video = make_video(tmp_path / "a.ts", frames=30, **late)
-    assert run(video, ckpt_file) == 0
-    times, heat_times = read_frames(video)[0], read_frames(heat_of(video))[0]
-    assert times[0] > 1 and min(heat_times) < 0.1
-    np.testing.assert_allclose(np.diff(heat_times), np.diff(times), atol=1e-4)
-    before, after = audio_of_video(video), audio_of_video(heat_of(video))
-    assert after.start == pytest.approx(before.start, abs=0.002)
-    np.testing.assert_array_equal(before.samples, after.samples)
-
-
-def test_audio_becomes_aac_only_if_the_format_cannot_hold_it(tmp_path, ckpt_file, capsys):
-    mulaw = {"sound_rate": 44_100, "layout": "stereo", "audio_codec": "pcm_mulaw"}
-    video = make_video(tmp_path / "a.mov", frames=30, **mulaw)
-    assert run(video, ckpt_file) == 0
-    assert "converted to AAC" in capsys.readouterr().out
-    with av.open(str(heat_of(video))) as after:
-        assert after.streams.audio[0].codec_context.name == "aac" and after.streams.audio[0].channels == 2
-    lengths = [len(audio_of_video(path).samples) for path in (video, heat_of(video))]
-    assert lengths[1] == pytest.approx(lengths[0], abs=4096)
-    assert run(video, ckpt_file, "--out", tmp_path / "b.mov") == 0
-    assert audio_packets(tmp_path / "b.mov")[1] == audio_packets(video)[1]
-
-
-@pytest.mark.parametrize(("seconds", "frames"), [(1.0, 45), (2.5, 30), (0.3, 20), (2.0, 1)])
+@pytest.mark.parametrize(("seconds", "frames"), [(1.0, 45), (0.3, 20), (2.0, 1)])
 def test_audio_may_be_shorter_or_longer_than_the_video(tmp_path, ckpt_file, seconds, frames):
     video = make_video(tmp_path / "a.mp4", frames, seconds)
     with_heat = [frame["time"] for frame in json_frames(video, ckpt_file) if frame["maps"]]
     assert len(read_frames(heat_of(video))[0]) == frames
-    assert audio_packets(heat_of(video)) == audio_packets(video)
+    np.testing.assert_array_equal(audio_of_video(heat_of(video)).samples, audio_of_video(video).samples)
     assert with_heat[0] == 0 and with_heat[-1] == pytest.approx(min(seconds + 0.1, (frames - 1) / 30), abs=0.1)
-
-
-# --- heat -----------------------------------------------------------------------------------------------------------
 
 
 def test_heat_is_on_the_object_while_there_is_audio(tmp_path, ckpt_file):
@@ -268,30 +154,42 @@ def test_the_level_of_silence_is_an_option(tmp_path, ckpt_file, capsys):
     assert "0 of them with heat" in (said := capsys.readouterr().out) and "--silence" in said
     assert run(video, ckpt_file, "--silence", -80, "--overwrite", 1) == 0
     assert "12 of them with heat" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run(video, ckpt_file, "--silence", "nan")
 
 
-def test_the_plain_frame_and_boxes_can_be_shown(video, ckpt_file, tmp_path):
-    (found,) = json_frames(video, ckpt_file, "--side_by_side")[10]["maps"]
-    out = tmp_path / "new/deep/box.mp4"
-    assert run(video, ckpt_file, "--draw_box", 1, "--out", out) == 0
-    before, both, boxed = (read_frames(path)[1][10] for path in (video, heat_of(video), out))
+def test_the_plain_frame_and_boxes_can_be_shown(video, ckpt_file):
+    (found,) = json_frames(video, ckpt_file, "--side_by_side", "--draw_box", 1)[10]["maps"]
+    before, both = (read_frames(path)[1][10] for path in (video, heat_of(video)))
     assert both.shape == (96, 320, 3) and difference(before, both[:, :160]) < 3 < difference(before, both[:, 160:])
-    changed = np.abs(both[:, 160:].astype(int) - boxed).sum(-1) > 120
-    rows, columns = (np.flatnonzero(changed.sum(axis) > 20) for axis in (1, 0))
+    white = both[:, 160:].min(-1) > 180
+    rows, columns = (np.flatnonzero(white.sum(axis) > 10) for axis in (1, 0))
     x, y, width, height = (value * side for value, side in zip(found["normbox"], (160, 96, 160, 96), strict=True))
     assert (columns[0], rows[0]) == pytest.approx((x, y), abs=3)
     assert (columns[-1], rows[-1]) == pytest.approx((x + width, y + height), abs=3)
 
 
-def test_one_cluster_can_be_shown(video, ckpt_file):
+def test_one_cluster_can_be_shown_and_each_audio_cluster_has_a_map(video, ckpt_file, tmp_path):
     (found,) = json_frames(video, ckpt_file, "--cluster", 1)[10]["maps"]
     x, y = found["peak"]
     assert found["cluster"] == 1 and redness(red_square(10))[int(y * 96), int(x * 160)] < 50  # the background
-
-
-def test_two_audio_clusters_have_a_map_each(video, tmp_path):
     duet = plant_checkpoint(tmp_path / "duet.pth", [RED], [GREY], a_cluster=2, test_sizes=1)
-    assert all([one["cluster"] for one in frame["maps"]] == [0, 1] for frame in json_frames(video, duet))
+    found = json_frames(video, duet, "--overwrite", 1, "--out", tmp_path / "new/deep/duet.mp4")
+    assert all([one["cluster"] for one in frame["maps"]] == [0, 1] for frame in found)
+
+
+def test_an_unfamiliar_video_is_called_so_and_its_frames_carry_a_caption(video, ckpt_file, tmp_path, capsys):
+    assert run(video, ckpt_file) == 0
+    _, plain = read_frames(heat_of(video))
+    assert "has not heard" not in capsys.readouterr().out
+    unlike = tmp_path / "unlike.pth"
+    save_checkpoint(unlike, read_checkpoint(ckpt_file).state | {"distances": {"own": -2.0, "other": -1.0}})
+    assert run(video, unlike, "--overwrite", 1) == 0
+    _, captioned = read_frames(heat_of(video))
+    assert "has not heard anything like this" in capsys.readouterr().out
+    for one, other in zip(plain, captioned, strict=True):
+        changed = np.abs(one.astype(int) - other.astype(int)).max(-1) > 60
+        assert changed[-20:, :80].any() and not changed[:60].any()
 
 
 @pytest.mark.slow
@@ -316,78 +214,45 @@ def test_maps_are_those_of_an_evaluation(tmp_path, ckpt_file):
         assert np.abs(found - maps).mean() < 0.01, key  # cut frames are JPEG files
 
 
-# --- any length, nothing half-written -------------------------------------------------------------------------------
-
-PEAK_MEMORY = """
-import sys
-from pathlib import Path
-from vis import localize
-assert localize.main(sys.argv[1:]) == 0
-# Not getrusage: its maximum includes that of the process before the fork.
-status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
-print(status["VmHWM"].split()[0])
-"""
-
-
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="resets the peak in Linux's /proc")
 def test_a_long_video_takes_no_more_memory_than_a_short_one(tmp_path):
     """Of 200 seconds the audio alone would take 38 MB, the frames 92 MB."""
     small = plant_checkpoint(tmp_path / "best.pth", [RED], [GREY], image_size=32, test_sizes=1)
     peaks = []
     for seconds in (10, 200):
-        video = write_media(
-            tmp_path / f"{seconds}.mp4",
-            frames=seconds, rate=1, picture=lambda index: red_square(index, 640, 480),
-            sound=np.tile(noise(10, 48_000), seconds // 10), sound_rate=48_000,
-        )  # fmt: skip
-        arguments = [str(video), "--ckpt_file", str(small), "--device", "cpu", "--num_threads", "1"]
-        command = [sys.executable, "-c", PEAK_MEMORY, *arguments]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        peaks.append(int(done.stdout.split()[-1]) * 1024)
+        sound = {"sound": np.tile(noise(10, 48_000), seconds // 10), "sound_rate": 48_000}
+        large = {"picture": lambda index: red_square(index, 640, 480), "rate": 1}
+        video = make_video(tmp_path / f"{seconds}.mp4", frames=seconds, **large, **sound)
+        del sound
+        Path("/proc/self/clear_refs").write_text("5")
+        assert run(video, small) == 0
+        status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+        peaks.append(int(status["VmHWM"].split()[0]) * 1024)
     assert peaks[1] - peaks[0] < 25e6
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "words"), [(KeyboardInterrupt, 130, "stopped"), (MemoryError, 1, "memory ran out")]
-)
-def test_an_interrupted_run_leaves_nothing_half_written(tmp_path, ckpt_file, monkeypatch, capsys, error, status, words):
-    video = make_video(tmp_path / "a.mp4", frames=90)
+def test_an_interrupted_run_leaves_nothing_half_written(video, ckpt_file, tmp_path, monkeypatch):
     heat_of(video).write_text("mine")
-    calls = []
 
-    def maps(self, inputs):
-        calls.append(inputs)
-        if len(calls) > 3:
-            raise error
-        return np.ones((len(inputs), 2, 6, 6), np.float32)
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(Locator, "maps", maps)
-    options = ("--overwrite", 1, "--json", tmp_path / "a.json")
-    assert run(video, ckpt_file, *options) == status
-    assert words in capsys.readouterr().err
+    monkeypatch.setattr(localize.json, "dumps", interrupted)
+    assert run(video, ckpt_file, "--overwrite", 1, "--json", tmp_path / "a.json") == 130
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "a_heat.mp4"]
     assert heat_of(video).read_text() == "mine"
-
-
-# --- user errors ----------------------------------------------------------------------------------------------------
 
 
 def test_each_bad_file_is_named_with_its_reason(tmp_path, ckpt_file, capsys):
     """test_cut_video.py has more kinds of damage."""
     whole = make_video(tmp_path / "whole.mp4", frames=90, options={"movflags": "faststart"})
     (tmp_path / "cut.mp4").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    (tmp_path / "empty.mp4").touch()
     make_video(tmp_path / "silent.mp4", sound=None)
     write_media(tmp_path / "audio.m4a", sound=noise(2))
     before = sorted(tmp_path.iterdir())
-    for name, reason in {
-        "gone.mp4": "there is no such file",
-        "cut.mp4": "cut short",
-        "empty.mp4": "empty",
-        "silent.mp4": "no audio stream",
-        "audio.m4a": "no video stream",
-    }.items():
+    reasons = {"gone.mp4": "no such file", "cut.mp4": "cut short", "silent.mp4": "no audio", "audio.m4a": "no video"}
+    for name, reason in reasons.items():
         assert run(tmp_path / name, ckpt_file) == 1
         said = capsys.readouterr().err
         assert f"{name}: " in said and reason in said, said
@@ -399,10 +264,8 @@ def test_each_bad_file_is_named_with_its_reason(tmp_path, ckpt_file, capsys):
     [
         (["--out", "taken.mp4"], "taken.mp4 exists: replace it with --overwrite 1"),
         (["--json", "folder"], "folder is a folder: name a file with --json"),
-        (["--json", "a.mp4", "--overwrite", 1], "different files"),
         (["--out", "folder/../a.mp4", "--overwrite", 1], "different files"),
         (["--out", "a.gif"], ".mp4"),
-        (["--out", "taken.mp4/b.mp4"], "taken.mp4"),
         (["--cluster", 2], "--cluster 2"),
         (["--ckpt_file", "none.pth"], "there is no checkpoint"),
         (["--device", "mps" if sys.platform != "darwin" else "cuda"], "no such device"),
@@ -417,10 +280,3 @@ def test_wrong_options_are_named_and_no_file_changes(video, ckpt_file, tmp_path,
     assert words in capsys.readouterr().err
     assert video.read_bytes() == content and (tmp_path / "taken.mp4").read_text() == "mine"
     assert len(list(tmp_path.iterdir())) == 3
-
-
-@pytest.mark.parametrize("option", [("--maps_per_second", 3), ("--silence", "nan")])
-def test_values_out_of_range_are_a_usage_error(video, ckpt_file, option):
-    with pytest.raises(SystemExit) as stopped:
-        run(video, ckpt_file, *option)
-    assert stopped.value.code == 2

@@ -9,10 +9,10 @@ from tests.fixtures.report_set import LOG
 from vis import curves
 
 
-def write_log(folder: Path, name: str = "log.csv") -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(LOG, encoding="utf-8")
-    return folder / name
+def write_log(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "log.csv").write_text(LOG, encoding="utf-8")
+    return folder / "log.csv"
 
 
 def plot(*arguments: object) -> int:
@@ -21,7 +21,7 @@ def plot(*arguments: object) -> int:
 
 def test_good_logs_are_drawn_once_and_bad_ones_named(tmp_path, capsys):
     log, out = write_log(tmp_path / "a"), tmp_path / "new" / "curves.png"
-    assert plot(log, tmp_path / "none.csv", tmp_path / "a" / ".." / "a" / "log.csv", "--out", out) == 1
+    assert plot(log, tmp_path / "none.csv", log, "--out", out) == 1
     with Image.open(out) as image:
         assert image.format == "PNG" and image.width > 800
     assert [path.name for path in out.parent.iterdir()] == ["curves.png"]
@@ -35,15 +35,17 @@ def test_without_a_good_log_nothing_is_written(tmp_path, capsys):
     assert "nothing to draw" in capsys.readouterr().err and not (tmp_path / "curves.png").exists()
 
 
-def test_runs_have_distinct_names(tmp_path, monkeypatch):
-    monkeypatch.chdir(write_log(tmp_path / "here").parent)
-    logs = [write_log(tmp_path / name) for name in ("solo/seed_1", "duet/seed_1", "duet/seed_2", "x/solo/seed_1")]
-    old = write_log(tmp_path / "duet/seed_2", name="old.csv")
-    names = curves.run_names([*logs, old, Path("log.csv")])
-    assert len(set(names.values())) == 6
-    assert names[logs[1]] == "duet/seed_1" and names[Path("log.csv")] == "here"
-    assert names[logs[0]].endswith("/solo/seed_1") and names[logs[3]] == "x/solo/seed_1"
-    assert (names[logs[2]], names[old]) == ("seed_2/log.csv", "seed_2/old.csv")
+def test_runs_have_the_names_of_their_folders_below_the_common_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def names(*logs: str) -> list[str]:
+        return curves.run_names(list(map(Path, logs)))
+
+    assert names("runs/a/log.csv") == ["a"] and names("log.csv") == [tmp_path.name]
+    assert names("runs/a/log.csv", tmp_path / "runs/b/log.csv") == ["a", "b"]
+    assert names("runs/a/1/log.csv", "runs/b/1/log.csv", "runs/b/2/log.csv") == ["a/1", "b/1", "b/2"]
+    assert names("a/log.csv", "a/b/log.csv") == ["a", "a/b"]
+    assert names("a/log.csv", "a/old.csv", "b/log.csv") == ["a/log.csv", "a/old.csv", "b"]
 
 
 @pytest.mark.parametrize("out", ["curves.txt", "curves"])

@@ -17,13 +17,6 @@ def test_images_stand_under_their_titles_row_by_row():
             assert (pixels[top : top + 40, left : left + 60] == shade).all()
 
 
-def test_a_text_that_is_too_long_loses_its_middle():
-    font = sheet._font()
-    short = sheet.shorten("a name that " + "goes on and on " * 20, 200, font)
-    assert 150 < font.getlength(short) <= 200 and "…" in short and short.startswith("a name") and short.endswith("on ")
-    assert sheet.shorten("short", 200, font) == "short"
-
-
 def test_columns_go_into_blocks_below_one_another():
     columns = [(str(number), [Image.new("RGB", (30, 40)), Image.new("RGB", (30, 10))]) for number in range(12)]
     height = 2 * sheet.GAP + sheet.LINE + 2 * (sheet.LINE + sheet.GAP) + 40 + 10

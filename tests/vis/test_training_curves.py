@@ -76,13 +76,9 @@ def test_distances_have_a_panel_with_the_margin_of_their_loss(tmp_path, loss, ma
     assert [name in svg for name in ("positive pairs", "negative pairs", "margin")] == [True, True, bool(margin)]
 
 
-def test_distances_of_a_log_that_an_older_program_began_are_left_out(tmp_path):
-    log = with_distances(tmp_path, "contrastive", "1,3,0.5,3,0.5,,\n2,3,0.5,3,0.5,6,7\n")
-    assert list(read_log(log)) == list(curves_of())
-    assert list(svg_panels(read_log(log))) == ["loss", "matching accuracy"]
-
-
-def test_a_log_without_args_has_no_margin_and_damaged_args_are_named(tmp_path):
+def test_what_a_log_or_its_folder_does_not_have_is_left_out_and_damaged_args_are_named(tmp_path):
+    log = with_distances(tmp_path, "contrastive", "1,3,0.5,3,0.5,,\n2,3,0.5,3,0.5,6,7\n")  # an older program began it
+    assert list(read_log(log)) == list(curves_of()) and list(svg_panels(read_log(log))) == ["loss", "matching accuracy"]
     log = with_distances(tmp_path, "contrastive")
     (tmp_path / "args.json").write_text("{")
     with pytest.raises(UserError, match=r"args\.json"):

@@ -15,7 +15,6 @@ from data.media.notes import note
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 AAC_BIT_RATE = 192_000
-AAC_FRAME = 1024  # samples
 
 
 class AudioTrack:
@@ -98,10 +97,8 @@ def _encoded(source: Path, target: OutputContainer, start: Fraction) -> Iterator
     encoder = target.add_stream("aac", rate=rate, layout=layout)
     encoder.codec_context.bit_rate = AAC_BIT_RATE
     yield None
-    resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate, frame_size=AAC_FRAME)
-    for piece in itertools.chain([first], pieces, [None]):  # None flushes
-        for converted in resampler.resample(piece and _as_frame(piece, layout, count)):
-            yield from encoder.encode(converted)
+    for piece in itertools.chain([first], pieces):
+        yield from encoder.encode(_as_frame(piece, layout, count))
     yield from encoder.encode(None)
 
 

@@ -12,6 +12,7 @@ from data.media.video_stream import StreamFrame
 from vis.heat_video.locator import NetworkInput
 
 UPSAMPLING = 4  # times as many cells in each direction
+MAPS_PER_SECOND = 8  # of the network; with fewer than 4, heat lags behind what moves
 BATCH = 4  # frames that the network gets at once, faster than one by one
 FADE_DECIBELS = 6.0  # above the level of silence; over this range the heat fades in
 
@@ -39,36 +40,33 @@ def interpolate_maps(
     frames: Iterable[FrameWithLevel],
     prepare: Callable[[FrameWithLevel], NetworkInput],
     maps_of: Callable[[list[NetworkInput]], Iterable[np.ndarray]],
-    maps_per_second: float,
 ) -> Iterator[tuple[FrameWithLevel, np.ndarray]]:
     """Every frame with its maps, linear in time between those of the network.
+
+    The network gets MAPS_PER_SECOND frames, also the first and the last one. Memory holds the frames of BATCH maps.
 
     Args:
         frames: in the order in which they are shown.
         prepare: takes from a frame what the network needs.
         maps_of: the maps, float [K, h, w] each, of at most BATCH prepared frames.
-        maps_per_second: how often the network gets a frame. It also gets the first and the last frame.
-
-    Yields:
-        The frames in the same order. Memory holds the frames between BATCH maps only.
     """
     known: list[tuple[float, np.ndarray]] = []  # time and maps, first those of the last batch's last frame
-    for group, times, inputs in _batches(frames, prepare, maps_per_second):
+    for group, times, inputs in _batches(frames, prepare):
         known += zip(times, maps_of(inputs), strict=True)
         yield from _interpolated(group, known)
         known = known[-1:]
 
 
 def _batches(
-    frames: Iterable[FrameWithLevel], prepare: Callable[[FrameWithLevel], NetworkInput], maps_per_second: float
+    frames: Iterable[FrameWithLevel], prepare: Callable[[FrameWithLevel], NetworkInput]
 ) -> Iterator[tuple[list[FrameWithLevel], list[float], list[NetworkInput]]]:
     """Groups of frames, with times and inputs of those that the network gets. The last of a group is one of them."""
     group, times, inputs = [], [], []
     due = 0
     for one in frames:
         group.append(one)
-        if one.frame.time * maps_per_second >= due:
-            due = int(one.frame.time * maps_per_second) + 1
+        if one.frame.time * MAPS_PER_SECOND >= due:
+            due = int(one.frame.time * MAPS_PER_SECOND) + 1
             times.append(one.frame.time)
             inputs.append(prepare(one))
             if len(inputs) == BATCH:

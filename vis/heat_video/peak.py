@@ -38,9 +38,9 @@ def find_peak(heat: np.ndarray) -> Peak | None:
     blurred = np.where(area, resized(ndimage.gaussian_filter(heat, [side * BLUR for side in heat.shape])), 0)
     y, x = _middle(blurred >= NEAR_MAXIMUM * blurred.max())
     regions, _ = ndimage.label(area)
-    rows, columns = (np.flatnonzero((regions == regions[y, x]).any(axis)) for axis in (1, 0))
-    box = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-    return Peak(((x + 0.5) / SIZE, (y + 0.5) / SIZE), tuple(float(edge) / SIZE for edge in box))
+    rows, columns = ndimage.find_objects(regions)[regions[y, x] - 1]
+    box = (columns.start, rows.start, columns.stop, rows.stop)
+    return Peak(((x + 0.5) / SIZE, (y + 0.5) / SIZE), tuple(edge / SIZE for edge in box))
 
 
 def _middle(area: np.ndarray) -> tuple[int, int]:

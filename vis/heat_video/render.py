@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,9 +23,8 @@ from training.load import TrainedNetwork
 from vis.heat_video.audio_track import AudioTrack
 from vis.heat_video.interpolation import FrameWithLevel, interpolate_maps, opacity, upsample
 from vis.heat_video.locator import Locator, NetworkInput
-from vis.heat_video.painter import HeatPainter
+from vis.heat_video.painter import HeatPainter, Style
 from vis.heat_video.peak import DIGITS, Peak, find_peak
-from vis.heat_video.style import Style, Summary
 from vis.heat_video.video_writer import VideoWriter
 from vis.overlay import relative
 
@@ -32,14 +32,18 @@ UNFAMILIAR = "unlike the training videos"  # written on frames
 RECENT = 60  # frames that tell whether a video is unfamiliar
 
 
+@dataclass
+class Summary:
+    """What was written."""
+
+    num_frames: int = 0  # all frames
+    distances: list[float] = field(default_factory=list)  # of audio and frame, for each frame with heat
+    seconds: float = 0.0  # from the first to the last frame
+    peaks: list[dict[str, Any]] = field(default_factory=list)  # for each frame, as in the JSON file, if wanted
+
+
 def write_heat_video(
-    video: Path,
-    file: BinaryIO,
-    kind: str,
-    trained: TrainedNetwork,
-    style: Style,
-    threads: int,
-    with_peaks: bool = False,
+    video: Path, file: BinaryIO, kind: str, trained: TrainedNetwork, style: Style, threads: int
 ) -> Summary:
     """Write a video with its heat, with a progress bar.
 
@@ -50,24 +54,17 @@ def write_heat_video(
         trained: the network.
         style: how heat is shown.
         threads: of the decoder and of the encoder.
-        with_peaks: whether to return the peak and the box of each frame.
-
-    Raises:
-        UserError: the source cannot be used, or the memory of the device is too small.
-        OSError: the video cannot be written.
     """
     try:
         with writing_errors():
-            return _write(video, file, kind, trained, style, threads, with_peaks)
+            return _write(video, file, kind, trained, style, threads)
     except MediaError as error:
         raise UserError(f"{video}: {error}") from error
     except torch.OutOfMemoryError as error:
         raise UserError("the memory of the device is too small: try --device cpu") from error
 
 
-def _write(
-    video: Path, file: BinaryIO, kind: str, trained: TrainedNetwork, style: Style, threads: int, with_peaks: bool
-) -> Summary:
+def _write(video: Path, file: BinaryIO, kind: str, trained: TrainedNetwork, style: Style, threads: int) -> Summary:
     count = count_frames(video)
     with open_media(video) as source, av.open(file, "w", format=kind) as target:
         stream = open_video(source, threads)
@@ -78,30 +75,29 @@ def _write(
             start = max(Fraction(0), start)
         frames = stream_frames(source, stream)
         first = next(frames)
-        painter = HeatPainter(first.frame, style.clusters, style.draw_box, style.side_by_side)
+        painter = HeatPainter(first.frame, style)
         writer = VideoWriter(target, stream, first.frame, painter.size, start, threads)
-        summary = Summary(peaks=[] if with_peaks else None)
+        summary = Summary()
         with contextlib.closing(AudioTrack(video, target, kind, start)) as track:
             locator = Locator(trained, orientation(first.frame), stream.sample_aspect_ratio)
             localized = _localized(video, first, frames, locator, trained, style)
             for one, maps in tqdm(localized, desc=video.name, total=count, unit="frame"):
-                strength = opacity(one.level, style.silence)
-                heats = {
-                    cluster: strength * relative(heat)
-                    for cluster, heat in zip(style.clusters, maps, strict=True)
-                    if strength
-                }
-                found = {cluster: find_peak(heat) for cluster, heat in heats.items() if with_peaks or style.draw_box}
-                peaks = {cluster: peak for cluster, peak in found.items() if peak is not None}
-                if heats:
+                heats, peaks, caption = {}, {}, ""
+                if strength := opacity(one.level, style.silence):
+                    shown = zip(style.clusters, maps, strict=True)
+                    heats = {cluster: strength * relative(heat) for cluster, heat in shown}
                     summary.distances.append(locator.distance)
-                unfamiliar = heats and trained.reference and trained.reference.unfamiliar(summary.distances[-RECENT:])
-                painted = painter.paint(one.frame.frame, heats, peaks, UNFAMILIAR if unfamiliar else None)
+                    if trained.reference and trained.reference.unfamiliar(summary.distances[-RECENT:]):
+                        caption = UNFAMILIAR
+                if style.draw_box or style.list_peaks:
+                    peaks = {cluster: peak for cluster, heat in heats.items() if (peak := find_peak(heat))}
+                boxes = [peak.box for peak in peaks.values()] if style.draw_box else []
+                painted = painter.paint(one.frame.frame, heats, boxes, caption)
                 time = writer.add(painted, one.frame.pts, one.frame.frame.duration)
                 track.mux_until(time)
                 summary.num_frames += 1
                 summary.seconds = one.frame.time
-                if with_peaks:
+                if style.list_peaks:
                     summary.peaks.append(_json_frame(one, time, peaks))
             writer.finish()
             track.mux_until()
@@ -126,7 +122,7 @@ def _localized(
         return upsample(locator.maps(inputs)[:, list(style.clusters)])
 
     frames = (FrameWithLevel(frame, audio.level(frame.time)) for frame in itertools.chain([first], others))
-    return interpolate_maps(frames, prepare, maps_of, style.maps_per_second)
+    return interpolate_maps(frames, prepare, maps_of)
 
 
 def _json_frame(one: FrameWithLevel, time: Fraction, peaks: Mapping[int, Peak]) -> dict[str, Any]:

@@ -25,11 +25,7 @@ UNSPECIFIED = 2  # color space, as of most files
 
 
 def kind_of(path: Path) -> str:
-    """FFmpeg's name of the format that a file name asks for.
-
-    Raises:
-        UserError: heat videos are not written in that format.
-    """
+    """FFmpeg's name of the format that a file name asks for."""
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
         raise UserError(f"{path}: the file name of a video ends with {', '.join(KINDS)}, not {path.suffix!r}")
@@ -78,12 +74,9 @@ class VideoWriter:
         context.color_primaries, context.color_trc = like.color_primaries, like.color_trc
 
     def add(self, pixels: np.ndarray, pts: int, duration: int) -> Fraction:
-        """Encode a frame. Returns its time in the target, in seconds.
+        """Encode upright RGB, uint8 [height, width, 3], and return its time in the target, in seconds.
 
-        Args:
-            pixels: upright, RGB, uint8 [height, width, 3].
-            pts: time stamp in the source, in ticks of its stream.
-            duration: in the same ticks; 0 if unknown.
+        `pts` and `duration` (0 if unknown) are in ticks of the stream of the source.
         """
         if any(more for _, more in self._odd):
             pixels = np.pad(pixels, (*self._odd, (0, 0)), mode="edge")

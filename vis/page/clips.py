@@ -21,11 +21,7 @@ Second = tuple[str, int]  # NAME and second
 
 
 def clips_of(seconds: Iterable[Second], data_dir: Path) -> tuple[dict[Second, bytes], dict[Second, str]]:
-    """The audio of seconds, from the videos or their separate audio files.
-
-    Returns:
-        An MP3 file for each second that has audio, and for each other second the reason.
-    """
+    """An MP3 file for each second that has audio, of its video or separate audio file. For the others the reason."""
     by_video: dict[str, list[int]] = {}
     for name, second in seconds:
         by_video.setdefault(name, []).append(second)
@@ -56,11 +52,7 @@ def failure_lines(missing: Mapping[Second, str]) -> list[str]:
 
 
 def _audio_of(videos: Sequence[Path], audio_file: Path | None, data_dir: Path) -> Audio:
-    """The audio of a NAME.
-
-    Raises:
-        MediaError: there is none; the text names the file.
-    """
+    """The audio of a NAME. The text of a MediaError names the file."""
     if not videos and audio_file is None:
         raise MediaError(
             f"there is no file of this name in {video_dir(data_dir)} or {audio_dir(data_dir)}: "
@@ -79,11 +71,8 @@ def as_mp3(samples: np.ndarray) -> bytes:
     file = io.BytesIO()
     with av.open(file, "w", format="mp3") as container:
         stream = container.add_stream("libmp3lame", rate=RATE, layout="mono", bit_rate=BIT_RATE)
-        size = stream.codec_context.frame_size or 1152
-        for start in range(0, len(samples), size):
-            piece = np.clip(samples[None, start : start + size], -1, 1).astype(np.float32)
-            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece), "fltp", layout="mono")
-            frame.sample_rate, frame.pts = RATE, start
-            container.mux(stream.encode(frame))
+        frame = av.AudioFrame.from_ndarray(np.clip(samples[None], -1, 1), "fltp", layout="mono")
+        frame.sample_rate = RATE
+        container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return file.getvalue()

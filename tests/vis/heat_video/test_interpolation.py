@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.media.video_stream import StreamFrame
-from vis.heat_video.interpolation import BATCH, FrameWithLevel, interpolate_maps, opacity, upsample
+from vis.heat_video.interpolation import BATCH, MAPS_PER_SECOND, FrameWithLevel, interpolate_maps, opacity, upsample
 
 
 def frames_at(times: list[float]) -> list[FrameWithLevel]:
@@ -39,33 +39,22 @@ TIMES = {
 
 
 @pytest.mark.parametrize("times", TIMES.values(), ids=TIMES.keys())
-@pytest.mark.parametrize("maps_per_second", [4, 8])
-def test_each_frame_has_a_map_linear_in_time(times, maps_per_second):
+def test_each_frame_has_a_map_linear_in_time(times):
     frames = frames_at(times)
-    found = list(interpolate_maps(frames, time_of, ramps, maps_per_second))
+    found = list(interpolate_maps(frames, time_of, ramps))
     assert [one for one, _ in found] == frames
     for one, maps in found:
         np.testing.assert_allclose(maps, ramp(time_of(one)))
 
 
 @pytest.mark.parametrize("rate", [24, 30, 60])
-@pytest.mark.parametrize("maps_per_second", [4, 5, 8, 12])
-def test_the_network_gets_as_many_frames_as_asked_for(rate, maps_per_second):
+def test_the_network_gets_the_first_and_the_last_frame_and_8_a_second(rate):
     prepared = []
     frames = frames_at([index / rate for index in range(rate * 10)])
-    list(interpolate_maps(frames, lambda one: prepared.append(time_of(one)) or time_of(one), ramps, maps_per_second))
-    assert len(prepared) == pytest.approx(10 * maps_per_second + 1, abs=1)
+    list(interpolate_maps(frames, lambda one: prepared.append(time_of(one)) or time_of(one), ramps))
+    assert len(prepared) == pytest.approx(10 * MAPS_PER_SECOND + 1, abs=1)
     assert prepared[0] == 0 and prepared[-1] == time_of(frames[-1])
-    assert min(np.diff(prepared)) > 0 and max(np.diff(prepared)) < 1 / maps_per_second + 1 / rate + 1e-6
-
-
-def test_only_the_frames_of_a_batch_are_in_memory():
-    taken = []
-    frames = (taken.append(one) or one for one in frames_at([index / 30 for index in range(1000)]))
-    most = 0
-    for given, _ in enumerate(interpolate_maps(frames, time_of, ramps, 4), 1):
-        most = max(most, len(taken) - given)
-    assert most <= BATCH * 8
+    assert min(np.diff(prepared)) > 0 and max(np.diff(prepared)) < 1 / MAPS_PER_SECOND + 1 / rate + 1e-6
 
 
 @pytest.mark.parametrize(("level", "expected"), [(-120, 0), (-50, 0), (-47, 0.5), (-44, 1), (0, 1)])
