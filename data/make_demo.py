@@ -50,12 +50,12 @@ def make_videos(
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def make_data_set(data_dir: Path, settings: DemoSettings, processes: int, overwrite: bool) -> None:
+def make_data_set(data_dir: Path, settings: DemoSettings, processes: int) -> None:
     """Write the missing videos and the descriptions of a demo data set, and print the next step."""
     plans = plan_videos(settings)
     try:
         with at_work(data_dir):
-            present = prepare_folder(data_dir, settings, plans, overwrite)
+            present = prepare_folder(data_dir, settings, plans)
             folders = [None if plan.name in present else data_dir for plan in plans]
             write_descriptions(data_dir, settings, plans, make_videos(settings, plans, folders, processes))
     except OSError as error:
@@ -85,11 +85,6 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--seed", type=whole_number, default=10, metavar="N", help=help_text)
     help_text = "processes; the videos do not depend on their number (default: %(default)s)"
     add("--num_threads", type=positive_int, default=available_cores(), metavar="N", help=help_text)
-    help_text = (
-        "1 first removes the demo data set in the folder, with its extracted frames, spectrograms and lists; "
-        "0 keeps existing videos and makes the missing ones (default: %(default)s)"
-    )
-    add("--overwrite", type=int, choices=(0, 1), default=0, help=help_text)
     return parser.parse_args(argv)
 
 
@@ -99,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = DemoSettings(**{field.name: getattr(options, field.name) for field in fields(DemoSettings)})
     return exit_status(
         "make_demo.py",
-        lambda: make_data_set(options.data_dir, settings, options.num_threads, bool(options.overwrite)),
+        lambda: make_data_set(options.data_dir, settings, options.num_threads),
         stopped="interrupted; run it again to make the missing videos",
     )
 

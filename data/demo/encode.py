@@ -6,7 +6,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from scipy.io import wavfile
 
@@ -24,6 +23,7 @@ X264_OPTIONS = {"preset": "veryfast", "crf": "20", "threads": "1", "x264-params"
 PIXELS = {"format": "yuv420p", "dst_colorspace": Colorspace.SMPTE170M, "dst_color_range": ColorRange.MPEG}
 AAC_OPTIONS = {"aac_coder": "fast"}
 AAC_BIT_RATE = 128_000
+COLORS = ("colorspace", "color_primaries", "color_trc")
 SMPTE170M = 6  # the usual primaries, transfer curve and matrix for frames of this size
 
 
@@ -43,7 +43,7 @@ def make_video(settings: DemoSettings, plan: VideoPlan, data_dir: Path | None) -
     if settings.stems:  # before the video: a video that exists is not made again
         write_stems(stems_dir(data_dir) / plan.name, plan, render_stems(settings, plan))
     audio, path = render_audio(settings, plan), video_path(data_dir, plan.name)
-    write_video(path, frames(), (WIDTH, HEIGHT), plan.frame_rate, audio, plan.sample_rate)
+    write_video(path, frames(), plan.frame_rate, audio, plan.sample_rate)
     return boxes
 
 
@@ -55,13 +55,11 @@ def write_stems(folder: Path, plan: VideoPlan, stems: list[np.ndarray]) -> None:
             wavfile.write(partial / f"{CATEGORY_IDS[name]}.wav", plan.sample_rate, samples)
 
 
-def write_video(
-    path: Path, frames: Iterable[np.ndarray], size: tuple[int, int], rate: Fraction, audio: np.ndarray, sample_rate: int
-) -> None:
+def write_video(path: Path, frames: Iterable[np.ndarray], rate: Fraction, audio: np.ndarray, sample_rate: int) -> None:
     """Write an mp4 file, whole or not at all.
 
-    The frames are RGB, uint8 [height, width, 3], of an even width and height. The audio is float32 [channels, samples],
-    mono or stereo, within -1 and 1.
+    The frames are RGB, uint8 [HEIGHT, WIDTH, 3]. The audio is float32 [channels, samples], mono or stereo, within -1
+    and 1.
     """
     # A Python file, because FFmpeg takes the start of some paths for a protocol.
     with (
@@ -70,10 +68,14 @@ def write_video(
         partial.open("wb") as file,
         av.open(file, "w", format="mp4") as container,
     ):
-        video_stream = _add_video_stream(container, size, rate)
+        video_stream = container.add_stream(
+            "libx264", rate=rate, options=X264_OPTIONS, width=WIDTH, height=HEIGHT, pix_fmt="yuv420p", thread_count=1,
+            time_base=1 / rate, color_range=ColorRange.MPEG, **dict.fromkeys(COLORS, SMPTE170M),
+        )  # fmt: skip
         layout = "mono" if len(audio) == 1 else "stereo"
-        audio_stream = container.add_stream("aac", rate=sample_rate, options=AAC_OPTIONS, layout=layout)
-        audio_stream.codec_context.bit_rate = AAC_BIT_RATE
+        audio_stream = container.add_stream(
+            "aac", rate=sample_rate, options=AAC_OPTIONS, layout=layout, bit_rate=AAC_BIT_RATE
+        )
         reformatter = VideoReformatter()  # one for all frames: its setup takes longer than a frame
         written = 0
         for index, frame in enumerate(frames):
@@ -86,18 +88,6 @@ def write_video(
         container.mux(_encode_audio(audio_stream, audio[:, written:], written))
         container.mux(video_stream.encode())
         container.mux(audio_stream.encode())
-
-
-def _add_video_stream(container: OutputContainer, size: tuple[int, int], rate: Fraction) -> av.VideoStream:
-    stream = container.add_stream("libx264", rate=rate, options=X264_OPTIONS)
-    stream.width, stream.height = size
-    stream.pix_fmt = "yuv420p"
-    context = stream.codec_context
-    context.thread_count = 1
-    context.time_base = 1 / rate
-    context.color_range = ColorRange.MPEG
-    context.colorspace = context.color_primaries = context.color_trc = SMPTE170M
-    return stream
 
 
 def _encode_audio(stream: av.AudioStream, samples: np.ndarray, start: int) -> list[av.Packet]:
