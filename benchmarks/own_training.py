@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.plain import PlainTraining
 from benchmarks.shared import peak_memory
-from common.errors import first_line
+from common.errors import UserError, first_line
 from data.negative_audio import NoiseNegatives
 from models.dmc import build_network
 from models.recipes import RECIPES
@@ -131,11 +131,14 @@ def measure(
     data_dir: Path, steps: int, image_size: int, num_threads: int,
     recipe: str, precision: str, batch_size: int, compile: int, beside: int,
 ) -> dict[str, Any]:  # fmt: skip
-    """Figures of a training, measured once; a problem instead if a GPU has not enough memory for it.
+    """Figures of a training, measured once.
 
     Args:
         recipe: another name is that of the plain loop.
         beside: busy processes that run at the same time.
+
+    Raises:
+        UserError: a GPU has not enough memory for it.
     """
     device = choose_device("auto")
     parts = {}
@@ -154,5 +157,5 @@ def measure(
     except RuntimeError as error:  # cuBLAS and cuDNN have errors of their own for a lack of memory
         if device.type != "cuda":
             raise
-        return {"problem": first_line(error)}
+        raise UserError(f"{recipe} {precision}, batch {batch_size}: {first_line(error)}") from error
     return {"samples_per_second": batch_size / seconds, "memory": memory, **parts}

@@ -58,7 +58,7 @@ def name_of(recipe: str, precision: str, batch_size: int, compile: int, beside: 
 
 
 def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Row -> its figures over runs in turns: medians, but the most memory. Prints why a row has none."""
+    """Row -> its figures over runs in turns: medians, but the most memory."""
     from benchmarks import own_training  # here, so that --help need not load PyTorch
 
     own = itertools.product(options.recipes, options.precisions, options.batch_sizes, options.compile, options.beside)
@@ -67,26 +67,18 @@ def measure(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     with shared.linked_set(options.data_dir, longest) as data_dir:
         given = (data_dir, options.steps, options.image_size, options.num_threads)
         works = {name_of(*row): partial(shared.in_own_process, own_training.measure, *given, *row) for row in rows}
-        runs = shared.interleaved(works, options.repeats)
-    found = {}
-    for name, of_row in runs.items():
-        if problems := [figures["problem"] for figures in of_row if "problem" in figures]:
-            print(f"{name}: {problems[0]}")
-        else:
-            found[name] = shared.summary(of_row)
-    return found
+        return {name: shared.summary(runs) for name, runs in shared.interleaved(works, options.repeats).items()}
 
 
 def table(found: dict[str, dict[str, Any]]) -> list[str]:
     """Lines of the table: a row for each training."""
-    plain = next((figures["samples_per_second"] for name, figures in found.items() if name.startswith(PLAIN)), None)
+    plain = next(iter(found.values()))["samples_per_second"]
     names = list(max(found.values(), key=len))[2:]  # of the parts, which only our own steps have
     rows = []
     for name, figures in found.items():
         speed, memory, *parts = figures.values()
-        times = f"{speed / plain:.1f}" if plain else ""
         shares = [f"{part / sum(parts):.1%}" for part in parts] or [""] * len(names)
-        rows.append([name, f"{speed:.1f}", times, f"{memory / 1e9:.1f}", *shares])
+        rows.append([name, f"{speed:.1f}", f"{speed / plain:.1f}", f"{memory / 1e9:.1f}", *shares])
     return shared.markdown_table(["", "samples/s", "times plain", "GB", *names], rows)
 
 

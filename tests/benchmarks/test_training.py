@@ -7,6 +7,7 @@ import torch
 
 from benchmarks import own_training, shared, training
 from benchmarks.plain import PlainDMC, PlainTraining
+from common.errors import UserError
 from models.dmc import DMC
 from models.matching import pair_distance, squared_distances
 from models.recipes import ORIGINAL
@@ -58,12 +59,11 @@ def test_a_whole_run_prints_its_table(training_set, capsys, monkeypatch):
     assert sum(map(float, own[4:])) == pytest.approx(100, abs=0.5)
 
 
-def test_a_row_that_does_not_fit_into_a_gpu_is_named_and_left_out(training_set, monkeypatch, capsys):
-    def run(_, *given: object) -> dict:
-        return {"problem": "CUDA out of memory"} if 8 in given[6:] else {"samples_per_second": 1.0, "memory": 1}
+def test_a_training_that_does_not_fit_into_a_gpu_is_named(training_set, monkeypatch):
+    def training(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
 
-    monkeypatch.setattr(shared, "in_own_process", run)
-    rows = ["--recipes", "original", "--batch_sizes", "4", "8"]
-    options = training.parse([*SMALL, *rows, "--data_dir", str(training_set)])
-    assert list(training.measure(options)) == ["plain loop fp32, batch 4", "original fp32, batch 4"]
-    assert "original fp32, batch 8: CUDA out of memory" in capsys.readouterr().out
+    monkeypatch.setattr(own_training, "choose_device", lambda _: torch.device("cuda"))
+    monkeypatch.setattr(own_training, "Training", training)
+    with pytest.raises(UserError, match=r"^original bf16, batch 64: CUDA out of memory"):
+        own_training.measure(training_set, 1, 32, 1, "original", "bf16", 64, 0, 0)

@@ -38,12 +38,6 @@ def files(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_videos_that_exist_are_named(folder):
-    missing, *others = (plan.name for plan in plan_videos(SOLOS))
-    video_path(folder, missing).unlink()
-    assert prepare(folder) == set(others)
-
-
 def test_a_set_of_other_settings_is_kept(folder):
     before = files(folder)
     others = {"seed": 11, "videos": 9, "seconds": 3, "sources": 2, "distractors": 1, "stems": 1, "pauses": 1}
