@@ -66,34 +66,22 @@ def write_video(path: Path, frames: Iterable[np.ndarray], rate: Fraction, audio:
         atomic_file(path) as partial,
         writing_errors(),
         partial.open("wb") as file,
-        av.open(file, "w", format="mp4") as container,
+        av.open(file, "w", format="mp4", options={"max_interleave_delta": "0"}) as container,  # audio waits for frames
     ):
         video_stream = container.add_stream(
-            "libx264", rate=rate, options=X264_OPTIONS, width=WIDTH, height=HEIGHT, pix_fmt="yuv420p", thread_count=1,
+            "libx264", rate=rate, options=X264_OPTIONS, width=WIDTH, height=HEIGHT, pix_fmt="yuv420p",
             time_base=1 / rate, color_range=ColorRange.MPEG, **dict.fromkeys(COLORS, SMPTE170M),
         )  # fmt: skip
         layout = "mono" if len(audio) == 1 else "stereo"
         audio_stream = container.add_stream(
             "aac", rate=sample_rate, options=AAC_OPTIONS, layout=layout, bit_rate=AAC_BIT_RATE
         )
+        audio_frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(audio), format="fltp", layout=layout)
+        audio_frame.sample_rate, audio_frame.pts = sample_rate, 0
+        container.mux([*audio_stream.encode(audio_frame), *audio_stream.encode()])
         reformatter = VideoReformatter()  # one for all frames: its setup takes longer than a frame
-        written = 0
         for index, frame in enumerate(frames):
             video_frame = reformatter.reformat(av.VideoFrame.from_ndarray(frame, format="rgb24"), **PIXELS)
             video_frame.pts, video_frame.time_base = index, 1 / rate
             container.mux(video_stream.encode(video_frame))
-            until = int((index + 1) / rate * sample_rate)  # in step with the frames, so that few packets wait
-            container.mux(_encode_audio(audio_stream, audio[:, written:until], written))
-            written = until
-        container.mux(_encode_audio(audio_stream, audio[:, written:], written))
         container.mux(video_stream.encode())
-        container.mux(audio_stream.encode())
-
-
-def _encode_audio(stream: av.AudioStream, samples: np.ndarray, start: int) -> list[av.Packet]:
-    if samples.shape[1] == 0:
-        return []
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=stream.layout.name)
-    frame.sample_rate = stream.rate
-    frame.pts, frame.time_base = start, Fraction(1, stream.rate)
-    return stream.encode(frame)
