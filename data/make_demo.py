@@ -28,22 +28,21 @@ from common.at_work import at_work
 from common.cli import available_cores, command, new_parser, positive_int, whole_number
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.demo.folder import prepare_folder, write_descriptions
+from data.demo.folder import prepare_folder, video_path, write_descriptions
 from data.demo.plan import DISTRACTORS, DemoSettings, VideoPlan, plan_videos
 from data.demo.scene import Box
 from data.preprocess.runner import open_pool
 
 
 def make_videos(
-    settings: DemoSettings, plans: Sequence[VideoPlan], folders: Sequence[Path | None], processes: int
+    data_dir: Path, settings: DemoSettings, plans: Sequence[VideoPlan], processes: int
 ) -> list[list[list[Box]]]:
     """Call `make_video` for each plan in several processes; return the boxes in the order of the plans."""
     from data.demo.encode import make_video  # here, so that --help need not load the synthesizer
 
     executor = open_pool(min(processes, len(plans)))
     try:
-        jobs = zip(plans, folders, strict=True)
-        futures = [executor.submit(make_video, settings, plan, folder) for plan, folder in jobs]
+        futures = [executor.submit(make_video, data_dir, settings, plan) for plan in plans]
         with tqdm(futures, unit="video", desc="make videos") as bar:  # closes the bar before an error message
             return [future.result() for future in bar]
     finally:
@@ -55,14 +54,14 @@ def make_data_set(data_dir: Path, settings: DemoSettings, processes: int) -> Non
     plans = plan_videos(settings)
     try:
         with at_work(data_dir):
-            present = prepare_folder(data_dir, settings, plans)
-            folders = [None if plan.name in present else data_dir for plan in plans]
-            write_descriptions(data_dir, settings, plans, make_videos(settings, plans, folders, processes))
+            prepare_folder(data_dir, settings, plans)
+            present = sum(video_path(data_dir, plan.name).exists() for plan in plans)
+            write_descriptions(data_dir, settings, plans, make_videos(data_dir, settings, plans, processes))
     except OSError as error:
         raise UserError(f"cannot write the demo data set in {data_dir}: {error}. Choose another --data_dir?") from error
     except BrokenExecutor as error:
         raise UserError("a process was killed, perhaps for lack of memory: use a smaller --num_threads.") from error
-    existed = f" ({len(present)} of them existed already)" if present else ""
+    existed = f" ({present} of them existed already)" if present else ""
     written = f"{len(plans)} videos{existed}, boxes.json, labels.json and demo.json"
     print(f"{written} are in {data_dir}. Next: {command('data/prepare.py', data_dir)}")
 

@@ -27,10 +27,10 @@ COLORS = ("colorspace", "color_primaries", "color_trc")
 SMPTE170M = 6  # the usual primaries, transfer curve and matrix for frames of this size
 
 
-def make_video(settings: DemoSettings, plan: VideoPlan, data_dir: Path | None) -> list[list[Box]]:
-    """Write a video and its stems, unless `data_dir` is None; return for each frame the boxes of its instruments."""
-    scene = build_scene(settings, plan)
-    if data_dir is None:
+def make_video(data_dir: Path, settings: DemoSettings, plan: VideoPlan) -> list[list[Box]]:
+    """Write a video and its stems, unless it exists; return for each frame the boxes of its instruments."""
+    scene, path = build_scene(settings, plan), video_path(data_dir, plan.name)
+    if path.exists():
         return [visible_boxes(scene, index) for index in range(plan.frames)]
     boxes = []
 
@@ -42,8 +42,7 @@ def make_video(settings: DemoSettings, plan: VideoPlan, data_dir: Path | None) -
 
     if settings.stems:  # before the video: a video that exists is not made again
         write_stems(stems_dir(data_dir) / plan.name, plan, render_stems(settings, plan))
-    audio, path = render_audio(settings, plan), video_path(data_dir, plan.name)
-    write_video(path, frames(), plan.frame_rate, audio, plan.sample_rate)
+    write_video(path, frames(), plan.frame_rate, render_audio(settings, plan), plan.sample_rate)
     return boxes
 
 

@@ -21,13 +21,12 @@ def video_path(data_dir: Path, name: str) -> Path:
     return layout.video_dir(data_dir) / f"{name}.mp4"
 
 
-def prepare_folder(data_dir: Path, settings: DemoSettings, plans: Iterable[VideoPlan]) -> set[str]:
-    """Make the folder ready for the videos of `plans`; return the names of videos that exist already.
+def prepare_folder(data_dir: Path, settings: DemoSettings, plans: Iterable[VideoPlan]) -> None:
+    """Make the folder ready for the videos of `plans`.
 
     Raises:
         UserError: the folder holds other data.
     """
-    names = {plan.name for plan in plans}
     folder, earlier, wanted = layout.video_dir(data_dir), _earlier_settings(data_dir), settings.description()
     if earlier is not None and earlier != wanted:
         pairs = [(key, earlier.get(key, 0), wanted.get(key, 0)) for key in {**wanted, **earlier}]
@@ -36,7 +35,7 @@ def prepare_folder(data_dir: Path, settings: DemoSettings, plans: Iterable[Video
             f"{data_dir} holds a demo data set of other settings ({difference}): choose another --data_dir or delete it"
         )
     present = [path.name for path in folder.iterdir() if not path.name.startswith(".")] if folder.exists() else []
-    foreign = sorted(set(present) - {video_path(data_dir, name).name for name in names})
+    foreign = sorted(set(present) - {video_path(data_dir, plan.name).name for plan in plans})
     if foreign:
         others = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise UserError(f"{folder} holds files of other data ({foreign[0]}{others}): choose another --data_dir.")
@@ -44,7 +43,6 @@ def prepare_folder(data_dir: Path, settings: DemoSettings, plans: Iterable[Video
         if path.exists() and earlier is None:
             raise UserError(f"{path} describes other data and is never replaced: choose another --data_dir.")
     folder.mkdir(parents=True, exist_ok=True)
-    return {name for name in names if video_path(data_dir, name).is_file()}
 
 
 def _earlier_settings(data_dir: Path) -> dict | None:
@@ -61,7 +59,7 @@ def _earlier_settings(data_dir: Path) -> dict | None:
 def write_descriptions(
     data_dir: Path, settings: DemoSettings, plans: Sequence[VideoPlan], boxes: Iterable[list[list[Box]]]
 ) -> None:
-    """Write boxes.json, labels.json and, last, demo.json."""
+    """Write demo.json, boxes.json and labels.json."""
     entries, labels = {}, {}
     for plan, frame_boxes in zip(plans, boxes, strict=True):
         entries |= _box_entries(settings, plan, frame_boxes)
@@ -70,9 +68,9 @@ def write_descriptions(
     names = [plan.name for plan in plans]
     description = {"settings": settings.description(), "categories": categories, "videos": names}
     for path, content in (
+        (data_dir / DESCRIPTION, description),  # first: without it the others are those of another data set
         (layout.boxes_file(data_dir), entries),
         (layout.labels_file(data_dir), {"videos": dict(sorted(labels.items()))}),
-        (data_dir / DESCRIPTION, description),
     ):
         with atomic_file(path) as partial:
             partial.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")

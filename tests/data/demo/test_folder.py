@@ -89,7 +89,9 @@ def test_with_pauses_the_boxes_tell_what_sounds_at_a_frame_from_what_rests(tmp_p
 @pytest.mark.parametrize("settings", [SOLOS, CROWDS], ids=["solos", "crowds"])
 def test_descriptions_have_boxes_of_each_frame_under_its_extracted_key_and_labels_of_each_video(tmp_path, settings):
     describe(tmp_path, settings)
-    boxes, labels, demo = (read_json(tmp_path / f"{name}.json") for name in ("boxes", "labels", "demo"))
+    files = [tmp_path / f"{name}.json" for name in ("demo", "boxes", "labels")]
+    assert sorted(files, key=lambda file: file.stat().st_mtime_ns) == files  # else a killed run could not go on
+    demo, boxes, labels = map(read_json, files)
     plans = plan_videos(settings)
     assert Counter(key.split("/")[0] for key in boxes) == {plan.name: plan.frames for plan in plans}
     for plan in plans:
