@@ -6,7 +6,7 @@
 Needs the ffmpeg command and requirements-benchmark.txt. Whole programs are timed, start-up included. They take turns,
 and the figures are medians. Frames: 4 of each second, 256 pixels on the shorter side, JPEG; ffmpeg runs with as many
 processes as cores. Audio: spectrograms of each second. The librosa loop reads the videos, then WAV files that ffmpeg
-extracts first. benchmarks/plain_loops.py has the loops.
+extracts first. benchmarks/plain_loops.py has the loops. "times ours" is the time in parts of that of our program.
 """
 
 import argparse
@@ -23,9 +23,8 @@ from statistics import median
 if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from benchmarks.shared import interleaved, machine_line, markdown_table, run_command, run_program
+from benchmarks.shared import interleaved, markdown_table, print_table, run_command, run_program
 from common.cli import available_cores, plain_parser, positive_int
-from common.exit_status import exit_status
 from data.layout import video_dir, videos_by_name
 from data.media.video import SHORT_SIDE
 
@@ -156,17 +155,16 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def benchmark(options: argparse.Namespace) -> None:
-    """Measure and print the table."""
-    machine = machine_line()
+def table(options: argparse.Namespace) -> list[str]:
+    """Lines of the table."""
     rows = [row for one in make_sets(options) for row in measure(one, options.num_threads, options.repeats)]
-    print("", *markdown_table(HEAD, rows), "", machine, sep="\n")
+    return markdown_table(HEAD, rows)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     options = parse(argv)
-    return exit_status("preprocessing", lambda: benchmark(options))
+    return print_table("preprocessing", lambda: table(options))
 
 
 if __name__ == "__main__":

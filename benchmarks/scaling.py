@@ -25,7 +25,6 @@ import psutil
 
 from benchmarks import shared
 from common.cli import new_parser, positive_int
-from common.exit_status import exit_status
 from data.index import index_seconds
 from data.layout import list_path
 from data.lists import read_list
@@ -104,16 +103,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def benchmark(options: argparse.Namespace) -> None:
-    """Measure and print the table."""
-    machine = shared.machine_line()
-    print("", *table(measure(options)), "", machine, sep="\n")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     options = parse(argv)
-    return exit_status("scaling", lambda: benchmark(options))
+    return shared.print_table("scaling", lambda: table(measure(options)))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from common.cli import available_cores
 from common.errors import UserError
+from common.exit_status import exit_status
 from data import layout
 from data.index import index_seconds
 from data.lists import write_list
@@ -78,6 +79,16 @@ def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> 
     aligns = [str.ljust, *[str.rjust] * (len(widths) - 1)]
     cells = [[align(cell, width) for align, cell, width in zip(aligns, row, widths, strict=True)] for row in texts]
     return [f"| {' | '.join(row)} |" for row in cells]
+
+
+def print_table(program: str, lines: Callable[[], list[str]]) -> int:
+    """Print the lines of a benchmark's table and those on the machine; return the exit status."""
+
+    def work() -> None:
+        machine = machine_line()
+        print("", *lines(), "", machine, sep="\n")
+
+    return exit_status(program, work)
 
 
 def run_command(*words: object, quiet: bool = False) -> None:

@@ -23,7 +23,6 @@ if not __package__:  # run by path: imports start at the repository root
 
 from benchmarks import shared
 from common.cli import available_cores, new_parser, positive_int, whole_number
-from common.exit_status import exit_status
 from models.recipes import RECIPES
 from training.options import PRECISIONS
 
@@ -82,16 +81,10 @@ def table(found: dict[str, dict[str, Any]]) -> list[str]:
     return shared.markdown_table(["", "samples/s", "times plain", "GB", *names], rows)
 
 
-def benchmark(options: argparse.Namespace) -> None:
-    """Measure and print the table."""
-    machine = shared.machine_line()
-    print("", *table(measure(options)), "", machine, sep="\n")
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; returns its exit status."""
     options = parse(argv)
-    return exit_status("training", lambda: benchmark(options))
+    return shared.print_table("training", lambda: table(measure(options)))
 
 
 if __name__ == "__main__":

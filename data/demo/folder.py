@@ -37,8 +37,7 @@ def prepare_folder(data_dir: Path, settings: DemoSettings, plans: Iterable[Video
     present = [path.name for path in folder.iterdir() if not path.name.startswith(".")] if folder.exists() else []
     foreign = sorted(set(present) - {video_path(data_dir, plan.name).name for plan in plans})
     if foreign:
-        others = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
-        raise UserError(f"{folder} holds files of other data ({foreign[0]}{others}): choose another --data_dir.")
+        raise UserError(f"{folder} holds files of other data, such as {foreign[0]}: choose another --data_dir.")
     for path in (layout.boxes_file(data_dir), layout.labels_file(data_dir)):
         if path.exists() and earlier is None:
             raise UserError(f"{path} describes other data and is never replaced: choose another --data_dir.")
