@@ -15,13 +15,14 @@ from data.media.container import (
     LONGEST_GAP_SECONDS,
     audio_stream_of,
     decoded_frames,
-    new_timeline,
+    is_broadcast,
     open_media,
     packet_pts,
     single_file,
     video_stream_of,
 )
 from data.media.notes import note
+from data.media.timeline import Timeline
 
 GAP_SECONDS = 0.05  # time stamps stray less by rounding; beyond, audio is really missing or doubled
 LEVEL_SECONDS = 0.25  # a level is taken over this time; over less, a rest between two notes would be silence
@@ -78,7 +79,7 @@ def stream_channels(path: Path, video_start: float | None = None) -> Iterator[Au
     """Yield the audio of `stream_audio` with all its channels: samples are float32 [n, channels]."""
     with open_media(path) as container:
         stream = audio_stream_of(container)
-        timeline = new_timeline(container)
+        timeline = Timeline(is_broadcast(container))
         rate = start = count = layout = None
         for frame in decoded_frames(container, stream, timeline):
             if rate is None:

@@ -110,7 +110,7 @@ def packets(
         if _has_header(container):  # a search for joins would take a sixth of the time to cut a video
             yield from container.demux(*([stream] if stream else []))
             return
-        timeline = timeline or new_timeline(container)
+        timeline = timeline or Timeline(is_broadcast(container))
         for packet in timeline.shift(container.demux()):
             if stream is None or packet.stream is stream:  # the index of the last, empty ones is 0
                 yield packet
@@ -127,11 +127,6 @@ def _has_header(container: InputContainer) -> bool:
 def is_broadcast(container: InputContainer) -> bool:
     """Whether time stamps of its format may leap and wrap, as those of MPEG-TS."""
     return bool(container.format.flags & Flags.ts_discont.value)
-
-
-def new_timeline(container: InputContainer) -> Timeline:
-    """Return the timeline of a file, before its first packet is read."""
-    return Timeline(is_broadcast(container))
 
 
 def decoded_frames(
