@@ -39,8 +39,8 @@ class Training:
     """Trains step by step with the stepper and the loader of `location_dmc.py`."""
 
     def __init__(self, data_dir: Path, recipe: str, image_size: int, **options: object) -> None:
-        given = {"data_dir": str(data_dir), "recipe": recipe, "set": [f"image_size={image_size}"], **options}
-        merged = merge_options({"v_cluster": CLUSTERS[recipe], **given}, {})
+        given = {"recipe": recipe, "v_cluster": CLUSTERS[recipe], "set": [f"image_size={image_size}"], **options}
+        merged = merge_options({"data_dir": str(data_dir), **given}, {})
         self.device = choose_device(merged.device)
         seed_everything(merged.seed)
         precision = choose_precision(merged.precision, self.device, recipe)

@@ -5,6 +5,7 @@ import pytest
 from benchmarks import scaling, shared
 
 
+@pytest.mark.slow
 def test_a_whole_run_has_the_figures_of_each_size(training_set, monkeypatch, capsys):
     monkeypatch.setattr(shared, "in_own_process", lambda work, *arguments: work(*arguments))  # a new one takes seconds
     small = "--sizes 60 100 --repeats 1 --steps 1 --image_size 32".split()
