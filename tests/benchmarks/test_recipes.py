@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,11 @@ def test_a_folder_with_a_training_of_other_options_is_refused(tmp_path):
     (training.out / "args.json").write_text(json.dumps({**args, "beta": 30.0, "data_dir": "there"}))
     with pytest.raises(UserError, match=r"beta 30\.0, not 15\.0; data_dir there, not .*solo"):
         recipes.require_same(training)
+
+
+def test_a_benchmark_that_is_stopped_says_how_to_resume(monkeypatch, capsys):
+    monkeypatch.setattr(recipes, "machine_line", lambda: signal.raise_signal(signal.SIGINT))
+    assert recipes.main([]) == 130 and capsys.readouterr().err == "recipes: stopped; the same command resumes\n"
 
 
 def state(folder: Path) -> dict[str, tuple[bytes, int]]:
