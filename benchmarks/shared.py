@@ -1,62 +1,42 @@
-"""What the benchmarks share: the clock, the machine, results, tables, runs of programs, and large linked data sets."""
+"""What the benchmarks share: turns, the machine, tables, runs of programs, and large linked data sets."""
 
-import argparse
 import contextlib
 import datetime
 import math
 import multiprocessing
 import os
 import platform
+import re
+import resource
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import psutil
 from tqdm import tqdm
 
 from common.cli import available_cores
 from common.errors import UserError
+from common.exit_status import exit_status
 from data import layout
 from data.index import index_seconds
 from data.lists import write_list
 
 ROOT = Path(__file__).resolve().parents[1]
-GRACE = 5.0  # seconds in which a program ends before the next, harder signal
-
-
-# --- clock ------------------------------------------------------------------------------------------------------------
 
 
 def interleaved(works: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[Any]]:
-    """Results of each work in each round. A slow phase of the machine slows all works alike.
-
-    The rounds are a b c, then b c a, then c a b, so that no work always follows the same one.
-    """
+    """Results of each work in each round. A slow phase of the machine slows all works alike."""
     results: dict[str, list[Any]] = {name: [] for name in works}
-    order, names = [], deque(works)
-    for _ in range(repeats):
-        order += names
-        names.rotate(-1)
-    for name in (bar := tqdm(order, unit="run")):
+    for name in (bar := tqdm([*works] * repeats, unit="run")):
         bar.set_description(name)
         results[name].append(works[name]())
     return results
-
-
-def seconds_of(work: Callable[..., object], *arguments: object) -> float:
-    """Seconds of a call. On a GPU the work has to wait for its own result."""
-    start = time.perf_counter()
-    work(*arguments)
-    return time.perf_counter() - start
 
 
 def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -65,7 +45,7 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     for figure in runs[0]:
         values = [run[figure] for run in runs]
         found[figure] = None if None in values else max(values) if "memory" in figure else median(values)
-    return {**found, "runs": list(runs)}
+    return found
 
 
 def in_own_process(work: Callable[..., Any], *arguments: object) -> Any:  # noqa: ANN401 - the result of `work`
@@ -74,60 +54,21 @@ def in_own_process(work: Callable[..., Any], *arguments: object) -> Any:  # noqa
         return pool.submit(work, *arguments).result()
 
 
-def peak_memory(pid: int) -> int:
-    """Bytes that a process has had in memory at most; outside Linux the bytes that it has now."""
-    status = Path(f"/proc/{pid}/status")
-    if status.exists():  # getrusage would count the memory of the parent process too
-        return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return psutil.Process(pid).memory_info().rss
+def peak_memory() -> int:
+    """Bytes that this process has had in memory at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-@contextlib.contextmanager
-def busy_processes(count: int) -> Iterator[None]:
-    """Run processes that do nothing but keep a core busy."""
-    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
-
-
-# --- results ----------------------------------------------------------------------------------------------------------
-
-
-def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """The name of the processor."""
-    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.exists() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return next(filter(None, named), platform.processor() or platform.machine())
-
-
-def new_results(options: argparse.Namespace) -> dict[str, Any]:
-    """The head of a benchmark's results: date, machine, its load before the benchmark, and the options."""
+def machine_line() -> str:
+    """One line on the machine, its load, and the date, for the foot of a table."""
     import torch  # here, so that --help need not load it
 
-    machine = {
-        "cpu": cpu_model(),
-        "cores": available_cores(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "load": round(os.getloadavg()[0], 2),
-    }
-    given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
-    return {"date": datetime.date.today().isoformat(), "machine": machine, "options": given}
-
-
-def machine_line(results: Mapping[str, Any]) -> str:
-    """One line on the machine and the date, for the foot of a table."""
-    machine = results["machine"]
-    gpu = "" if machine["device"] == "cpu" else f", {machine['device']}"
-    return (
-        f"{machine['cpu']}, {machine['cores']} cores{gpu}, PyTorch {machine['torch']}, {results['date']}, "
-        f"load before {machine['load']:.1f}."
-    )
+    cpuinfo = Path("/proc/cpuinfo")
+    named = re.search(r"model name\s*: (.+)", cpuinfo.read_text("utf-8", "replace")) if cpuinfo.exists() else None
+    cpu = named[1] if named else platform.processor() or platform.machine()
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    machine = f"{cpu}, {available_cores()} cores{gpu}, PyTorch {torch.__version__}"
+    return f"{machine}, {datetime.date.today()}, load before {os.getloadavg()[0]:.1f}."
 
 
 def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> list[str]:
@@ -140,60 +81,39 @@ def markdown_table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> 
     return [f"| {' | '.join(row)} |" for row in cells]
 
 
-# --- programs ---------------------------------------------------------------------------------------------------------
+def print_table(program: str, lines: Callable[[], list[str]]) -> int:
+    """Print the lines of a benchmark's table and those on the machine; return the exit status."""
+
+    def work() -> None:
+        machine = machine_line()
+        print("", *lines(), "", machine, sep="\n")
+
+    return exit_status(program, work)
 
 
-def run_program(script: str | Path, arguments: Sequence[object], log: Path) -> None:
-    """Run a program, print its output line by line, and append command, output and messages to a log.
+def run_command(*words: object, quiet: bool = False) -> None:
+    """Run a command; `quiet` hides what it prints.
 
     Raises:
-        UserError: it failed; the text has its last message, its command and the log.
+        UserError: it failed.
     """
-    command = [sys.executable, str(ROOT / script), *map(str, arguments)]
-    log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "TQDM_DISABLE": "1"}
-    with log.open("a", encoding="utf-8") as file, tempfile.TemporaryFile("w+", errors="replace") as messages:
-        print("$", shlex.join(command), file=file, flush=True)
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=messages, env=environment, text=True, errors="replace"
-        )
-        try:
-            for line in process.stdout:
-                print(line, end="", flush=True)
-                print(line, end="", file=file, flush=True)
-            status = process.wait()
-        finally:
-            stop(process)
-            messages.seek(0)
-            text = messages.read()
-            file.write(text)
-    if status:
-        reason = (text.strip() or "no message").splitlines()[-1]
-        raise UserError(
-            f"{script} failed (exit status {status}): {reason}\n  its output: {log}\n  its command: "
-            f"{shlex.join(command)}"
-        )
+    command = [str(word) for word in words]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=quiet, text=True)
+    if done.returncode:
+        reason = f": {done.stderr.strip().splitlines()[-1]}" if done.stderr else ""
+        raise UserError(f"{shlex.join(command)} failed, exit status {done.returncode}{reason}")
 
 
-def stop(process: subprocess.Popen) -> None:
-    """End a program. First it only gets time: Ctrl-C in a terminal reaches it too, and it may be clearing up."""
-    for number in (0, signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        process.send_signal(number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
-
-
-# --- large data sets --------------------------------------------------------------------------------------------------
+def run_program(script: str, *words: object, quiet: bool = False) -> None:
+    """Run a program of this project."""
+    run_command(sys.executable, ROOT / script, *words, quiet=quiet)
 
 
 @contextlib.contextmanager
-def linked_set(data_dir: Path, count: int) -> Iterator[tuple[Path, list[str]]]:
+def linked_set(data_dir: Path, count: int) -> Iterator[Path]:
     """A temporary data set of at least `count` seconds: links to the videos of `data_dir`, again and again.
 
-    Yields:
-        Its folder, and the names of its videos. Each of its lists has all of them.
+    Each of its lists has all of its videos.
     """
     frames = layout.video_frames_dir(data_dir)
     source = index_seconds(data_dir, sorted(os.listdir(frames)) if frames.is_dir() else [])
@@ -209,4 +129,4 @@ def linked_set(data_dir: Path, count: int) -> Iterator[tuple[Path, list[str]]]:
                     (folder_of(folder) / name).symlink_to(entry)
         for list_name in layout.LIST_NAMES:
             write_list(layout.list_path(folder, list_name), names)
-        yield Path(folder), names
+        yield Path(folder)

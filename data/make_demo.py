@@ -28,41 +28,40 @@ from common.at_work import at_work
 from common.cli import available_cores, command, new_parser, positive_int, whole_number
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.demo.folder import prepare_folder, write_descriptions
+from data.demo.folder import prepare_folder, video_path, write_descriptions
 from data.demo.plan import DISTRACTORS, DemoSettings, VideoPlan, plan_videos
 from data.demo.scene import Box
 from data.preprocess.runner import open_pool
 
 
 def make_videos(
-    settings: DemoSettings, plans: Sequence[VideoPlan], folders: Sequence[Path | None], processes: int
+    data_dir: Path, settings: DemoSettings, plans: Sequence[VideoPlan], processes: int
 ) -> list[list[list[Box]]]:
     """Call `make_video` for each plan in several processes; return the boxes in the order of the plans."""
     from data.demo.encode import make_video  # here, so that --help need not load the synthesizer
 
     executor = open_pool(min(processes, len(plans)))
     try:
-        jobs = zip(plans, folders, strict=True)
-        futures = [executor.submit(make_video, settings, plan, folder) for plan, folder in jobs]
+        futures = [executor.submit(make_video, data_dir, settings, plan) for plan in plans]
         with tqdm(futures, unit="video", desc="make videos") as bar:  # closes the bar before an error message
             return [future.result() for future in bar]
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def make_data_set(data_dir: Path, settings: DemoSettings, processes: int, overwrite: bool) -> None:
+def make_data_set(data_dir: Path, settings: DemoSettings, processes: int) -> None:
     """Write the missing videos and the descriptions of a demo data set, and print the next step."""
     plans = plan_videos(settings)
     try:
         with at_work(data_dir):
-            present = prepare_folder(data_dir, settings, plans, overwrite)
-            folders = [None if plan.name in present else data_dir for plan in plans]
-            write_descriptions(data_dir, settings, plans, make_videos(settings, plans, folders, processes))
+            prepare_folder(data_dir, settings, plans)
+            present = sum(video_path(data_dir, plan.name).exists() for plan in plans)
+            write_descriptions(data_dir, settings, plans, make_videos(data_dir, settings, plans, processes))
     except OSError as error:
         raise UserError(f"cannot write the demo data set in {data_dir}: {error}. Choose another --data_dir?") from error
     except BrokenExecutor as error:
         raise UserError("a process was killed, perhaps for lack of memory: use a smaller --num_threads.") from error
-    existed = f" ({len(present)} of them existed already)" if present else ""
+    existed = f" ({present} of them existed already)" if present else ""
     written = f"{len(plans)} videos{existed}, boxes.json, labels.json and demo.json"
     print(f"{written} are in {data_dir}. Next: {command('data/prepare.py', data_dir)}")
 
@@ -85,11 +84,6 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     add("--seed", type=whole_number, default=10, metavar="N", help=help_text)
     help_text = "processes; the videos do not depend on their number (default: %(default)s)"
     add("--num_threads", type=positive_int, default=available_cores(), metavar="N", help=help_text)
-    help_text = (
-        "1 first removes the demo data set in the folder, with its extracted frames, spectrograms and lists; "
-        "0 keeps existing videos and makes the missing ones (default: %(default)s)"
-    )
-    add("--overwrite", type=int, choices=(0, 1), default=0, help=help_text)
     return parser.parse_args(argv)
 
 
@@ -99,7 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = DemoSettings(**{field.name: getattr(options, field.name) for field in fields(DemoSettings)})
     return exit_status(
         "make_demo.py",
-        lambda: make_data_set(options.data_dir, settings, options.num_threads, bool(options.overwrite)),
+        lambda: make_data_set(options.data_dir, settings, options.num_threads),
         stopped="interrupted; run it again to make the missing videos",
     )
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from scipy.io import wavfile
 
@@ -24,13 +23,14 @@ X264_OPTIONS = {"preset": "veryfast", "crf": "20", "threads": "1", "x264-params"
 PIXELS = {"format": "yuv420p", "dst_colorspace": Colorspace.SMPTE170M, "dst_color_range": ColorRange.MPEG}
 AAC_OPTIONS = {"aac_coder": "fast"}
 AAC_BIT_RATE = 128_000
+COLORS = ("colorspace", "color_primaries", "color_trc")
 SMPTE170M = 6  # the usual primaries, transfer curve and matrix for frames of this size
 
 
-def make_video(settings: DemoSettings, plan: VideoPlan, data_dir: Path | None) -> list[list[Box]]:
-    """Write a video and its stems, unless `data_dir` is None; return for each frame the boxes of its instruments."""
-    scene = build_scene(settings, plan)
-    if data_dir is None:
+def make_video(data_dir: Path, settings: DemoSettings, plan: VideoPlan) -> list[list[Box]]:
+    """Write a video and its stems, unless it exists; return for each frame the boxes of its instruments."""
+    scene, path = build_scene(settings, plan), video_path(data_dir, plan.name)
+    if path.exists():
         return [visible_boxes(scene, index) for index in range(plan.frames)]
     boxes = []
 
@@ -42,8 +42,7 @@ def make_video(settings: DemoSettings, plan: VideoPlan, data_dir: Path | None) -
 
     if settings.stems:  # before the video: a video that exists is not made again
         write_stems(stems_dir(data_dir) / plan.name, plan, render_stems(settings, plan))
-    audio, path = render_audio(settings, plan), video_path(data_dir, plan.name)
-    write_video(path, frames(), (WIDTH, HEIGHT), plan.frame_rate, audio, plan.sample_rate)
+    write_video(path, frames(), plan.frame_rate, render_audio(settings, plan), plan.sample_rate)
     return boxes
 
 
@@ -55,55 +54,33 @@ def write_stems(folder: Path, plan: VideoPlan, stems: list[np.ndarray]) -> None:
             wavfile.write(partial / f"{CATEGORY_IDS[name]}.wav", plan.sample_rate, samples)
 
 
-def write_video(
-    path: Path, frames: Iterable[np.ndarray], size: tuple[int, int], rate: Fraction, audio: np.ndarray, sample_rate: int
-) -> None:
+def write_video(path: Path, frames: Iterable[np.ndarray], rate: Fraction, audio: np.ndarray, sample_rate: int) -> None:
     """Write an mp4 file, whole or not at all.
 
-    The frames are RGB, uint8 [height, width, 3], of an even width and height. The audio is float32 [channels, samples],
-    mono or stereo, within -1 and 1.
+    The frames are RGB, uint8 [HEIGHT, WIDTH, 3]. The audio is float32 [channels, samples], mono or stereo, within -1
+    and 1.
     """
     # A Python file, because FFmpeg takes the start of some paths for a protocol.
     with (
         atomic_file(path) as partial,
         writing_errors(),
         partial.open("wb") as file,
-        av.open(file, "w", format="mp4") as container,
+        av.open(file, "w", format="mp4", options={"max_interleave_delta": "0"}) as container,  # audio waits for frames
     ):
-        video_stream = _add_video_stream(container, size, rate)
+        video_stream = container.add_stream(
+            "libx264", rate=rate, options=X264_OPTIONS, width=WIDTH, height=HEIGHT, pix_fmt="yuv420p",
+            time_base=1 / rate, color_range=ColorRange.MPEG, **dict.fromkeys(COLORS, SMPTE170M),
+        )  # fmt: skip
         layout = "mono" if len(audio) == 1 else "stereo"
-        audio_stream = container.add_stream("aac", rate=sample_rate, options=AAC_OPTIONS, layout=layout)
-        audio_stream.codec_context.bit_rate = AAC_BIT_RATE
+        audio_stream = container.add_stream(
+            "aac", rate=sample_rate, options=AAC_OPTIONS, layout=layout, bit_rate=AAC_BIT_RATE
+        )
+        audio_frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(audio), format="fltp", layout=layout)
+        audio_frame.sample_rate, audio_frame.pts = sample_rate, 0
+        container.mux([*audio_stream.encode(audio_frame), *audio_stream.encode()])
         reformatter = VideoReformatter()  # one for all frames: its setup takes longer than a frame
-        written = 0
         for index, frame in enumerate(frames):
             video_frame = reformatter.reformat(av.VideoFrame.from_ndarray(frame, format="rgb24"), **PIXELS)
             video_frame.pts, video_frame.time_base = index, 1 / rate
             container.mux(video_stream.encode(video_frame))
-            until = int((index + 1) / rate * sample_rate)  # in step with the frames, so that few packets wait
-            container.mux(_encode_audio(audio_stream, audio[:, written:until], written))
-            written = until
-        container.mux(_encode_audio(audio_stream, audio[:, written:], written))
         container.mux(video_stream.encode())
-        container.mux(audio_stream.encode())
-
-
-def _add_video_stream(container: OutputContainer, size: tuple[int, int], rate: Fraction) -> av.VideoStream:
-    stream = container.add_stream("libx264", rate=rate, options=X264_OPTIONS)
-    stream.width, stream.height = size
-    stream.pix_fmt = "yuv420p"
-    context = stream.codec_context
-    context.thread_count = 1
-    context.time_base = 1 / rate
-    context.color_range = ColorRange.MPEG
-    context.colorspace = context.color_primaries = context.color_trc = SMPTE170M
-    return stream
-
-
-def _encode_audio(stream: av.AudioStream, samples: np.ndarray, start: int) -> list[av.Packet]:
-    if samples.shape[1] == 0:
-        return []
-    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=stream.layout.name)
-    frame.sample_rate = stream.rate
-    frame.pts, frame.time_base = start, Fraction(1, stream.rate)
-    return stream.encode(frame)

@@ -1,21 +1,19 @@
 """The folder of a demo data set: its earlier content, and the files that describe its videos."""
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from common.atomic import atomic_file, remove_folder
+from common.atomic import atomic_file
 from common.errors import UserError
 from data import layout
 from data.demo.pauses import playing_spans, plays_at
-from data.demo.plan import CATEGORY_IDS, NAME_CHARACTERS, NAME_LENGTH, DemoSettings, VideoPlan
+from data.demo.plan import CATEGORY_IDS, DemoSettings, VideoPlan
 from data.demo.scene import HEIGHT, WIDTH, Box
 from data.media.frame_selection import select_at_constant_rate
 
 DESCRIPTION = "demo.json"  # the settings of the data set, the names of its videos and of its categories
 EXTRACTED_FPS = 4  # frames a second that cut_video.py extracts: they decide the second in a frame's key
-NAME_PATTERN = re.compile(f"[{re.escape(NAME_CHARACTERS)}]{{{NAME_LENGTH}}}")
 
 
 def video_path(data_dir: Path, name: str) -> Path:
@@ -23,79 +21,44 @@ def video_path(data_dir: Path, name: str) -> Path:
     return layout.video_dir(data_dir) / f"{name}.mp4"
 
 
-def prepare_folder(data_dir: Path, settings: DemoSettings, plans: Iterable[VideoPlan], overwrite: bool) -> set[str]:
-    """Make the folder ready for the videos of `plans`; return the names of videos that exist already.
+def prepare_folder(data_dir: Path, settings: DemoSettings, plans: Iterable[VideoPlan]) -> None:
+    """Make the folder ready for the videos of `plans`.
 
-    With `overwrite` an earlier demo data set is removed first, whatever its settings. Other data is refused.
+    Raises:
+        UserError: the folder holds other data.
     """
-    names = {plan.name for plan in plans}
-    earlier = _read_description(data_dir)
-    if earlier and not overwrite:
-        _refuse_other_settings(data_dir, earlier["settings"], settings.description())
-    ours = names | set(earlier["videos"] if earlier else ())
-    _refuse_foreign_files(data_dir, ours, described=earlier is not None)
-    if overwrite:
-        _remove(data_dir, ours, described=earlier is not None)
-    layout.video_dir(data_dir).mkdir(parents=True, exist_ok=True)
-    return {name for name in names if video_path(data_dir, name).is_file()}
-
-
-def _read_description(data_dir: Path) -> dict | None:
-    """The demo.json of an earlier run, None if there is none."""
-    path = data_dir / DESCRIPTION
-    try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
-        if all(NAME_PATTERN.fullmatch(name) for name in earlier["videos"]) and isinstance(earlier["settings"], dict):
-            return earlier
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        pass
-    raise UserError(f"{path} was not written by this program: choose another --data_dir.")
-
-
-def _refuse_other_settings(data_dir: Path, earlier: dict, settings: dict) -> None:
-    if earlier != settings:
-        pairs = [(key, earlier.get(key, 0), settings.get(key, 0)) for key in {**settings, **earlier}]
+    folder, earlier, wanted = layout.video_dir(data_dir), _earlier_settings(data_dir), settings.description()
+    if earlier is not None and earlier != wanted:
+        pairs = [(key, earlier.get(key, 0), wanted.get(key, 0)) for key in {**wanted, **earlier}]
         difference = ", ".join(f"{key} {old} instead of {new}" for key, old, new in pairs if old != new)
         raise UserError(
-            f"{data_dir} holds a demo data set of other settings ({difference}): "
-            "choose another --data_dir, or replace it with --overwrite 1."
+            f"{data_dir} holds a demo data set of other settings ({difference}): choose another --data_dir or delete it"
         )
-
-
-def _refuse_foreign_files(data_dir: Path, ours: set[str], described: bool) -> None:
-    """Refuse a folder with other videos or, without a demo.json, with other descriptions; hidden files are ignored."""
-    folder = layout.video_dir(data_dir)
     present = [path.name for path in folder.iterdir() if not path.name.startswith(".")] if folder.exists() else []
-    foreign = sorted(set(present) - {video_path(data_dir, name).name for name in ours})
+    foreign = sorted(set(present) - {video_path(data_dir, plan.name).name for plan in plans})
     if foreign:
-        others = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
-        raise UserError(
-            f"{folder} holds files of other data ({foreign[0]}{others}), which are never removed: "
-            "choose another --data_dir, or move them away yourself."
-        )
+        raise UserError(f"{folder} holds files of other data, such as {foreign[0]}: choose another --data_dir.")
     for path in (layout.boxes_file(data_dir), layout.labels_file(data_dir)):
-        if path.exists() and not described:
+        if path.exists() and earlier is None:
             raise UserError(f"{path} describes other data and is never replaced: choose another --data_dir.")
+    folder.mkdir(parents=True, exist_ok=True)
 
 
-def _remove(data_dir: Path, names: Iterable[str], described: bool) -> None:
-    """Remove a demo data set, its extracted frames and spectrograms and its lists; demo.json is removed last."""
-    for name in names:
-        video_path(data_dir, name).unlink(missing_ok=True)
-        for kind in (layout.stems_dir, layout.video_frames_dir, layout.audio_frames_dir):
-            remove_folder(kind(data_dir) / name)
-    if described:
-        lists = [layout.list_path(data_dir, name) for name in layout.LIST_NAMES]
-        for path in (*lists, layout.boxes_file(data_dir), layout.labels_file(data_dir), data_dir / DESCRIPTION):
-            path.unlink(missing_ok=True)
+def _earlier_settings(data_dir: Path) -> dict | None:
+    """The settings in the demo.json of an earlier run, None if there is none."""
+    path = data_dir / DESCRIPTION
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{path} was not written by this program: choose another --data_dir.") from error
 
 
 def write_descriptions(
     data_dir: Path, settings: DemoSettings, plans: Sequence[VideoPlan], boxes: Iterable[list[list[Box]]]
 ) -> None:
-    """Write boxes.json, labels.json and, last, demo.json."""
+    """Write demo.json, boxes.json and labels.json."""
     entries, labels = {}, {}
     for plan, frame_boxes in zip(plans, boxes, strict=True):
         entries |= _box_entries(settings, plan, frame_boxes)
@@ -104,9 +67,9 @@ def write_descriptions(
     names = [plan.name for plan in plans]
     description = {"settings": settings.description(), "categories": categories, "videos": names}
     for path, content in (
+        (data_dir / DESCRIPTION, description),  # first: without it the others are those of another data set
         (layout.boxes_file(data_dir), entries),
         (layout.labels_file(data_dir), {"videos": dict(sorted(labels.items()))}),
-        (data_dir / DESCRIPTION, description),
     ):
         with atomic_file(path) as partial:
             partial.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")

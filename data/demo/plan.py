@@ -84,18 +84,17 @@ class VideoPlan:
 
 def plan_videos(settings: DemoSettings) -> list[VideoPlan]:
     """The videos of a data set, in order."""
-    taken: set[str] = set()
-    return [_plan_video(settings, index, _new_name(settings, index, taken)) for index in range(settings.videos)]
+    return [_plan_video(settings, index) for index in range(settings.videos)]
 
 
-def _plan_video(settings: DemoSettings, index: int, name: str) -> VideoPlan:
+def _plan_video(settings: DemoSettings, index: int) -> VideoPlan:
     places = range(index * settings.sources, (index + 1) * settings.sources)
     distractors = settings.generator(Stream.DISTRACTORS, index).permutation(DISTRACTORS)[: settings.distractors]
     rate = _deal(FRAME_RATES, settings, Stream.FRAME_RATE, index)
     sample_rate, channels = _deal(AUDIO_FORMATS, settings, Stream.AUDIO_FORMAT, index)
     return VideoPlan(
         index=index,
-        name=name,
+        name=_name(settings, index),
         instruments=tuple(sorted(_deal(INSTRUMENTS, settings, Stream.INSTRUMENTS, place) for place in places)),
         distractors=tuple(distractors.tolist()),
         background=_deal(sorted(BACKGROUNDS), settings, Stream.BACKGROUND_KIND, index),
@@ -112,15 +111,8 @@ def _deal(choices: Sequence[Choice], settings: DemoSettings, stream: Stream, ind
     return choices[settings.generator(stream, number).permutation(len(choices))[place]]
 
 
-def _new_name(settings: DemoSettings, index: int, taken: set[str]) -> str:
-    """A random name, whose lower case is added to `taken`: names also differ on file systems that ignore case."""
-    random = settings.generator(Stream.NAME, index)
-    dash = _deal([True] + [False] * (DASH_EVERY - 1), settings, Stream.NAME, index)
-    while True:
-        characters = random.choice(list(NAME_CHARACTERS), NAME_LENGTH)
-        if dash:
-            characters[0] = "-"
-        name = "".join(characters)
-        if name.lower() not in taken:
-            taken.add(name.lower())
-            return name
+def _name(settings: DemoSettings, index: int) -> str:
+    characters = settings.generator(Stream.NAME, index).choice(list(NAME_CHARACTERS), NAME_LENGTH)
+    if _deal([True] + [False] * (DASH_EVERY - 1), settings, Stream.NAME, index):
+        characters[0] = "-"
+    return "".join(characters)

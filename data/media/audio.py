@@ -15,13 +15,14 @@ from data.media.container import (
     LONGEST_GAP_SECONDS,
     audio_stream_of,
     decoded_frames,
-    new_timeline,
+    is_broadcast,
     open_media,
     packet_pts,
     single_file,
     video_stream_of,
 )
 from data.media.notes import note
+from data.media.timeline import Timeline
 
 GAP_SECONDS = 0.05  # time stamps stray less by rounding; beyond, audio is really missing or doubled
 LEVEL_SECONDS = 0.25  # a level is taken over this time; over less, a rest between two notes would be silence
@@ -78,7 +79,7 @@ def stream_channels(path: Path, video_start: float | None = None) -> Iterator[Au
     """Yield the audio of `stream_audio` with all its channels: samples are float32 [n, channels]."""
     with open_media(path) as container:
         stream = audio_stream_of(container)
-        timeline = new_timeline(container)
+        timeline = Timeline(is_broadcast(container))
         rate = start = count = layout = None
         for frame in decoded_frames(container, stream, timeline):
             if rate is None:
@@ -89,14 +90,12 @@ def stream_channels(path: Path, video_start: float | None = None) -> Iterator[Au
                 raise MediaError(f"its sample rate changes from {rate} to {frame.sample_rate} Hz midway; re-encode it")
             if frame.layout.name != layout:  # also a broadcast that changes from stereo to 5.1
                 layout, channels = frame.layout.name, frame.layout.nb_channels
-                packed = channels >= 8  # of so many planes PyAV reads past the end
-                to_float = av.AudioResampler(format="flt" if packed else "fltp")
+                to_float = av.AudioResampler(format="flt")  # packed: of 8 and more planes PyAV reads past the end
             missing = round((frame.time - first_time) * rate) - count if None not in (frame.time, first_time) else 0
             tolerance = 0.0 if (stream.index, frame.pts) in timeline.joins else GAP_SECONDS
             for converted in to_float.resample(frame):
-                samples = converted.to_ndarray()
-                samples = samples.reshape(-1, channels) if packed else samples.T
-                samples = _fill_or_trim(_finite(samples), missing, rate, tolerance)
+                samples = _finite(converted.to_ndarray().reshape(-1, channels))
+                samples = _fill_or_trim(samples, missing, rate, tolerance)
                 if len(samples):
                     yield Audio(samples, rate, start + count / rate)
                     count += len(samples)
@@ -148,18 +147,12 @@ class AudioWindow:
     """The audio of `stream_audio` around instants, which must not go back. Outside the audio there is silence.
 
     It holds few seconds in memory; its samples are those of `whole_seconds`.
-
-    Args:
-        pieces: of `stream_audio`.
-        rate: of the windows.
-        seconds: length of a window.
     """
 
     def __init__(self, pieces: Iterable[Audio], rate: int, seconds: int = 1) -> None:
         self._rate, self._size = rate, rate * seconds
         self._chunks = _resampled(pieces, rate)
-        self._first, self._samples = 0, np.zeros(0, np.float32)
-        self._ended = False
+        self._first, self._samples = 0, np.zeros(0, np.float32)  # what is in memory; the number of its first sample
 
     def around(self, time: float) -> np.ndarray:
         """Return the window centered at `time`, in seconds of the video: float32 [seconds * rate].
@@ -168,14 +161,12 @@ class AudioWindow:
         """
         start = max(0, round(time * self._rate) - self._size // 2)
         self._read(start, start + self._size)
-        if self._ended:
-            start = max(0, min(start, self._end - self._size))
+        start = max(0, min(start, self._end - self._size))
         return self._between(start, start + self._size)
 
     def level(self, time: float) -> float:
         """Return the root mean square around `time` in decibels of full scale, at least -120."""
-        start, stop = (round((time + side * LEVEL_SECONDS / 2) * self._rate) for side in (-1, 1))
-        start = max(0, start)
+        start, stop = (max(0, round((time + side * LEVEL_SECONDS / 2) * self._rate)) for side in (-1, 1))
         self._read(start, stop)
         power = np.mean(np.square(self._between(start, stop), dtype=np.float64))
         return max(FLOOR_DECIBELS, 10 * float(np.log10(power))) if power > 0 else FLOOR_DECIBELS
@@ -186,35 +177,26 @@ class AudioWindow:
 
     def _read(self, start: int, stop: int) -> None:
         """Read up to sample `stop`; samples more than a window before `start` are not needed any more."""
-        while self._end < stop and not self._ended:
-            first, chunk = next(self._chunks, (0, None))
-            if chunk is None:
-                self._ended = True
-                return
-            if not len(self._samples):
-                self._first = first
+        while self._end < stop and (chunk := next(self._chunks, None)) is not None:
             dropped = max(0, min(len(self._samples), start - self._size - self._first))
             self._samples = np.concatenate([self._samples[dropped:], chunk])
             self._first += dropped
 
     def _between(self, start: int, stop: int) -> np.ndarray:
-        """Return samples [start, stop), with silence outside the audio."""
-        samples = np.zeros(stop - start, np.float32)
-        first, end = max(start, self._first), min(stop, self._end)
-        if first < end:
-            samples[first - start : end - start] = self._samples[first - self._first : end - self._first]
-        return samples
+        """Return samples [start, stop), completed with silence at the end of the audio."""
+        samples = self._samples[max(0, start - self._first) : max(0, stop - self._first)]
+        return np.pad(samples, (0, stop - start - len(samples)))
 
 
-def _resampled(pieces: Iterable[Audio], rate: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield the index of the first sample and the samples of each piece at `rate`, from the start of the video on."""
+def _resampled(pieces: Iterable[Audio], rate: int) -> Iterator[np.ndarray]:
+    """Yield all samples at `rate`, from the start of the video on."""
     end = Audio(np.zeros(0, np.float32), rate, 0.0)  # there the resampler gives what it still holds
     resampler = None
     for piece in itertools.chain(pieces, [end]):
         if resampler is None:
-            resampler, index = soxr.ResampleStream(piece.rate, rate, 1, quality="HQ"), round(piece.start * rate)
+            resampler, start = soxr.ResampleStream(piece.rate, rate, 1, quality="HQ"), round(piece.start * rate)
+            yield np.zeros(max(0, start), np.float32)
+            early = max(0, -start)  # samples before the video
         samples = resampler.resample_chunk(np.ascontiguousarray(piece.samples), last=piece is end)
-        before = max(0, -index)
-        if before < len(samples):
-            yield index + before, samples[before:]
-        index += len(samples)
+        yield samples[early:]
+        early -= min(early, len(samples))

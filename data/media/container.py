@@ -110,7 +110,7 @@ def packets(
         if _has_header(container):  # a search for joins would take a sixth of the time to cut a video
             yield from container.demux(*([stream] if stream else []))
             return
-        timeline = timeline or new_timeline(container)
+        timeline = timeline or Timeline(is_broadcast(container))
         for packet in timeline.shift(container.demux()):
             if stream is None or packet.stream is stream:  # the index of the last, empty ones is 0
                 yield packet
@@ -127,11 +127,6 @@ def _has_header(container: InputContainer) -> bool:
 def is_broadcast(container: InputContainer) -> bool:
     """Whether time stamps of its format may leap and wrap, as those of MPEG-TS."""
     return bool(container.format.flags & Flags.ts_discont.value)
-
-
-def new_timeline(container: InputContainer) -> Timeline:
-    """Return the timeline of a file, before its first packet is read."""
-    return Timeline(is_broadcast(container))
 
 
 def decoded_frames(
@@ -153,30 +148,29 @@ def decoded_frames(
         note(f"{damaged} damaged packets of its {stream.type} were skipped")
 
 
-def packet_timestamps(path: Path) -> Iterator[int | None]:
-    """Yield the time stamp of each video packet in ticks, in file order; raise MediaError if the file is cut short."""
+def packet_timestamps(path: Path) -> list[int | None]:
+    """Return the time stamp of each video packet in ticks, in file order; raise MediaError if the file is cut short."""
     with open_media(path) as container:
-        try:
-            video = video_stream_of(container)
-        except MediaError:
-            video = None
+        video, found = None, []
+        with contextlib.suppress(MediaError):
+            video = video_stream_of(container).index
         ends: dict[int, int] = {}  # stream index -> end in ticks; one fraction a packet would take most of the time
         for packet in packets(container):
             if packet.size == 0:
                 continue
-            timestamp = packet.pts if packet.pts is not None else packet.dts
+            timestamp, index = packet.pts if packet.pts is not None else packet.dts, packet.stream_index
             if timestamp is not None:
-                index = packet.stream_index
                 ends[index] = max(ends.get(index, 0), timestamp + (packet.duration or 0))
-            if video is not None and packet.stream_index == video.index and not packet.is_discard:
-                yield packet.pts
+            if index == video and not packet.is_discard:
+                found.append(packet.pts)
         end = max((float(tick * container.streams[index].time_base) for index, tick in ends.items()), default=0.0)
         _check_not_cut_short(container, end)
+    return found
 
 
 def packet_pts(path: Path) -> list[int] | None:
     """Return the time stamps of `packet_timestamps`, ascending; None if there are none or one is missing."""
-    pts = list(packet_timestamps(path))
+    pts = packet_timestamps(path)
     return None if not pts or None in pts else sorted(pts)
 
 

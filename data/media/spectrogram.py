@@ -20,7 +20,6 @@ SAMPLE_RATE = 16_000  # Hz
 HOP_LENGTH = 80  # samples, 5 ms
 N_MELS = 64
 TOP_DB = 80.0
-SECONDS_A_BATCH = 300  # with the published window; a long file needs some 100 MB of memory
 VGGISH = {"n_fft": 512, "win_length": 400, "hop_length": 160, "fmin": 125, "fmax": 7500, "offset": 0.01}
 VGGISH_COLUMNS = 496  # of the 498 windows of 25 ms in five seconds, one each 10 ms
 
@@ -70,15 +69,6 @@ def log_mel(seconds: np.ndarray, n_fft: int = N_FFT) -> np.ndarray:
 
     Returns float32 [n, 201, 64], decibels, at most 80 below the maximum of the same second.
     """
-    size = max(1, SECONDS_A_BATCH * N_FFT // n_fft)
-    batches = [seconds[i : i + size] for i in range(0, len(seconds), size)]
-    return np.concatenate([_log_mel_batch(batch, n_fft) for batch in batches])
-
-
-def _log_mel_batch(seconds: np.ndarray, n_fft: int) -> np.ndarray:
-    magnitude = np.abs(librosa.stft(seconds, n_fft=n_fft, hop_length=HOP_LENGTH))  # [n, n_fft // 2 + 1, 201]
-    mel = mel_filters(n_fft) @ magnitude  # [n, 64, 201]
-    decibels = librosa.power_to_db(mel, top_db=None)
-    # librosa's own top_db would use the maximum of the whole batch.
-    maximum = decibels.max(axis=(1, 2), keepdims=True)
-    return np.maximum(decibels, maximum - TOP_DB).transpose(0, 2, 1).astype(np.float32)
+    magnitudes = (np.abs(librosa.stft(second, n_fft=n_fft, hop_length=HOP_LENGTH)) for second in seconds)
+    decibels = [librosa.power_to_db(mel_filters(n_fft) @ magnitude, top_db=TOP_DB).T for magnitude in magnitudes]
+    return np.stack(decibels, dtype=np.float32)

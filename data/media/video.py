@@ -10,7 +10,6 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.sidedata.sidedata import Type
-from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
@@ -113,16 +112,7 @@ def upright_frame(
     scaled = (reformatter or VideoReformatter()).reformat(
         frame, width=width, height=height, format="gbrp" if planar else "rgb24", interpolation="BICUBIC", threads=1
     )
-    if planar:
-        green, blue, red = (_image("L", plane) for plane in scaled.planes)
-        image = Image.merge("RGB", (red, green, blue))
-    else:
-        image = _image("RGB", scaled.planes[0])
-    return Image.fromarray(turn_upright(np.asarray(image), turn)) if any(turn) else image
-
-
-def _image(mode: str, plane: VideoPlane) -> Image.Image:
-    return Image.frombuffer(mode, (plane.width, plane.height), plane, "raw", mode, plane.line_size, 1)
+    return Image.fromarray(turn_upright(scaled.to_ndarray(), turn))
 
 
 def orientation(frame: av.VideoFrame) -> tuple[bool, bool, bool]:

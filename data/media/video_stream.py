@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from common.errors import MediaError
-from data.media.container import decoded_frames, open_media, packet_timestamps, video_stream_of
+from data.media.container import decoded_frames
 from data.media.notes import note
 
 USUAL_RATE = 25  # frames a second of a file that states no rate
@@ -24,13 +23,6 @@ class StreamFrame:
     pts: int  # presentation time in ticks of the stream
     time: float  # seconds since the first frame
     frame: av.VideoFrame  # as decoded; turned by `frame.rotation` it is upright
-
-
-def count_frames(path: Path) -> int:
-    """Count the video packets of a file without decoding."""
-    with open_media(path) as container:
-        video_stream_of(container)
-    return sum(1 for _ in packet_timestamps(path))
 
 
 def stream_frames(container: InputContainer, stream: VideoStream) -> Iterator[StreamFrame]:

@@ -50,7 +50,7 @@ class Fetcher:
             with self._work_folder(entry) as folder:
                 path = self._download(entry, folder)
                 try:
-                    if not list(packet_timestamps(path)):  # also finds what is no video, or is cut short
+                    if not packet_timestamps(path):  # also finds what is no video, or is cut short
                         raise MediaError("it has no frames")
                 except MediaError:
                     path.unlink()

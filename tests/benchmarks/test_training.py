@@ -1,18 +1,18 @@
 """The benchmark of training: the plain loop is the original recipe, the parts are the step, a whole small run."""
 
 import copy
-import json
 
 import pytest
 import torch
 
-from benchmarks import shared, training
+from benchmarks import own_training, shared, training
 from benchmarks.plain import PlainDMC, PlainTraining
+from common.errors import UserError
 from models.dmc import DMC
 from models.matching import pair_distance, squared_distances
 from models.recipes import ORIGINAL
 
-SMALL = "--image_size 32 --batch_sizes 4 --steps 1 --warm_up 1 --repeats 1 --num_threads 1 --precisions fp32".split()
+SMALL = "--image_size 32 --batch_sizes 4 --steps 1 --repeats 1 --num_threads 1 --precisions fp32".split()
 
 
 def test_the_plain_loop_computes_the_distances_of_the_original_recipe():
@@ -41,36 +41,29 @@ def test_the_plain_loop_trains_over_several_epochs(training_set):
 
 @pytest.mark.parametrize("recipe", ["original", "improved"])
 def test_a_step_is_timed_in_all_its_parts(training_set, recipe):
-    options = training.parse([*SMALL, "--num_threads", "1"])
-    own = training.Training(training.Row(recipe, "fp32", 4, 0, 0), options, training_set)
+    own = own_training.Training(training_set, recipe, 32, batch_size=4, num_threads=1, precision="fp32")
     before = own.stepper.model.visual_projection.weight.detach().clone()
-    seconds = training.seconds_of_parts(own, 1)
-    assert tuple(seconds) == training.PARTS and all(value > 0 for value in seconds.values())
+    seconds = own_training.seconds_of_parts(own, 1)
+    assert tuple(seconds) == own_training.PARTS and all(value > 0 for value in seconds.values())
     assert not torch.equal(own.stepper.model.visual_projection.weight, before)
 
 
-def test_a_whole_run_prints_its_tables_and_saves_its_figures(training_set, tmp_path, capsys, monkeypatch):
+def test_a_whole_run_prints_its_table(training_set, capsys, monkeypatch):
     monkeypatch.setattr(shared, "in_own_process", lambda work, *arguments: work(*arguments))  # a new one takes seconds
-    path = tmp_path / "out.json"
-    given = ["--data_dir", str(training_set), *SMALL, "--recipes", "improved", "--json", str(path)]
-    assert training.main(given) == 0
-    results = json.loads(path.read_text())
-    plain, own = results["steps"].values()
-    assert list(results["steps"]) == ["plain loop fp32, batch 4", "improved fp32, batch 4"]
-    assert own.keys() - plain.keys() == set(training.PARTS)
-    assert results["loading"].keys() == {"improved, files, 1 processes", "improved, memory, 1 processes"}
-    lines = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| improved fp32")]
-    ratio = own["samples_per_second"] / plain["samples_per_second"]
-    assert float(lines[0][3]) == pytest.approx(ratio, abs=0.051)
-    assert sum(float(cell.strip(" %")) for cell in lines[0][5:-1]) == pytest.approx(100, abs=0.5)
+    assert training.main(["--data_dir", str(training_set), *SMALL, "--recipes", "improved"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
+    head, _, plain, own = [[cell.strip(" %") for cell in line.strip("|").split("|")] for line in lines]
+    assert head == ["", "samples/s", "times plain", "GB", *own_training.PARTS]
+    assert plain[0] == "plain loop fp32, batch 4" and plain[4:] == [""] * 5 and own[0] == "improved fp32, batch 4"
+    assert float(own[2]) == pytest.approx(float(own[1]) / float(plain[1]), abs=0.06)
+    assert sum(map(float, own[4:])) == pytest.approx(100, abs=0.5)
 
 
-def test_a_row_that_does_not_fit_into_a_gpu_is_named_and_left_out(training_set, monkeypatch, capsys):
-    def run(_, row: training.Row, *__: object) -> dict:
-        return {"problem": "CUDA out of memory"} if row.batch_size == 8 else {"samples_per_second": 1.0, "memory": 1}
+def test_a_training_that_does_not_fit_into_a_gpu_is_named(training_set, monkeypatch):
+    def training(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
 
-    monkeypatch.setattr(shared, "in_own_process", run)
-    rows = ["--recipes", "original", "--batch_sizes", "4", "8"]
-    options = training.parse([*SMALL, *rows, "--data_dir", str(training_set)])
-    assert list(training.measure_steps(options)) == ["plain loop fp32, batch 4", "original fp32, batch 4"]
-    assert "original fp32, batch 8: CUDA out of memory" in capsys.readouterr().out
+    monkeypatch.setattr(own_training, "choose_device", lambda _: torch.device("cuda"))
+    monkeypatch.setattr(own_training, "Training", training)
+    with pytest.raises(UserError, match=r"^original bf16, batch 64: CUDA out of memory"):
+        own_training.measure(training_set, 1, 32, 1, "original", "bf16", 64, 0, 0)

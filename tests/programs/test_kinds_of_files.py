@@ -3,6 +3,7 @@
 In each video a white flash and a burst of noise come at once, in the middle of every second.
 """
 
+import re
 import shutil
 import struct
 import subprocess
@@ -138,35 +139,19 @@ def late_audio(path: Path) -> Path:
 
 def two_edits(path: Path) -> Path:
     """Trimmed without encoding: the edit list of each track shows 0 ... 1 s and 2 ... 4 s."""
-
-    def atoms(content: bytes) -> list[tuple[bytes, bytes]]:
-        found = []
-        while content:
-            size = int.from_bytes(content[:4], "big")
-            found.append((content[4:8], content[8:size]))
-            content = content[size:]
-        return found
-
-    def joined_atoms(found: list[tuple[bytes, bytes]]) -> bytes:
-        return b"".join(struct.pack(">I4s", 8 + len(body), kind) + body for kind, body in found)
-
-    def edited(kind: bytes, body: bytes) -> tuple[bytes, bytes]:
-        if kind == b"mvhd":
-            body = body[:16] + struct.pack(">I", 3000) + body[20:]
-        elif kind == b"trak":
-            scale = struct.unpack(">I", body[(at := body.index(b"mdhd") + 16) : at + 4])[0]
-            first = struct.unpack(">i", body[(at := body.index(b"elst") + 16) : at + 4])[0]
-            entries = struct.pack(">IIIiIIiI", 0, 2, 1000, first, 65536, 2000, first + 2 * scale, 65536)
-            edts = joined_atoms([(b"edts", joined_atoms([(b"elst", entries)]))])
-            body = joined_atoms(
-                [atoms(edts)[0] if kind == b"edts" else (kind, content) for kind, content in atoms(body)]
-            )
-        return kind, body
-
-    found = atoms(write(path, 4).read_bytes())
-    assert found[-1][0] == b"moov"
-    found[-1] = (b"moov", joined_atoms([edited(*atom) for atom in atoms(found[-1][1])]))
-    path.write_bytes(joined_atoms(found))
+    content = bytearray(write(path, 4).read_bytes())  # its atom moov is the last one, so that it may grow
+    duration = content.index(b"mvhd") + 20
+    content[duration : duration + 4] = struct.pack(">I", 3000)
+    for found in reversed([*re.finditer(b"elst", content)]):
+        at = found.start()
+        size, first = struct.unpack(">I16xi", content[at - 4 : at + 20])
+        scale = struct.unpack_from(">I", content, content.index(b"mdhd", at) + 16)[0]
+        edits = struct.pack(">IIIiIIiI", 0, 2, 1000, first, 65536, 2000, first + 2 * scale, 65536)
+        content[at + 4 : at - 4 + size] = edits
+        for kind in (b"elst", b"edts", b"trak", b"moov"):  # each lies in the next one
+            begin = content.rindex(kind, 0, at + 4) - 4
+            struct.pack_into(">I", content, begin, struct.unpack_from(">I", content, begin)[0] + len(edits) - size + 8)
+    path.write_bytes(content)
     return path
 
 

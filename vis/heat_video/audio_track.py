@@ -10,8 +10,9 @@ import av
 from av.container import OutputContainer
 
 from data.media.audio import Audio, stream_channels
-from data.media.container import audio_stream_of, new_timeline, open_media, packets
+from data.media.container import audio_stream_of, is_broadcast, open_media, packets
 from data.media.notes import note
+from data.media.timeline import Timeline
 
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 AAC_BIT_RATE = 192_000
@@ -56,7 +57,7 @@ def _can_copy(source: Path, kind: str) -> bool:
     try:
         with open_media(source) as container, open(os.devnull, "wb") as nowhere:
             stream = audio_stream_of(container)
-            timeline = new_timeline(container)
+            timeline = Timeline(is_broadcast(container))
             with av.open(nowhere, "w", format=kind) as trial:
                 copy = trial.add_stream_from_template(stream)
                 begun = False

@@ -15,10 +15,10 @@ from tqdm import tqdm
 
 from common.errors import MediaError, UserError
 from data.media.audio import AudioWindow, stream_audio
-from data.media.container import is_broadcast, open_media, writing_errors
+from data.media.container import is_broadcast, open_media, packet_timestamps, writing_errors
 from data.media.spectrogram import SAMPLE_RATE
 from data.media.video import open_video, orientation
-from data.media.video_stream import StreamFrame, count_frames, stream_frames
+from data.media.video_stream import StreamFrame, stream_frames
 from training.load import TrainedNetwork
 from vis.heat_video.audio_track import AudioTrack
 from vis.heat_video.interpolation import FrameWithLevel, interpolate_maps, opacity, upsample
@@ -65,7 +65,7 @@ def write_heat_video(
 
 
 def _write(video: Path, file: BinaryIO, kind: str, trained: TrainedNetwork, style: Style, threads: int) -> Summary:
-    count = count_frames(video)
+    count = len(packet_timestamps(video))
     with open_media(video) as source, av.open(file, "w", format=kind) as target:
         stream = open_video(source, threads)
         if not source.streams.audio:

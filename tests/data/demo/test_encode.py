@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from data.demo.encode import write_video
+from data.demo.scene import HEIGHT, WIDTH
 from tests.fixtures.demo_sets import decode_audio, decode_frames
-
-SIZE = WIDTH, HEIGHT = (64, 48)
 
 
 @pytest.mark.parametrize("sample_rate", [44100, 48000])
@@ -19,7 +18,7 @@ def test_a_click_is_heard_when_its_frame_is_shown(tmp_path, sample_rate, channel
     start = sample_rate * instant // 25
     audio[:, start : start + 200] = 0.8 * np.hanning(200) * np.sin(np.arange(200) / 4)
     frames = [np.full((HEIGHT, WIDTH, 3), 255 * (index == instant), np.uint8) for index in range(50)]
-    write_video(video, frames, SIZE, Fraction(25), audio, sample_rate)
+    write_video(video, frames, Fraction(25), audio, sample_rate)
     heard = decode_audio(video)[0, start - 3000 : start + 3200]
     lag = np.correlate(heard, audio[0, start : start + 200], "valid").argmax() - 3000
     assert abs(lag) <= 2  # samples; the encoder's priming would shift it by 1024
@@ -29,5 +28,5 @@ def test_a_click_is_heard_when_its_frame_is_shown(tmp_path, sample_rate, channel
 @pytest.mark.parametrize("color", [(214, 48, 49), (50, 120, 215), (40, 150, 80)])
 def test_colors_are_preserved(tmp_path, color):
     frames = [np.full((HEIGHT, WIDTH, 3), color, np.uint8)] * 3
-    write_video(tmp_path / "color.mp4", frames, SIZE, Fraction(25), np.zeros((1, 44100), np.float32), 44100)
+    write_video(tmp_path / "color.mp4", frames, Fraction(25), np.zeros((1, 44100), np.float32), 44100)
     assert np.abs(decode_frames(tmp_path / "color.mp4")[1].mean((0, 1)) - color).max() < 4

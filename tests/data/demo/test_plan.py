@@ -23,6 +23,12 @@ def test_a_large_set_starts_with_the_videos_of_a_small_one():
     assert plan_videos(large)[:20] == plan_videos(small)
 
 
+@pytest.mark.parametrize("change", [{"seed": 11}, {"seconds": 3}, {"sources": 2}, {"distractors": 1}])
+def test_sets_of_another_seed_or_kind_have_other_videos(change):
+    ours, others = (plan_videos(settings) for settings in (SOLOS, dataclasses.replace(SOLOS, **change)))
+    assert not {plan.name for plan in ours} & {plan.name for plan in others}
+
+
 def test_names_look_like_youtube_ids_and_differ_when_case_is_ignored():
     names = [plan.name for plan in plan_videos(DemoSettings(2000, 6, 1, 0, 10))]
     assert len({name.lower() for name in names}) == 2000

@@ -140,22 +140,20 @@ def test_whole_seconds_equal_those_of_the_whole_audio_resampled_at_once(rate, st
         np.testing.assert_allclose(window.around(second + 0.5), expected, rtol=0, atol=1e-6)
 
 
-def test_the_window_is_centered_also_after_a_leap_and_stays_within_the_audio_at_both_ends():
+@pytest.mark.parametrize(
+    ("seconds", "begins"),
+    [
+        (1, {0: 0, 0.2: 0, 0.5: 0, 0.75: 0.25, 1.3: 0.8, 8.9: 8.4, 9.4: 8.5, 9.6: 8.5}),
+        (5, {0: 0, 2.5: 0, 2.75: 0.25, 6.9: 4.4, 7.2: 4.5, 9.4: 4.5}),
+    ],
+)
+def test_the_window_is_centered_also_after_a_leap_and_stays_within_the_audio_at_both_ends(seconds, begins):
     samples = noise(9.5)
-    window = AudioWindow(pieces(samples, RATE), RATE)
-    for time, begin in ((0, 0), (0.2, 0), (0.5, 0), (0.75, 0.25), (1.3, 0.8), (8.9, 8.4), (9.4, 8.5), (9.6, 8.5)):
-        found = window.around(time)
-        np.testing.assert_array_equal(found, samples[round(begin * RATE) :][:RATE], err_msg=str(time))
-
-
-def test_a_window_of_five_seconds_stays_within_the_audio_at_both_ends():
-    samples = noise(9.5)
-    window = AudioWindow(pieces(samples, RATE), RATE, seconds=5)
-    for time, begin in ((0, 0), (2.5, 0), (2.75, 0.25), (6.9, 4.4), (7.2, 4.5), (9.4, 4.5)):
+    window = AudioWindow(pieces(samples, RATE), RATE, seconds)
+    for time, begin in begins.items():
         window.level(time)  # reads on, and drops what is not needed any more
-        np.testing.assert_array_equal(
-            window.around(time), samples[round(begin * RATE) :][: 5 * RATE], err_msg=str(time)
-        )
+        expected = samples[round(begin * RATE) :][: seconds * RATE]
+        np.testing.assert_array_equal(window.around(time), expected, err_msg=str(time))
 
 
 @pytest.mark.parametrize("samples", [noise(0.4), noise(0)], ids=["short", "none"])

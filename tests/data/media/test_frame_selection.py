@@ -33,13 +33,6 @@ def test_each_second_has_the_published_indices(rate, fps, indices):
     assert selected == [(second, second * rate + index) for second in range(3) for index in indices]
 
 
-def test_an_hour_at_2997_has_four_frames_in_every_second():
-    rate = Fraction(30_000, 1001)
-    selected = select_at_constant_rate(round(3600 * rate), rate, 4)
-    assert [second for second, _ in selected] == [second for second in range(3600) for _ in range(4)]
-    assert len({index for _, index in selected}) == len(selected)
-
-
 def test_a_second_that_the_video_does_not_complete_is_left_out():
     assert {second for second, _ in select_at_constant_rate(51, Fraction(30), 4)} == {0}
     assert {second for second, _ in select_at_constant_rate(52, Fraction(30), 4)} == {0, 1}  # frame 51 is its last

@@ -4,9 +4,6 @@ import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
-from common.errors import MediaWarning
 from data.media.notes import collected_notes, note
 
 
@@ -24,8 +21,3 @@ def test_notes_of_threads_do_not_mix_and_repeat():
     with ThreadPoolExecutor(2) as pool, warnings.catch_warnings():
         warnings.simplefilter("error")
         assert [*pool.map(work, ("one", "other"))] == [["of one"], ["of other"]]
-
-
-def test_a_note_that_nobody_collects_is_a_warning():
-    with pytest.warns(MediaWarning, match="outside"):
-        note("outside")

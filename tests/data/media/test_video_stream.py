@@ -7,9 +7,7 @@ import pytest
 
 from common.errors import MediaError, MediaWarning
 from data.media import video_stream as module
-from data.media.container import open_media, video_stream_of
-from data.media.video_stream import count_frames, stream_frames
-from tests.fixtures.media import write_media
+from data.media.video_stream import stream_frames
 
 
 def frames_of(monkeypatch: pytest.MonkeyPatch, stamps: list[int | None]) -> list[module.StreamFrame]:
@@ -41,11 +39,3 @@ def test_other_time_stamps_are_kept_and_a_video_without_decodable_frames_is_an_e
     assert [one.time for one in found] == pytest.approx([0, 0.033, 0.1, 1.1]) and not recwarn.list
     with pytest.raises(MediaError, match="none of its frames"):
         frames_of(monkeypatch, [])
-
-
-def test_frames_are_counted_without_being_decoded(tmp_path, monkeypatch):
-    path = write_media(tmp_path / "a.mp4", frames=33)
-    with open_media(path) as container:
-        assert len(list(stream_frames(container, video_stream_of(container)))) == 33
-    monkeypatch.setattr("av.Packet.decode", lambda packet: pytest.fail("decoded"), raising=False)
-    assert count_frames(path) == 33
