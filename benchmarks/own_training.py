@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.plain import PlainTraining
 from benchmarks.shared import peak_memory
-from common.errors import UserError, first_line
+from common.errors import first_line
 from data.negative_audio import NoiseNegatives
 from models.dmc import build_network
 from models.recipes import RECIPES
@@ -129,23 +129,20 @@ def busy_processes(count: int) -> Iterator[None]:
 
 def measure(
     data_dir: Path, steps: int, image_size: int, num_threads: int,
-    recipe: str, precision: str, batch_size: int, compile: int, beside: int,
+    recipe: str, precision: str, batch_size: int, compile: int, cache: int, beside: int,
 ) -> dict[str, Any]:  # fmt: skip
-    """Figures of a training, measured once.
+    """Figures of a training, measured once; none if a GPU has not enough memory for it.
 
     Args:
         recipe: another name is that of the plain loop.
         beside: busy processes that run at the same time.
-
-    Raises:
-        UserError: a GPU has not enough memory for it.
     """
     device = choose_device("auto")
     parts = {}
     try:
         with busy_processes(beside):
             if recipe in RECIPES:
-                options = {"precision": precision, "batch_size": batch_size, "compile": compile}
+                options = {"precision": precision, "batch_size": batch_size, "compile": compile, "cache": cache}
                 training = Training(data_dir, recipe, image_size, num_threads=num_threads, **options)
             else:
                 training = PlainTraining(data_dir, image_size, batch_size, num_threads, device)
@@ -157,5 +154,6 @@ def measure(
     except RuntimeError as error:  # cuBLAS and cuDNN have errors of their own for a lack of memory
         if device.type != "cuda":
             raise
-        raise UserError(f"{recipe} {precision}, batch {batch_size}: {first_line(error)}") from error
+        print(f"{recipe} {precision}, batch {batch_size}: {first_line(error)}", file=sys.stderr)
+        return {}
     return {"samples_per_second": batch_size / seconds, "memory": memory, **parts}

@@ -5,9 +5,9 @@ import copy
 import pytest
 import torch
 
-from benchmarks import own_training, shared, training
+from benchmarks import own_training, shared
+from benchmarks import training as training_program
 from benchmarks.plain import PlainDMC, PlainTraining
-from common.errors import UserError
 from models.dmc import DMC
 from models.matching import pair_distance, squared_distances
 from models.recipes import ORIGINAL
@@ -50,20 +50,30 @@ def test_a_step_is_timed_in_all_its_parts(training_set, recipe):
 
 def test_a_whole_run_prints_its_table(training_set, capsys, monkeypatch):
     monkeypatch.setattr(shared, "in_own_process", lambda work, *arguments: work(*arguments))  # a new one takes seconds
-    assert training.main(["--data_dir", str(training_set), *SMALL, "--recipes", "improved"]) == 0
+    assert training_program.main(["--data_dir", str(training_set), *SMALL, "--recipes", "improved"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
     head, _, plain, own = [[cell.strip(" %") for cell in line.strip("|").split("|")] for line in lines]
     assert head == ["", "samples/s", "times plain", "GB", *own_training.PARTS]
-    assert plain[0] == "plain loop fp32, batch 4" and plain[4:] == [""] * 5 and own[0] == "improved fp32, batch 4"
+    assert plain[0] == "plain loop fp32, batch 4, from files" and plain[4:] == [""] * 5
+    assert own[0] == "improved fp32, batch 4"
     assert float(own[2]) == pytest.approx(float(own[1]) / float(plain[1]), abs=0.06)
     assert sum(map(float, own[4:])) == pytest.approx(100, abs=0.5)
 
 
-def test_a_training_that_does_not_fit_into_a_gpu_is_named(training_set, monkeypatch):
+def test_a_training_that_does_not_fit_into_a_gpu_costs_only_its_row(training_set, monkeypatch, capsys):
     def training(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
 
     monkeypatch.setattr(own_training, "choose_device", lambda _: torch.device("cuda"))
     monkeypatch.setattr(own_training, "Training", training)
-    with pytest.raises(UserError, match=r"^original bf16, batch 64: CUDA out of memory"):
-        own_training.measure(training_set, 1, 32, 1, "original", "bf16", 64, 0, 0)
+    assert own_training.measure(training_set, 1, 32, 1, "original", "bf16", 64, 0, 1, 0) == {}
+    assert capsys.readouterr().err == "original bf16, batch 64: CUDA out of memory.\n"
+    plain = {"samples_per_second": 4.0, "memory": 1e9}
+    assert training_program.table({"plain": plain, "large": {}})[-1].split() == [
+        "|",
+        "large",
+        "|",
+        "too",
+        "large",
+        *"|||",
+    ]
