@@ -5,7 +5,6 @@ Frames stay uint8 up to the device: they get their color jitter there, and `mode
 
 import contextlib
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional
 
-from data.read import open_frame
+from data.read import UNREADABLE, open_frame
 
 try:
     from torchvision.io import ImageReadMode, decode_jpeg, read_file
@@ -40,31 +39,15 @@ def load_frame(path: Path) -> torch.Tensor:
     torchvision decodes a frame in 0.6 of Pillow's time, to the same pixels. Its decoder is deprecated (since 0.29; the
     suggested TorchCodec does not load beside a PyTorch without CUDA). Pillow decodes once the decoder is gone, and all
     files that torchvision cannot read.
+
+    A small file can state any size, and torchvision reserves the memory. Pillow has a limit, and applies it to the
+    header.
     """
     if decode_jpeg:
-        with contextlib.suppress(RuntimeError):
-            content = read_file(str(path))
-            if _stated_pixels(memoryview(content.numpy())) <= Image.MAX_IMAGE_PIXELS:
-                return decode_jpeg(content, ImageReadMode.RGB)
+        with contextlib.suppress(RuntimeError, *UNREADABLE):
+            Image.open(path, formats=("JPEG",)).close()
+            return decode_jpeg(read_file(str(path)), ImageReadMode.RGB)
     return torch.from_numpy(np.array(open_frame(path))).permute(2, 0, 1)
-
-
-def _stated_pixels(jpeg: Sequence[int]) -> float:
-    """Return the number of pixels that the header of a JPEG file states; infinity if it has an unusual form.
-
-    A small file can state any size, and torchvision reserves the memory. Pillow has a limit, but takes ten times as
-    long to read a header.
-    """
-    at = 2
-    while at + 9 <= len(jpeg) and jpeg[at] == 0xFF:
-        marker = jpeg[at + 1]
-        if marker in (0xC0, 0xC1, 0xC2):  # the header of the frame: length, precision, height, width
-            height, width = (256 * jpeg[at + i] + jpeg[at + i + 1] for i in (5, 7))
-            return height * width
-        if marker not in (0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)):  # tables, comment, application data
-            break
-        at += 2 + 256 * jpeg[at + 2] + jpeg[at + 3]
-    return math.inf
 
 
 # --- resizing and cropping ----------------------------------------------------------------------------------------
