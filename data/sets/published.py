@@ -20,7 +20,7 @@ from data.layout import LIST_NAMES, labels_file, list_path
 from data.lists import labels_of_set, read_labels, read_list, require_listable, write_lists
 from data.sets.splitting import SEED, VAL, split
 
-DONE, GONE, PRIVATE, BLOCKED, FAILED = STATUSES = ("done", "gone", "private", "blocked", "failed")
+DONE, GONE, PRIVATE, BLOCKED, FAILED = STATUSES = ("done", "gone", "private", "blocked", "failed")  # of a download
 _ID = re.compile(r"[\w-][\w.-]*")  # a part of a URL and of a file name
 
 
@@ -33,15 +33,6 @@ class Entry:
     label: str = ""  # its class, or several: "flute violin"
     start: int | None = None  # second at which an excerpt of 10 seconds begins; None: the whole video
     split: str = ""  # one of LIST_NAMES, or empty
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a video that was to be downloaded."""
-
-    entry: Entry
-    status: str  # one of STATUSES
-    reason: str = ""
 
 
 def one_word(label: str) -> str:
@@ -70,7 +61,7 @@ def read_music(path: Path) -> list[Entry]:
 
 def read_ids(path: Path) -> list[Entry]:
     """Read a plain list."""
-    return [Entry(identity, identity) for identity in read_list(path)]
+    return [Entry(identity, identity) for identity in read_list(path, "write one ID a line into it")]
 
 
 def read_vggsound(path: Path) -> list[Entry]:

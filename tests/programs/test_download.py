@@ -192,7 +192,7 @@ def test_a_message_of_a_site_tells_the_status_and_is_kept_without_its_head(messa
         ((), "", "name a list with --music, --vggsound, or --ids"),
         (("--vggsound", "list"), "abc,ten,playing flute,train\n", "line 1: expected ID,start second,label,split"),
         (("--ids", "list"), "../evil\n", "'../evil' is no ID of a video"),
-        (("--ids", "none"), "", "none"),
+        (("--ids", "none"), "", "there is no list none; write one ID a line into it"),
         (("--ids", "list", "--url", "http://127.0.0.1/"), "a\n", "has no {id}"),
         (("--vggsound", "list"), "abc,10,playing flute,train\n", "excerpts need the program ffmpeg"),
     ],
