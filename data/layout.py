@@ -20,6 +20,9 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from common.cli import command
+from common.errors import UserError
+
 LIST_NAMES = ("train", "val", "test")
 
 # A folder of downloads also holds subtitles, thumbnails and incomplete files, that of a camera small copies (.LRV).
@@ -184,3 +187,9 @@ def names_of_set(data_dir: Path) -> list[str]:
     """Return the NAMEs of a data set: of its videos, and of its audio tracks that have frames without a video."""
     frames = video_frames_dir(data_dir)
     return sorted({*videos_by_name(data_dir), *(name for name in audio_by_name(data_dir) if (frames / name).is_dir())})
+
+
+def no_videos(data_dir: Path) -> UserError:
+    """Return the error of a data set without videos."""
+    demo = command("data/make_demo.py", data_dir)
+    return UserError(f"no videos in {video_dir(data_dir)}: put some there, or make the demo set with {demo}")

@@ -13,7 +13,7 @@ from common.atomic import remove_folder
 from common.cli import available_cores, command, new_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.layout import left_out, names_of_set, video_dir
+from data.layout import left_out, names_of_set, no_videos
 from data.preprocess.runner import Cut, Jobs, Work, Workers, local_workers, map_videos, report
 from data.preprocess.settings import record_settings
 
@@ -59,14 +59,6 @@ def scheduler_address(text: str) -> str:
         if parts.scheme in ("tcp", "tls") and parts.hostname and parts.port:
             return text
     raise argparse.ArgumentTypeError(f"{text} is no tcp://HOST:PORT")
-
-
-def parse_cut(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the options of a parser made by `cut_parser`."""
-    options = parser.parse_args(argv)
-    if options.dask:
-        options.data_dir = options.data_dir.absolute()  # workers run in other folders
-    return options
 
 
 def is_finished(folder: Path) -> bool:
@@ -129,15 +121,14 @@ def run_steps(
     """Call `first`, then cut all steps; print a summary and the next command; return the exit status."""
 
     def run() -> int:
+        if options.dask:
+            options.data_dir = options.data_dir.absolute()  # workers run in other folders
         for line in left_out(options.data_dir):
             print(line)
         first(options)
         planned = [step(options) for step in steps]
         if not any(step.jobs for step in planned) and not names_of_set(options.data_dir):
-            raise UserError(
-                f"no videos in {video_dir(options.data_dir)}. Put some there, or make the demo set with "
-                f"{command('data/make_demo.py', options.data_dir)}"
-            )
+            raise no_videos(options.data_dir)
         return report([cut_step(step, options) for step in planned], command(next_script, options.data_dir))
 
     return exit_status(program, run, stopped="stopped; finished videos are kept, run it again to go on")

@@ -1,7 +1,6 @@
 """The three lists are disjoint, split by video and in proportion; lists of the data set itself are kept."""
 
 import itertools
-import json
 import re
 from collections import Counter
 from pathlib import Path
@@ -62,23 +61,15 @@ def test_each_class_is_in_proportion_in_all_lists_and_gone_videos_are_counted(tm
     }
     label_of = {identity: label for label, identities in videos.items() for identity in identities}
     make_videos(tmp_path, [f"{identity}_0_1000" if i % 2 else identity for i, identity in enumerate(label_of)])
+    make_videos(tmp_path, ["unlabelled"])
     add_labels(tmp_path, videos | {"flute": [*videos["flute"], "gone1234567", "gone2234567", "gone3234567"]})
     assert run(tmp_path) == 0
     for name, names in lists(tmp_path).items():
-        counts = Counter(label_of[video[:11]] for video in names)
+        counts = Counter(label_of.get(video[:11]) for video in names)
         for label, size in sizes.items():  # two draws, each exact to one video
-            assert abs(counts[label] - size * len(names) / 84) < 2, (name, label)
+            assert abs(counts[label] - size * len(names) / 85) < 2, (name, label)
     out = capsys.readouterr().out
-    assert "names 87 videos, 3 of them gone" in out and "4 classes" in out
-
-
-def test_labels_can_lie_elsewhere_and_absent_ones_are_named(tmp_path, capsys):
-    make_videos(tmp_path, [f"v{i}" for i in range(10)])
-    assert run(tmp_path, "--labels", str(tmp_path / "none.json")) == 1
-    assert "none.json" in capsys.readouterr().err
-    (tmp_path / "mine.json").write_text(json.dumps({"videos": {"a": ["v1", "v2"]}}))
-    assert run(tmp_path, "--labels", str(tmp_path / "mine.json")) == 0
-    assert "8 videos have no label" in capsys.readouterr().out
+    assert "names 87 videos, 3 of them gone" in out and "4 classes in proportion, 1 videos have no label" in out
 
 
 def test_lists_of_the_data_set_are_kept_unless_forced(tmp_path, capsys):
