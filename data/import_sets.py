@@ -23,8 +23,8 @@ from tqdm import tqdm
 from common.cli import command, plain_parser
 from common.errors import MediaError, UserError
 from common.exit_status import exit_status
-from data.layout import annotations_dir, mask_file
-from data.sets.on_disk import SetOnDisk, find_set, link, link_masks, link_pair, link_video, split_and_label
+from data.layout import annotations_dir, mask_file, video_dir
+from data.sets.on_disk import SetOnDisk, find_set, link, link_masks, link_pair, split_and_label
 from data.sets.published import (
     Entry,
     clip_name_of,
@@ -101,7 +101,8 @@ def import_set(options: argparse.Namespace) -> int:
             if name in pairs:
                 link_pair(data_dir, ours, found.audio[name], found.frames[name])
             else:
-                link_video(data_dir, ours, found.videos[name])
+                video = found.videos[name]
+                link(video_dir(data_dir) / f"{ours}{video.suffix.lower()}", video)
         except MediaError as error:
             failures.append(f"{found.audio[name]}: {error}")
             continue

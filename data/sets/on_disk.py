@@ -14,16 +14,7 @@ from pathlib import Path
 
 from common.atomic import atomic_folder
 from common.errors import UserError
-from data.layout import (
-    AUDIO_SUFFIXES,
-    LIST_NAMES,
-    VIDEO_SUFFIXES,
-    audio_dir,
-    frame_file,
-    mask_file,
-    video_dir,
-    video_frames_dir,
-)
+from data.layout import AUDIO_SUFFIXES, LIST_NAMES, VIDEO_SUFFIXES, audio_dir, frame_file, mask_file, video_frames_dir
 from data.media.container import stated_seconds
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -110,11 +101,6 @@ def link(path: Path, target: Path) -> None:
     elif path.exists():
         raise UserError(f"{path} is a file of its own and is never replaced: choose another --data_dir")
     path.symlink_to(os.path.abspath(target))
-
-
-def link_video(data_dir: Path, name: str, video: Path) -> None:
-    """Link the clip NAME."""
-    link(video_dir(data_dir) / f"{name}{video.suffix.lower()}", video)
 
 
 def link_pair(data_dir: Path, name: str, audio: Path, frames: Sequence[Path]) -> None:

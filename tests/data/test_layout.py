@@ -17,10 +17,7 @@ def test_endings_of_cameras_and_dangling_links_are_videos_and_the_rest_is_named_
     assert [*audio_by_name(tmp_path)] == ["a"]
     text = "left out of {}, as their endings are not known: {}"
     of_video = "'a.LRV', 'caf\\udce9.jpg', 'flute/', 'g.vtt' and 1 more, 'i.mp4.part', 'noending'"
-    assert left_out(tmp_path) == [
-        text.format(tmp_path / "video", of_video),
-        text.format(tmp_path / "audio", "'a.wma'"),
-    ]
+    assert left_out(tmp_path) == [text.format(tmp_path / "video", of_video), text.format(tmp_path / "audio", "'a.wma'")]
 
 
 def test_nothing_is_left_out_of_absent_folders_and_of_folders_with_media_only(tmp_path):
