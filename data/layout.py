@@ -147,18 +147,13 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def left_out(data_dir: Path) -> list[str]:
-    """Return a line for each folder of media that also holds other things: it names one of each ending, and folders."""
+    """Return a line for each folder of media that also holds folders or files of other endings: it names some."""
     lines = []
     for folder, suffixes in ((video_dir(data_dir), VIDEO_SUFFIXES), (audio_dir(data_dir), AUDIO_SUFFIXES)):
-        others: dict[str, list[str]] = {}
-        for path in _visible(folder):
-            if os.path.isdir(path):
-                others.setdefault("/", []).append(f"{path.name}/")
-            elif path.suffix.lower() not in suffixes:
-                others.setdefault(path.suffix, []).append(path.name)
-        shown = [f"{names[0]!r}" + (f" and {len(names) - 1} more" if names[1:] else "") for names in others.values()]
-        if shown:
-            lines.append(f"left out of {folder}, as their endings are not known: {', '.join(shown)}")
+        others = [path.name for path in _visible(folder) if path.suffix.lower() not in suffixes or os.path.isdir(path)]
+        shown = ", ".join(map(repr, others[:10])) + (f" and {len(others) - 10} more" if others[10:] else "")
+        if others:
+            lines.append(f"left out of {folder}, as their endings are not known: {shown}")
     return lines
 
 
