@@ -77,9 +77,6 @@ def read_labels(path: Path) -> dict[str, str]:
     """Return the class of each ID in a file of MUSIC's format, ``{"videos": {"flute": ["ID", ...]}}``.
 
     An ID in several classes gets all of them, as ``flute violin``, which is also how the class of a duet is written.
-
-    Raises:
-        UserError: the file cannot be read or has another format.
     """
     try:
         videos = json.loads(Path(path).read_text(encoding="utf-8-sig"))["videos"]

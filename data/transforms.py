@@ -61,12 +61,9 @@ def resized_side(size: int, augmentation: str | None) -> int | None:
 
 
 def resize(frame: torch.Tensor, size: int, augmentation: str | None = None) -> torch.Tensor:
-    """Resize a frame as it is needed before all random changes; the result can be cached.
+    """Resize a frame, uint8 [3, H, W], as it is needed before all random changes; the result can be cached.
 
-    Args:
-        frame: uint8 [3, H, W].
-        size: final side of the square frame.
-        augmentation: one of `AUGMENTATIONS`; None for testing and validation.
+    `size` is the final side of the square frame; without augmentation, in tests and validation, it is that already.
     """
     side = resized_side(size, augmentation)
     return functional.resize(frame, [side, side]) if side else frame

@@ -108,9 +108,6 @@ def link_pair(data_dir: Path, name: str, audio: Path, frames: Sequence[Path]) ->
 
     A single frame is shown in every second of the audio. Several have the whole number of frames a second that fits
     the length of the audio best.
-
-    Raises:
-        MediaError: the audio cannot be read.
     """
     length = stated_seconds(audio)
     if len(frames) == 1:

@@ -65,11 +65,7 @@ def read_ids(path: Path) -> list[Entry]:
 
 
 def read_vggsound(path: Path) -> list[Entry]:
-    """Read ``vggsound.csv``.
-
-    Raises:
-        UserError: the file cannot be read, or a line has another form.
-    """
+    """Read ``vggsound.csv``."""
     entries = []
     for number, row in enumerate(read_rows(path), 1):
         if len(row) != 4 or not row[1].strip().isdecimal():
@@ -93,11 +89,7 @@ def read_rows(path: Path) -> list[list[str]]:
 
 
 def select(entries: Iterable[Entry], classes: Collection[str] = (), limit: int | None = None) -> list[Entry]:
-    """Return the entries of some classes, each NAME once; of these `limit`, in turn from each class and list.
-
-    Raises:
-        UserError: a class does not occur, or an ID cannot be a file's name.
-    """
+    """Return the entries of some classes, each NAME once; of these `limit`, in turn from each class and list."""
     found = {entry.name: entry for entry in entries}
     if wrong := [entry.identity for entry in found.values() if not _ID.fullmatch(entry.identity)]:
         raise UserError(f"{wrong[0]!r} is no ID of a video: an ID has letters, digits, '-', '_' and '.'")
