@@ -161,8 +161,7 @@ def report(options: argparse.Namespace, entries: Sequence[Entry], rows: dict[str
     if not by_status[DONE]:
         print("download: no video came", file=sys.stderr)
         return 1
-    if sentence := write_published_lists(options.data_dir, by_status[DONE]):
-        print(sentence)
+    write_published_lists(options.data_dir, by_status[DONE])
     print(f"Next: {command('data/prepare.py', options.data_dir)}")
     return int(bool(failed))
 

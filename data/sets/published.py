@@ -125,14 +125,14 @@ def write_labels(data_dir: Path, entries: Iterable[Entry]) -> None:
         partial.write_text(json.dumps({"videos": dict(sorted(videos.items()))}, indent=0), encoding="utf-8")
 
 
-def write_published_lists(data_dir: Path, entries: Sequence[Entry]) -> str:
-    """Write the published lists of the entries; return a sentence about it, empty without published lists.
+def write_published_lists(data_dir: Path, entries: Sequence[Entry]) -> None:
+    """Write the published lists of the entries, if there are any, and say so.
 
     A published split without validation gets one out of its training videos.
     """
     lists = {name: sorted(entry.name for entry in entries if entry.split == name) for name in LIST_NAMES}
     if not any(lists.values()):
-        return ""
+        return
     note = ""
     if not lists["val"] and len(lists["train"]) >= len(LIST_NAMES):
         drawn = split(lists["train"], {entry.name: entry.label for entry in entries}, VAL, 0, SEED)
@@ -141,4 +141,4 @@ def write_published_lists(data_dir: Path, entries: Sequence[Entry]) -> str:
     require_listable(name for names in lists.values() for name in names)
     write_lists({list_path(data_dir, name): names for name, names in lists.items()})
     counts = ", ".join(f"{name}.txt {len(names)}" for name, names in lists.items())
-    return f"The published split is kept: {counts}{note}."
+    print(f"The published split is kept: {counts}{note}.")
