@@ -1,20 +1,4 @@
-"""The paths of a data set's files; no other module spells them out.
-
-A data set is one folder, ``--data_dir``::
-
-    video/NAME.mp4                         the videos
-    audio/NAME.flac                        optional separate audio tracks
-    stems/NAME/5.wav                       optional audio of one source alone, of the category 5 of boxes.json
-    video_frames/NAME/frame_013/00411.jpg  frame 411 of the video, in second 13
-    audio_frames/NAME/013.npy              log-mel spectrogram of second 13
-    audio_frames/NAME/013_5.npy            the same of stem 5
-    audio_frames/noise.npy, silence.npy    spectrograms of noise and silence, for negative audio
-    train.txt, val.txt, test.txt           one NAME a line
-    boxes.json, labels.json                optional ground truth, optional classes
-    object_prior.pkl                       optional maps of `metrics/object_prior.py`
-    annotations/NAME.xml                   optional ground truth of Flickr-SoundNet
-    masks/NAME/013.png                     optional ground truth of AVSBench, for second 13
-"""
+"""The paths of a data set's files; no other module spells them out. docs/formats.md says what the files contain."""
 
 import os
 from collections.abc import Collection

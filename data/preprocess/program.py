@@ -88,15 +88,12 @@ def open_workers(options: argparse.Namespace, out: Path) -> contextlib.AbstractC
 def prepare_folder(step: Step, overwrite: bool) -> None:
     """Make the folder of the results ready, unless its files were cut with other settings."""
     out = step.out
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if overwrite:  # before the new settings are recorded: a kill must not leave old results under them
-            for name in step.jobs:
-                remove_folder(out / name)
-        record_settings(out, step.settings, overwrite)
-        step.beside()
-    except OSError as error:
-        raise UserError(f"cannot write into {out} ({error.strerror}): make it writable") from error
+    out.mkdir(parents=True, exist_ok=True)
+    if overwrite:  # before the new settings are recorded: a kill must not leave old results under them
+        for name in step.jobs:
+            remove_folder(out / name)
+    record_settings(out, step.settings, overwrite)
+    step.beside()
 
 
 def cut_step(step: Step, options: argparse.Namespace) -> Cut:

@@ -10,8 +10,9 @@ a plain list  one ID a line
 import csv
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from common.atomic import atomic_file
@@ -88,29 +89,21 @@ def read_rows(path: Path) -> list[list[str]]:
         raise UserError(f"the list {path} is no CSV in UTF-8 ({error})") from error
 
 
-def select(entries: Iterable[Entry], classes: Collection[str] = (), limit: int | None = None) -> list[Entry]:
+def select(entries: Iterable[Entry], classes: Iterable[str] = (), limit: int | None = None) -> list[Entry]:
     """Return the entries of some classes, each NAME once; of these `limit`, in turn from each class and list."""
     found = {entry.name: entry for entry in entries}
     if wrong := [entry.identity for entry in found.values() if not _ID.fullmatch(entry.identity)]:
         raise UserError(f"{wrong[0]!r} is no ID of a video: an ID has letters, digits, '-', '_' and '.'")
-    present = {word for entry in found.values() for word in {entry.label, *entry.label.split()}}
-    if unknown := sorted({*map(one_word, classes)} - {*map(one_word, present)}):
-        raise UserError(
-            f"no video of the class {unknown[0]!r}; there are {', '.join(sorted(present - {''})) or 'none'}"
-        )
     wanted = {*map(one_word, classes)}
+    classes_of = {name: {one_word(entry.label), *entry.label.split()} for name, entry in found.items()}
+    present = set().union(*classes_of.values()) - {""}
+    if unknown := sorted(wanted - present):
+        raise UserError(f"no video of the class {unknown[0]!r}; there are {', '.join(sorted(present)) or 'none'}")
     groups: dict[tuple[str, str], list[Entry]] = {}
-    for entry in found.values():
-        if not wanted or wanted & {one_word(entry.label), *entry.label.split()}:
+    for name, entry in found.items():
+        if not wanted or wanted & classes_of[name]:
             groups.setdefault((entry.label, entry.split), []).append(entry)
-    return list(_in_turn(groups.values()))[:limit]
-
-
-def _in_turn(groups: Iterable[Sequence[Entry]]) -> Iterator[Entry]:
-    turn, groups = 0, list(groups)
-    while groups := [group for group in groups if turn < len(group)]:
-        yield from (group[turn] for group in groups)
-        turn += 1
+    return [entry for turn in zip_longest(*groups.values()) for entry in turn if entry][:limit]
 
 
 def write_labels(data_dir: Path, entries: Iterable[Entry]) -> None:

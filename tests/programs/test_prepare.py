@@ -49,7 +49,3 @@ def test_a_failure_of_the_first_step_does_not_stop_the_second(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert "3 cut, 0 there already, 1 failed" in out and "4 cut, 0 there already, 0 failed" in out
     assert "  only_audio: it has no video stream" in err
-    assert run(prepare, data_dir, "--fps", "2") == 1
-    assert "or --overwrite 1" in capsys.readouterr().err
-    assert run(prepare, data_dir, "--overwrite", "1") == 1
-    assert "4 cut, 0 there already, 0 failed" in capsys.readouterr().out
