@@ -48,6 +48,11 @@ def test_all_pickle_protocols_are_read(tmp_path, protocol):
         np.testing.assert_array_equal(value, some_maps()[key])
 
 
+def test_flat_maps_under_whole_paths_as_of_the_published_program_are_read(tmp_path):
+    (tmp_path / "dmc.pkl").write_bytes(pickle.dumps({f"/home/them/{KEY}.jpg": np.arange(18.0).reshape(2, 9)}))
+    np.testing.assert_array_equal(read_dmc(tmp_path / "dmc.pkl")[KEY], np.arange(18).reshape(2, 3, 3))
+
+
 class Call:
     """Unpickles as a call of a function, whose result then gets a state."""
 
