@@ -70,24 +70,15 @@ def resize(frame: torch.Tensor, size: int, augmentation: str | None = None) -> t
 
 
 def random_crop(frame: torch.Tensor, size: int, rng: np.random.Generator, augmentation: str) -> torch.Tensor:
-    """Crop a frame of `resize` at random, uint8 [3, h, w] -> [3, size, size]."""
-    return (_published_crop if augmentation == "published" else _strong_crop)(frame, size, rng)
+    """Crop a frame of `resize` at random, uint8 [3, h, w] -> [3, size, size].
 
-
-def random_flip(frame: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Flip half of the frames from left to right."""
-    return frame.flip(-1) if rng.random() < 0.5 else frame
-
-
-def _published_crop(frame: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
-    """Crop seven eighths of each side."""
-    top, left = rng.integers(frame.shape[1] - size + 1, size=2)
-    return frame[:, top : top + size, left : left + size]
-
-
-def _strong_crop(frame: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
-    """Crop half to all of the area with a similar aspect ratio (random resized crop; Szegedy et al., CVPR 2015)."""
+    ``published`` takes seven eighths of each side; ``strong`` half to all of the area with a similar aspect ratio
+    (random resized crop; Szegedy et al., CVPR 2015).
+    """
     full_height, full_width = frame.shape[1:]
+    if augmentation == "published":
+        top, left = rng.integers(full_height - size + 1, size=2)
+        return frame[:, top : top + size, left : left + size]
     area, aspect = rng.uniform(*CROP_AREA), math.exp(rng.uniform(-CROP_LOG_ASPECT, CROP_LOG_ASPECT))
     width = min(full_width, round(full_width * math.sqrt(area * aspect)))
     height = min(full_height, round(full_height * math.sqrt(area / aspect)))
@@ -95,15 +86,16 @@ def _strong_crop(frame: torch.Tensor, size: int, rng: np.random.Generator) -> to
     return functional.resized_crop(frame, int(top), int(left), height, width, [size, size])
 
 
+def random_flip(frame: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Flip half of the frames from left to right."""
+    return frame.flip(-1) if rng.random() < 0.5 else frame
+
+
 # --- color jitter -------------------------------------------------------------------------------------------------
 
 
 def sample_color_jitter(rng: np.random.Generator, augmentation: str) -> torch.Tensor:
-    """Draw the factors of `apply_color_jitter` for a frame.
-
-    Returns:
-        float32 [2], brightness and saturation; for ``strong`` [4], contrast and the shift of the hue too.
-    """
+    """Draw the factors of `apply_color_jitter` for a frame, float32 [2] or, for ``strong``, [4]."""
     jitter = JITTER[augmentation]
     factors = [rng.uniform(*jitter), rng.uniform(*jitter)]
     if augmentation == "strong":

@@ -216,15 +216,7 @@ def test_what_cannot_be_linked_is_a_sentence(tmp_path, monkeypatch, capsys, fold
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("name", "clip"),
-    [
-        ("abcdefghijk_000030", "abcdefghijk_000030"),
-        ("abcdefghijk_30", "abcdefghijk_000030"),
-        ("abcdefghijk_30_40", "abcdefghijk_000030"),
-        ("abcdefghijk_30000_40000", "abcdefghijk_000030"),
-        ("my_dog_1", "my_dog_1"),
-    ],
-)
-def test_clips_of_other_copies_get_the_published_name(name, clip):
-    assert clip_name_of(name) == clip
+@pytest.mark.parametrize("end", ["000030", "30", "30_40", "30000_40000"])
+def test_clips_of_other_copies_get_the_published_name(end):
+    assert clip_name_of(f"abcdefghijk_{end}") == "abcdefghijk_000030"
+    assert clip_name_of(f"my_dog_{end}") == f"my_dog_{end}"
