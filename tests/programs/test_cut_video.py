@@ -1,6 +1,5 @@
 """The programs of `data/`: a video is cut whole or not at all, settings do not mix, and every bad file is named."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -83,16 +82,6 @@ def test_each_bad_file_is_named_with_its_reason_and_the_good_ones_are_cut(damage
     assert {folder.name for folder in folders if folder.is_dir()} == {
         name for name, reasons in REASONS.items() if reasons[column] is None
     }
-
-
-def test_another_setting_does_not_mix_with_finished_videos(data_dir, capsys):
-    assert run(data_dir) == 0
-    assert run(data_dir, "--fps", "2") == 1
-    assert "--overwrite 1" in capsys.readouterr().err
-    assert count_frames(data_dir) == {"a": 4}
-    assert run(data_dir, "--fps", "2", "--overwrite", "1") == 0
-    assert count_frames(data_dir) == {"a": 2}
-    assert json.loads((data_dir / "video_frames/settings.json").read_text()) == {"fps": 2, "short_side": 256}
 
 
 def test_after_a_kill_while_old_frames_are_removed_they_are_not_under_the_new_settings(data_dir, monkeypatch, capsys):
