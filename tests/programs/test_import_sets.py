@@ -16,8 +16,6 @@ from data.sets.published import clip_name_of
 from metrics import score
 from tests.fixtures.media import noise, write_media
 
-pytestmark = pytest.mark.filterwarnings("ignore:Empty filters detected")  # the published front end has them
-
 
 def image(path: Path, value: int = 128) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,12 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
 from data import cut_audio, cut_video, prepare, split
 from tests.fixtures.media import noise, write_media
-
-pytestmark = pytest.mark.filterwarnings("ignore:Empty filters detected")  # the published front end has them
 
 
 def contents(data_dir: Path) -> dict[str, bytes]:
