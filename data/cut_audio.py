@@ -17,7 +17,7 @@ if not __package__:  # run by path: imports start at the repository root
     # Otherwise each worker process starts one thread a core, and they wait for one another.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from data.preprocess.program import cut_parser, parse_cut, run_steps
+from data.preprocess.program import cut_parser, run_steps
 from data.preprocess.spectrograms import add_spectrogram_options, spectrograms_step
 
 
@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Cut the audio of a data set; return the exit status."""
     parser = cut_parser(__doc__)
     add_spectrogram_options(parser)
-    return run_steps("cut_audio", [spectrograms_step], "location_dmc.py", parse_cut(parser, argv))
+    return run_steps("cut_audio", [spectrograms_step], "location_dmc.py", parser.parse_args(argv))
 
 
 if __name__ == "__main__":

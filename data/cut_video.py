@@ -12,14 +12,14 @@ if not __package__:  # run by path: imports start at the repository root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from data.preprocess.frames import add_frame_options, frames_step
-from data.preprocess.program import cut_parser, parse_cut, run_steps
+from data.preprocess.program import cut_parser, run_steps
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Cut the videos of a data set; return the exit status."""
     parser = cut_parser(__doc__)
     add_frame_options(parser)
-    return run_steps("cut_video", [frames_step], "data/cut_audio.py", parse_cut(parser, argv))
+    return run_steps("cut_video", [frames_step], "data/cut_audio.py", parser.parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ index), so that the samples do not depend on the number of workers, and an epoch
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypedDict, TypeVar
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -16,16 +16,7 @@ from torch.utils.data import Dataset
 from data.index import SecondIndex
 from data.negative_audio import AudioSource, own_audio
 from data.second_cache import CachedSecond
-from data.transforms import (
-    JITTER_SUFFIX,
-    load_frame,
-    random_crop,
-    random_flip,
-    resize,
-    sample_color_jitter,
-)
-
-T = TypeVar("T")
+from data.transforms import JITTER_SUFFIX, load_frame, random_crop, random_flip, resize, sample_color_jitter
 
 
 class Pair(TypedDict, total=False):
@@ -42,12 +33,7 @@ class Pair(TypedDict, total=False):
 
 @dataclass(eq=False)
 class PairDataset(Dataset):
-    """Pairs each second's spectrogram with a random one of its frames.
-
-    Raises:
-        ValueError: there are fewer than two videos.
-        SampleError: on access, a file cannot be read.
-    """
+    """Pairs each second's spectrogram with a random one of its frames."""
 
     seconds: SecondIndex  # of at least two videos
     image_size: int  # side of the square frames in pixels
@@ -57,10 +43,6 @@ class PairDataset(Dataset):
     with_negative: bool = True  # adds a random frame of another video
     negative_audio: bool = False  # the negative is the audio of another video, not a frame
     cache: list[CachedSecond] | None = None  # all seconds; else files are read
-
-    def __post_init__(self) -> None:
-        if self.seconds.num_origins < 2:
-            raise ValueError("a negative pair needs a second video")
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -84,10 +66,11 @@ class PairDataset(Dataset):
     def _random_frame(self, key: str, index: int, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         """Return a random frame of a second under `key`, perhaps with its color factors."""
         if self.cache:
-            frame = _choose(self.cache[index].frames, rng)
+            frames = self.cache[index].frames
+            frame = frames[int(rng.integers(len(frames)))]
         else:
-            path = _choose(self.seconds.frame_paths(index), rng)
-            frame = resize(load_frame(path), self.image_size, self.augmentation)
+            paths = self.seconds.frame_paths(index)
+            frame = resize(load_frame(paths[int(rng.integers(len(paths)))]), self.image_size, self.augmentation)
         if self.augmentation is None:
             return {key: frame}
         frame = random_crop(frame, self.image_size, rng, self.augmentation)
@@ -95,10 +78,6 @@ class PairDataset(Dataset):
             return {key: frame.contiguous()}
         frame = random_flip(frame, rng).contiguous()
         return {key: frame, key + JITTER_SUFFIX: sample_color_jitter(rng, self.augmentation)}
-
-
-def _choose(choices: list[T], rng: np.random.Generator) -> T:
-    return choices[int(rng.integers(len(choices)))]
 
 
 class SecondSample(TypedDict):

@@ -62,10 +62,9 @@ def _dump(path: Path, maps: Mapping[str, np.ndarray]) -> None:
 
 
 def read_dmc(path: Path) -> dict[str, np.ndarray]:
-    """Read the maps, float32 [v_cluster, h, w], of a ``dmc.pkl``. Reading an untrusted file is safe.
+    """Read the maps, float32 [v_cluster, h, w], of a ``dmc.pkl``; UserError if it holds something else.
 
-    Raises:
-        UserError: the file cannot be read, or holds something other than maps.
+    Reading an untrusted file is safe.
     """
     try:
         content = Path(path).read_bytes()

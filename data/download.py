@@ -39,7 +39,6 @@ from data.sets.published import (
     PRIVATE,
     STATUSES,
     Entry,
-    Outcome,
     read_ids,
     read_music,
     read_vggsound,
@@ -50,7 +49,7 @@ from data.sets.published import (
 
 COLUMNS = ("name", "id", "class", "status", "reason")
 WRITE_SECONDS = 10  # download.csv is written this often
-Rows = dict[str, dict[str, str]]  # NAME -> line of download.csv
+Row = dict[str, str]  # line of download.csv
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -63,8 +62,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--ids", type=Path, metavar="TXT", help="list with one ID a line")
     add("--classes", default="", metavar="A,B", help="only videos of these classes (default: all)")
     add("--limit", type=positive_int, metavar="N", help="only N videos, in turn from each class (default: all)")
-    add("--max_height", type=positive_int, default=360, metavar="PIXELS", help="the best video of at most this height, "
-        "or the smallest if all are taller (default: %(default)s)")  # fmt: skip
     add("--num_threads", type=positive_int, default=4, metavar="N", help="downloads at a time (default: %(default)s)")
     add("--sleep", type=whole_number, default=1, metavar="SECONDS", help="pause before each download; more if the site "
         "blocks (default: %(default)s)")  # fmt: skip
@@ -95,19 +92,24 @@ def make_fetcher(options: argparse.Namespace, entries: Sequence[Entry], stopped:
         ) from error
     if any(entry.start is not None for entry in entries) and not shutil.which("ffmpeg"):
         raise UserError("excerpts need the program ffmpeg, which is not installed: apt install ffmpeg, for example")
-    return Fetcher(video_dir(options.data_dir), options.url, options.max_height, stopped)
+    return Fetcher(video_dir(options.data_dir), options.url, stopped)
 
 
-def fetch_all(options: argparse.Namespace, entries: Sequence[Entry]) -> Iterator[Outcome]:
-    """Yield what became of each entry, as it comes; Ctrl-C ends the downloads under way."""
+def row_of(entry: Entry, status: str, reason: str = "") -> Row:
+    """Return the line of a video."""
+    return dict(zip(COLUMNS, (entry.name, entry.identity, entry.label, status, reason), strict=True))
+
+
+def fetch_all(options: argparse.Namespace, entries: Sequence[Entry]) -> Iterator[Row]:
+    """Yield the line of each entry, as it comes; Ctrl-C ends the downloads under way."""
     if not entries:
         return
     stop = threading.Event()
     fetch = make_fetcher(options, entries, stop.is_set)
 
-    def fetch_politely(entry: Entry) -> Outcome:
+    def fetch_politely(entry: Entry) -> Row:
         stop.wait(options.sleep)
-        return fetch(entry)
+        return row_of(entry, *fetch(entry))
 
     with ThreadPoolExecutor(options.num_threads) as pool:
         try:
@@ -122,8 +124,8 @@ def fetch_all(options: argparse.Namespace, entries: Sequence[Entry]) -> Iterator
             raise
 
 
-def read_results(path: Path) -> Rows:
-    """Read download.csv; empty if there is none."""
+def read_results(path: Path) -> dict[str, Row]:
+    """Read download.csv, the line of each NAME; empty if there is none."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
@@ -136,7 +138,7 @@ def read_results(path: Path) -> Rows:
         raise UserError(f"{path} is damaged ({error}): delete it") from error
 
 
-def write_results(path: Path, rows: Rows) -> None:
+def write_results(path: Path, rows: dict[str, Row]) -> None:
     """Write download.csv."""
     with atomic_file(path) as partial, partial.open("w", -1, "utf-8", "backslashreplace", "") as file:
         writer = csv.DictWriter(file, COLUMNS)
@@ -144,31 +146,22 @@ def write_results(path: Path, rows: Rows) -> None:
         writer.writerows(rows.values())
 
 
-def row_of(outcome: Outcome) -> dict[str, str]:
-    """Return the line of a video."""
-    entry = outcome.entry
-    return dict(zip(COLUMNS, (entry.name, entry.identity, entry.label, outcome.status, outcome.reason), strict=True))
-
-
-def report(options: argparse.Namespace, entries: Sequence[Entry], rows: Rows, path: Path) -> int:
+def report(options: argparse.Namespace, entries: Sequence[Entry], rows: dict[str, Row], path: Path) -> int:
     """Print what there is and what is missing; return the exit status."""
-    there = Counter(entry.label for entry in entries if rows[entry.name]["status"] == DONE)
+    by_status = {status: [entry for entry in entries if rows[entry.name]["status"] == status] for status in STATUSES}
+    there = Counter(entry.label for entry in by_status[DONE])
     for label, count in sorted(Counter(entry.label for entry in entries).items()):
         print(f"  {label or 'no class'}: {there[label]} of {count}")
-    counts = Counter(rows[entry.name]["status"] for entry in entries)
-    print(", ".join(f"{counts[status]} {status}" for status in STATUSES) + f": {path}")
-    failed = [entry.name for entry in entries if rows[entry.name]["status"] == FAILED]
+    print(", ".join(f"{len(found)} {status}" for status, found in by_status.items()) + f": {path}")
+    failed = by_status[FAILED]
     if failed:
         print(f"{len(failed)} failed, and are tried again when you run it again:", file=sys.stderr)
-        for name in failed[:20]:
-            print(f"  {name}: {rows[name]['reason']}", file=sys.stderr)
-    if not counts[DONE]:
+        for entry in failed[:20]:
+            print(f"  {entry.name}: {rows[entry.name]['reason']}", file=sys.stderr)
+    if not by_status[DONE]:
         print("download: no video came", file=sys.stderr)
         return 1
-    if sentence := write_published_lists(
-        options.data_dir, [entry for entry in entries if rows[entry.name]["status"] == DONE]
-    ):
-        print(sentence)
+    write_published_lists(options.data_dir, by_status[DONE])
     print(f"Next: {command('data/prepare.py', options.data_dir)}")
     return int(bool(failed))
 
@@ -185,7 +178,7 @@ def download(options: argparse.Namespace) -> int:
         shutil.rmtree(leftover, ignore_errors=True)
     write_labels(options.data_dir, entries)
     present = videos_by_name(options.data_dir)
-    rows |= {entry.name: row_of(Outcome(entry, DONE)) for entry in entries if entry.name in present}
+    rows |= {entry.name: row_of(entry, DONE) for entry in entries if entry.name in present}
     settled = () if options.retry else (GONE, PRIVATE)
     left = [
         entry for entry in entries
@@ -193,9 +186,9 @@ def download(options: argparse.Namespace) -> int:
     ]  # fmt: skip
     written = time.monotonic()
     try:
-        with contextlib.closing(fetch_all(options, left)) as outcomes:
-            for outcome in outcomes:
-                rows[outcome.entry.name] = row_of(outcome)
+        with contextlib.closing(fetch_all(options, left)) as fetched:
+            for row in fetched:
+                rows[row["name"]] = row
                 if time.monotonic() > written + WRITE_SECONDS:
                     write_results(path, rows)
                     written = time.monotonic()

@@ -23,8 +23,8 @@ from tqdm import tqdm
 from common.cli import command, plain_parser
 from common.errors import MediaError, UserError
 from common.exit_status import exit_status
-from data.layout import annotations_dir, mask_file
-from data.sets.on_disk import SetOnDisk, find_set, link, link_masks, link_pair, link_video, split_and_label
+from data.layout import annotations_dir, mask_file, video_dir
+from data.sets.on_disk import SetOnDisk, find_set, link, link_masks, link_pair, split_and_label
 from data.sets.published import (
     Entry,
     clip_name_of,
@@ -71,13 +71,11 @@ def known_of_avsbench(found: SetOnDisk) -> Known:
     known: Known = {}
     for path in found.tables:
         head, *rows = read_rows(path) or [[]]
-        if "split" not in head:
-            continue
-        at, label_at = head.index("split"), head.index("category") if "category" in head else None
-        for row in rows:
+        for row in rows if "split" in head else ():
             if len(row) != len(head):
                 raise UserError(f"{path}: expected {','.join(head)}, found {','.join(row)!r:.100}")
-            known[row[0]] = (row[at], "" if label_at is None else row[label_at])
+            fields = dict(zip(head, row, strict=True))
+            known[row[0]] = (fields["split"], fields.get("category", ""))
     return known
 
 
@@ -101,7 +99,8 @@ def import_set(options: argparse.Namespace) -> int:
             if name in pairs:
                 link_pair(data_dir, ours, found.audio[name], found.frames[name])
             else:
-                link_video(data_dir, ours, found.videos[name])
+                video = found.videos[name]
+                link(video_dir(data_dir) / f"{ours}{video.suffix.lower()}", video)
         except MediaError as error:
             failures.append(f"{found.audio[name]}: {error}")
             continue
@@ -116,8 +115,7 @@ def import_set(options: argparse.Namespace) -> int:
     print(f"Linked in {data_dir}: {len(clips)} clips, {len(entries) - len(clips)} audio files with frames.")
     if found.lonely:
         print(f"{len(found.lonely)} files left out, images without audio or audio without images: {found.lonely[0]}")
-    if sentence := write_published_lists(data_dir, entries):
-        print(sentence)
+    write_published_lists(data_dir, entries)
     if annotated := sum(entry.name in found.annotations for entry in entries):
         print(f"{annotated} have annotations. To score with them: --boxes {annotations_dir(data_dir)} --format flickr")
     if masked := sum(entry.name in found.masks for entry in entries):

@@ -48,11 +48,7 @@ class SecondIndex:
         return audio_frames_dir(self.data_dir) / self.name(index) / spectrogram_file(int(self.second[index]))
 
     def frame_paths(self, index: int) -> list[Path]:
-        """Return the files of a second's frames in the order of the video.
-
-        Raises:
-            SampleError: the folder has none.
-        """
+        """Return the files of a second's frames in the order of the video; SampleError if there are none."""
         folder = video_frames_dir(self.data_dir) / self.name(index) / second_folder(int(self.second[index]))
         paths = [path for path in folder.glob("*.jpg") if path.stem.isdigit()]
         if not paths:
@@ -96,11 +92,7 @@ def index_seconds(data_dir: Path, names: Sequence[str]) -> SecondIndex:
 
 
 def index_data_dir(data_dir: Path) -> SecondIndex:
-    """Index the seconds of all videos of a data set, whatever its lists.
-
-    Raises:
-        UserError: no video has frames and spectrograms.
-    """
+    """Index the seconds of all videos of a data set, whatever its lists; UserError if there are none."""
     seconds = index_seconds(data_dir, sorted(_entries(video_frames_dir(data_dir))))
     if not len(seconds):
         cutting = f"{command('data/cut_video.py', data_dir)} and {audio_command(data_dir)}"

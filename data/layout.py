@@ -1,24 +1,11 @@
-"""The paths of a data set's files; no other module spells them out.
-
-A data set is one folder, ``--data_dir``::
-
-    video/NAME.mp4                         the videos
-    audio/NAME.flac                        optional separate audio tracks
-    stems/NAME/5.wav                       optional audio of one source alone, of the category 5 of boxes.json
-    video_frames/NAME/frame_013/00411.jpg  frame 411 of the video, in second 13
-    audio_frames/NAME/013.npy              log-mel spectrogram of second 13
-    audio_frames/NAME/013_5.npy            the same of stem 5
-    audio_frames/noise.npy, silence.npy    spectrograms of noise and silence, for negative audio
-    train.txt, val.txt, test.txt           one NAME a line
-    boxes.json, labels.json                optional ground truth, optional classes
-    object_prior.pkl                       optional maps of `metrics/object_prior.py`
-    annotations/NAME.xml                   optional ground truth of Flickr-SoundNet
-    masks/NAME/013.png                     optional ground truth of AVSBench, for second 13
-"""
+"""The paths of a data set's files; no other module spells them out. docs/formats.md says what the files contain."""
 
 import os
 from collections.abc import Collection
 from pathlib import Path
+
+from common.cli import command
+from common.errors import UserError
 
 LIST_NAMES = ("train", "val", "test")
 
@@ -144,18 +131,13 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def left_out(data_dir: Path) -> list[str]:
-    """Return a line for each folder of media that also holds other things: it names one of each ending, and folders."""
+    """Return a line for each folder of media that also holds folders or files of other endings: it names some."""
     lines = []
     for folder, suffixes in ((video_dir(data_dir), VIDEO_SUFFIXES), (audio_dir(data_dir), AUDIO_SUFFIXES)):
-        others: dict[str, list[str]] = {}
-        for path in _visible(folder):
-            if os.path.isdir(path):
-                others.setdefault("/", []).append(f"{path.name}/")
-            elif path.suffix.lower() not in suffixes:
-                others.setdefault(path.suffix, []).append(path.name)
-        shown = [f"{names[0]!r}" + (f" and {len(names) - 1} more" if names[1:] else "") for names in others.values()]
-        if shown:
-            lines.append(f"left out of {folder}, as their endings are not known: {', '.join(shown)}")
+        others = [path.name for path in _visible(folder) if path.suffix.lower() not in suffixes or os.path.isdir(path)]
+        shown = ", ".join(map(repr, others[:10])) + (f" and {len(others) - 10} more" if others[10:] else "")
+        if others:
+            lines.append(f"left out of {folder}, as their endings are not known: {shown}")
     return lines
 
 
@@ -184,3 +166,9 @@ def names_of_set(data_dir: Path) -> list[str]:
     """Return the NAMEs of a data set: of its videos, and of its audio tracks that have frames without a video."""
     frames = video_frames_dir(data_dir)
     return sorted({*videos_by_name(data_dir), *(name for name in audio_by_name(data_dir) if (frames / name).is_dir())})
+
+
+def no_videos(data_dir: Path) -> UserError:
+    """Return the error of a data set without videos."""
+    demo = command("data/make_demo.py", data_dir)
+    return UserError(f"no videos in {video_dir(data_dir)}: put some there, or make the demo set with {demo}")

@@ -39,16 +39,12 @@ def can_hold(name: str) -> bool:
     return name.splitlines() == [name] == [parse_list_line(name.lstrip("\ufeff"))]
 
 
-def read_list(path: Path) -> list[str]:
-    """Return the names of a list, each once, in the list's order.
-
-    Raises:
-        UserError: there is no such file, or it is no UTF-8 text.
-    """
+def read_list(path: Path, remedy: str = "data/split.py writes the lists of a data set") -> list[str]:
+    """Return the names of a list, each once, in the list's order; `remedy` is for a list that is missing."""
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError as error:
-        raise UserError(f"there is no list {path}; data/split.py writes the lists of a data set") from error
+        raise UserError(f"there is no list {path}; {remedy}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             f"the list {path} cannot be read ({error}): it has to hold one NAME a line, in UTF-8"
@@ -81,9 +77,6 @@ def read_labels(path: Path) -> dict[str, str]:
     """Return the class of each ID in a file of MUSIC's format, ``{"videos": {"flute": ["ID", ...]}}``.
 
     An ID in several classes gets all of them, as ``flute violin``, which is also how the class of a duet is written.
-
-    Raises:
-        UserError: the file cannot be read or has another format.
     """
     try:
         videos = json.loads(Path(path).read_text(encoding="utf-8-sig"))["videos"]

@@ -17,7 +17,7 @@ if not __package__:  # run by path: imports start at the repository root
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from data.preprocess.frames import add_frame_options, frames_step
-from data.preprocess.program import cut_parser, parse_cut, run_steps
+from data.preprocess.program import cut_parser, run_steps
 from data.preprocess.spectrograms import add_spectrogram_options, spectrograms_step
 from data.sets.splitting import add_split_options, keep_or_write_lists
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_frame_options(parser)
     add_spectrogram_options(parser)
     steps = [frames_step, spectrograms_step]
-    return run_steps("prepare", steps, "location_dmc.py", parse_cut(parser, argv), first=keep_or_write_lists)
+    return run_steps("prepare", steps, "location_dmc.py", parser.parse_args(argv), first=keep_or_write_lists)
 
 
 if __name__ == "__main__":

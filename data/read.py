@@ -15,11 +15,7 @@ LOUDEST = 1e6  # decibels: no spectrogram has more
 
 
 def open_frame(path: Path) -> Image.Image:
-    """Read a frame as an RGB image of Pillow.
-
-    Raises:
-        SampleError: it cannot be read.
-    """
+    """Read a frame as an RGB image of Pillow; SampleError if it cannot be read."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             image.load()  # convert() would copy an RGB image
@@ -30,16 +26,12 @@ def open_frame(path: Path) -> Image.Image:
 
 
 def read_spectrogram(path: Path) -> np.ndarray:
-    """Read the log-mel spectrogram of a second, float32 [T, 64].
-
-    Raises:
-        SampleError: it cannot be read, has another shape, or holds NaN or infinite values.
-    """
+    """Read the log-mel spectrogram of a second, float32 [T, 64]; SampleError if the file holds something else."""
     return _read_spectrogram(path, (), path.parents[2], f"delete {path.parent} and run")
 
 
 def read_spectrograms(path: Path) -> np.ndarray:
-    """Read the spectrograms of ``noise.npy`` or ``silence.npy``, float32 [n, T, 64]; raises as for one second."""
+    """Read the spectrograms of ``noise.npy`` or ``silence.npy``, float32 [n, T, 64]."""
     return _read_spectrogram(path, (-1,), path.parents[1], "run")
 
 

@@ -31,11 +31,7 @@ class CachedSecond(NamedTuple):
 def read_seconds(
     seconds: SecondIndex, image_size: int, augmentation: str | None, num_threads: int
 ) -> list[CachedSecond]:
-    """Read all seconds, with frames after `data.transforms.resize`; threads decode at the same time.
-
-    Raises:
-        SampleError: a file cannot be read.
-    """
+    """Read all seconds, with frames after `data.transforms.resize`; threads decode at the same time."""
     read = partial(_read_second, seconds, image_size, augmentation)
     with ThreadPoolExecutor(max(1, num_threads)) as pool:
         found = pool.map(read, range(len(seconds)))

@@ -1,7 +1,7 @@
 """Splits the videos of a data set into three disjoint lists: train.txt, val.txt, test.txt.
 
-Whole videos are split, because the seconds of a video are alike. With labels, all lists have the classes in the same
-proportion. Lists that the data set already has are kept.
+Whole videos are split, because the seconds of a video are alike. With labels.json, all lists have the classes in the
+same proportion. Lists that the data set already has are kept.
 """
 
 import sys

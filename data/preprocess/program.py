@@ -13,7 +13,7 @@ from common.atomic import remove_folder
 from common.cli import available_cores, command, new_parser, positive_int
 from common.errors import UserError
 from common.exit_status import exit_status
-from data.layout import left_out, names_of_set, video_dir
+from data.layout import left_out, names_of_set, no_videos
 from data.preprocess.runner import Cut, Jobs, Work, Workers, local_workers, map_videos, report
 from data.preprocess.settings import record_settings
 
@@ -61,14 +61,6 @@ def scheduler_address(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text} is no tcp://HOST:PORT")
 
 
-def parse_cut(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """Parse the options of a parser made by `cut_parser`."""
-    options = parser.parse_args(argv)
-    if options.dask:
-        options.data_dir = options.data_dir.absolute()  # workers run in other folders
-    return options
-
-
 def is_finished(folder: Path) -> bool:
     """Whether a video's folder has files; it appears only when it is complete."""
     return folder.is_dir() and any(folder.iterdir())
@@ -96,15 +88,12 @@ def open_workers(options: argparse.Namespace, out: Path) -> contextlib.AbstractC
 def prepare_folder(step: Step, overwrite: bool) -> None:
     """Make the folder of the results ready, unless its files were cut with other settings."""
     out = step.out
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if overwrite:  # before the new settings are recorded: a kill must not leave old results under them
-            for name in step.jobs:
-                remove_folder(out / name)
-        record_settings(out, step.settings, overwrite)
-        step.beside()
-    except OSError as error:
-        raise UserError(f"cannot write into {out} ({error.strerror}): make it writable") from error
+    out.mkdir(parents=True, exist_ok=True)
+    if overwrite:  # before the new settings are recorded: a kill must not leave old results under them
+        for name in step.jobs:
+            remove_folder(out / name)
+    record_settings(out, step.settings, overwrite)
+    step.beside()
 
 
 def cut_step(step: Step, options: argparse.Namespace) -> Cut:
@@ -129,15 +118,14 @@ def run_steps(
     """Call `first`, then cut all steps; print a summary and the next command; return the exit status."""
 
     def run() -> int:
+        if options.dask:
+            options.data_dir = options.data_dir.absolute()  # workers run in other folders
         for line in left_out(options.data_dir):
             print(line)
         first(options)
         planned = [step(options) for step in steps]
         if not any(step.jobs for step in planned) and not names_of_set(options.data_dir):
-            raise UserError(
-                f"no videos in {video_dir(options.data_dir)}. Put some there, or make the demo set with "
-                f"{command('data/make_demo.py', options.data_dir)}"
-            )
+            raise no_videos(options.data_dir)
         return report([cut_step(step, options) for step in planned], command(next_script, options.data_dir))
 
     return exit_status(program, run, stopped="stopped; finished videos are kept, run it again to go on")

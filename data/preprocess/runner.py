@@ -19,7 +19,6 @@ from common.exit_status import INTERRUPTED, end_with_parent
 from data.media.notes import collected_notes
 
 CRASHED = "the process died over it: it is damaged (re-encode it), or memory ran out (use fewer --num_threads)"
-AHEAD = 1  # jobs submitted beyond the number of processes, so that no process waits; each is one more suspect
 
 Work = Callable[..., None]  # raises MediaError or OSError, and reports lesser problems by `data.media.notes`
 Jobs = dict[str, tuple]  # NAME -> arguments
@@ -101,7 +100,7 @@ def _run_until_death(work: Work, left: deque[Job], workers: Workers) -> Generato
     with workers.open_executor(count) as executor:
         while True:
             with contextlib.suppress(workers.death):  # a broken pool takes no jobs
-                while left and not suspects and len(running) < count + AHEAD:
+                while left and not suspects and len(running) < count:
                     future = executor.submit(run_one, work, left[0][0], *left[0][1])
                     running[future] = left.popleft()
                     future.add_done_callback(done.put)

@@ -11,8 +11,6 @@ from data.layout import audio_frames_dir
 SETTINGS_FILE = "settings.json"
 N_FFT = 160  # samples of the published window of a spectrogram, 10 ms at 16 kHz
 SHORT, LONG = LENGTHS = (1, 5)  # seconds of audio in a spectrogram
-# Settings that are options of the programs; the others are constants.
-OPTIONS = ("fps", "short_side", "n_fft", "seconds")
 
 
 def read_settings(folder: Path) -> dict[str, object] | None:
@@ -61,18 +59,11 @@ def record_settings(folder: Path, settings: dict[str, object], overwrite: bool) 
     """Record `settings` in `folder`, unless its files were cut with others and `overwrite` is not set."""
     recorded = None if overwrite else read_settings(folder)
     if recorded is not None and recorded != settings:
-        raise UserError(f"{folder} {_difference(recorded, settings)}")
+        before, wanted = _differing(recorded, settings), _differing(settings, recorded)
+        raise UserError(f"{folder} was cut with {before}, not {wanted}: give the same options, or --overwrite 1")
     with atomic_file(Path(folder) / SETTINGS_FILE) as path:
         path.write_text(json.dumps(settings) + "\n", encoding="utf-8")
 
 
-def _difference(recorded: dict[str, object], settings: dict[str, object]) -> str:
-    names = [name for name in {**recorded, **settings} if recorded.get(name) != settings.get(name)]
-    if "seconds" in names:  # all else follows from it
-        names, recorded, settings = ["seconds"], {"seconds": SHORT, **recorded}, {"seconds": SHORT, **settings}
-    before, wanted = (
-        " ".join(f"--{name} {values.get(name)}" if name in OPTIONS else f"{name} {values.get(name)}" for name in names)
-        for values in (recorded, settings)
-    )
-    keep = f"{before} goes on with it, " if all(name in OPTIONS and name in recorded for name in names) else ""
-    return f"was cut with {before}, not {wanted}: {keep}--overwrite 1 cuts anew"
+def _differing(settings: dict[str, object], others: dict[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items() if others.get(name) != value) or "others"

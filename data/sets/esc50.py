@@ -21,11 +21,7 @@ def esc50_table(folder: Path) -> Path:
 
 
 def read_esc50(folder: Path) -> list[AudioClip]:
-    """Return the clips of a folder in ESC-50's layout, ``audio/*.wav`` and ``meta/esc50.csv``, in the table's order.
-
-    Raises:
-        UserError: the table cannot be read, or has no clips.
-    """
+    """Return the clips of a folder in ESC-50's layout, ``audio/*.wav`` and ``meta/esc50.csv``, in the table's order."""
     path = esc50_table(folder)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:

@@ -1,11 +1,11 @@
 """Fetches one video with yt-dlp, and says in a word why it could not."""
 
 import contextlib
+import logging
 import os
 import re
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,10 @@ from yt_dlp.utils import DownloadCancelled, YoutubeDLError, download_range_func
 
 from common.errors import MediaError
 from data.media.container import packet_timestamps
-from data.sets.published import BLOCKED, DONE, FAILED, GONE, PRIVATE, Entry, Outcome
+from data.sets.published import BLOCKED, DONE, FAILED, GONE, PRIVATE, Entry
 
 CLIP_SECONDS = 10  # of VGGSound
+MAX_HEIGHT = 360  # pixels
 HTTP_STATUSES = {"401": PRIVATE, "403": BLOCKED, "404": GONE, "410": GONE, "429": BLOCKED, "451": BLOCKED}
 # What sites say, of which YouTube's are the most. The first that fits counts: a blocked video is "unavailable" too.
 MESSAGES = (
@@ -26,29 +27,26 @@ MESSAGES = (
 )
 
 
-class _Silent:
-    """Swallows the messages of yt-dlp: errors are raised, too."""
-
-    def debug(self, message: str) -> None:
-        """Swallow a message."""
-
-    info = warning = error = debug
-
-
 @dataclass(frozen=True)
 class Fetcher:
     """Fetches videos into a folder, in which a file appears once it is complete."""
 
     folder: Path
     url: str  # template with {id}
-    max_height: int  # pixels; taller only if there is nothing smaller
     stopped: Callable[[], bool]  # whether to give up
 
-    def __call__(self, entry: Entry) -> Outcome:
-        """Fetch a video, or its excerpt."""
+    def __call__(self, entry: Entry) -> tuple[str, str]:
+        """Fetch a video, or its excerpt; return its status and the reason of a failure."""
+        # A whole video has the same folder in each run, which goes on with its part. ffmpeg cannot go on with an
+        # excerpt, and one of a killed run may still write: an excerpt has a new one.
+        incomplete = self.folder / ".incomplete"
         try:
-            with self._work_folder(entry) as folder:
-                path = self._download(entry, folder)
+            if entry.start is None:
+                work_folder = contextlib.nullcontext(incomplete)
+            else:
+                work_folder = tempfile.TemporaryDirectory(dir=incomplete, ignore_cleanup_errors=True)
+            with work_folder as folder:
+                path = self._download(entry, Path(folder))
                 try:
                     if not packet_timestamps(path):  # also finds what is no video, or is cut short
                         raise MediaError("it has no frames")
@@ -56,40 +54,23 @@ class Fetcher:
                     path.unlink()
                     raise
                 os.replace(path, self.folder / f"{entry.name}{path.suffix}")
-            return Outcome(entry, DONE)
+            return DONE, ""
         except (YoutubeDLError, MediaError) as error:
-            return Outcome(entry, *classify(error))
+            return classify(error)
         except Exception as error:  # the other videos go on
-            return Outcome(entry, FAILED, f"{type(error).__name__}: {error}")
-
-    @contextlib.contextmanager
-    def _work_folder(self, entry: Entry) -> Iterator[Path]:
-        """Yield a hidden folder for incomplete files.
-
-        A whole video has the same one in each run, which goes on with its part. ffmpeg cannot go on with an excerpt,
-        and one of a killed run may still write: an excerpt has a new one.
-        """
-        folder = self.folder / ".incomplete"
-        if entry.start is None:
-            yield folder
-            return
-        new = Path(tempfile.mkdtemp(dir=folder))
-        try:
-            yield new
-        finally:
-            shutil.rmtree(new, ignore_errors=True)
+            return FAILED, f"{type(error).__name__}: {error}"
 
     def _download(self, entry: Entry, folder: Path) -> Path:
         """Download into `folder` and return the file."""
         options = {
             "outtmpl": {"default": str(folder).replace("%", "%%") + f"/{entry.name}.%(ext)s"},  # % begins a field
             # The best of at most this height, else the smallest; of these what decodes, and is encoded again, quickly.
-            "format_sort": [f"res:{self.max_height}", "vcodec:h264", "acodec:aac"],
+            "format_sort": [f"res:{MAX_HEIGHT}", "vcodec:h264", "acodec:aac"],
             "merge_output_format": "mp4/mkv",
             "noplaylist": True,
             "socket_timeout": 20,
             "retries": 3,
-            "logger": _Silent(),
+            "logger": logging.Logger("yt-dlp", logging.CRITICAL),  # says nothing: errors are raised, too
             "noprogress": True,
             "color": "no_color",
             "progress_hooks": [self._give_up],

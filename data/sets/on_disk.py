@@ -14,16 +14,7 @@ from pathlib import Path
 
 from common.atomic import atomic_folder
 from common.errors import UserError
-from data.layout import (
-    AUDIO_SUFFIXES,
-    LIST_NAMES,
-    VIDEO_SUFFIXES,
-    audio_dir,
-    frame_file,
-    mask_file,
-    video_dir,
-    video_frames_dir,
-)
+from data.layout import AUDIO_SUFFIXES, LIST_NAMES, VIDEO_SUFFIXES, audio_dir, frame_file, mask_file, video_frames_dir
 from data.media.container import stated_seconds
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -112,19 +103,11 @@ def link(path: Path, target: Path) -> None:
     path.symlink_to(os.path.abspath(target))
 
 
-def link_video(data_dir: Path, name: str, video: Path) -> None:
-    """Link the clip NAME."""
-    link(video_dir(data_dir) / f"{name}{video.suffix.lower()}", video)
-
-
 def link_pair(data_dir: Path, name: str, audio: Path, frames: Sequence[Path]) -> None:
     """Link the audio NAME and its frames, as `cut_video.py` would have cut them.
 
     A single frame is shown in every second of the audio. Several have the whole number of frames a second that fits
     the length of the audio best.
-
-    Raises:
-        MediaError: the audio cannot be read.
     """
     length = stated_seconds(audio)
     if len(frames) == 1:

@@ -10,8 +10,9 @@ a plain list  one ID a line
 import csv
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 from common.atomic import atomic_file
@@ -20,7 +21,7 @@ from data.layout import LIST_NAMES, labels_file, list_path
 from data.lists import labels_of_set, read_labels, read_list, require_listable, write_lists
 from data.sets.splitting import SEED, VAL, split
 
-DONE, GONE, PRIVATE, BLOCKED, FAILED = STATUSES = ("done", "gone", "private", "blocked", "failed")
+DONE, GONE, PRIVATE, BLOCKED, FAILED = STATUSES = ("done", "gone", "private", "blocked", "failed")  # of a download
 _ID = re.compile(r"[\w-][\w.-]*")  # a part of a URL and of a file name
 
 
@@ -33,15 +34,6 @@ class Entry:
     label: str = ""  # its class, or several: "flute violin"
     start: int | None = None  # second at which an excerpt of 10 seconds begins; None: the whole video
     split: str = ""  # one of LIST_NAMES, or empty
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a video that was to be downloaded."""
-
-    entry: Entry
-    status: str  # one of STATUSES
-    reason: str = ""
 
 
 def one_word(label: str) -> str:
@@ -70,15 +62,11 @@ def read_music(path: Path) -> list[Entry]:
 
 def read_ids(path: Path) -> list[Entry]:
     """Read a plain list."""
-    return [Entry(identity, identity) for identity in read_list(path)]
+    return [Entry(identity, identity) for identity in read_list(path, "write one ID a line into it")]
 
 
 def read_vggsound(path: Path) -> list[Entry]:
-    """Read ``vggsound.csv``.
-
-    Raises:
-        UserError: the file cannot be read, or a line has another form.
-    """
+    """Read ``vggsound.csv``."""
     entries = []
     for number, row in enumerate(read_rows(path), 1):
         if len(row) != 4 or not row[1].strip().isdecimal():
@@ -101,33 +89,21 @@ def read_rows(path: Path) -> list[list[str]]:
         raise UserError(f"the list {path} is no CSV in UTF-8 ({error})") from error
 
 
-def select(entries: Iterable[Entry], classes: Collection[str] = (), limit: int | None = None) -> list[Entry]:
-    """Return the entries of some classes, each NAME once; of these `limit`, in turn from each class and list.
-
-    Raises:
-        UserError: a class does not occur, or an ID cannot be a file's name.
-    """
+def select(entries: Iterable[Entry], classes: Iterable[str] = (), limit: int | None = None) -> list[Entry]:
+    """Return the entries of some classes, each NAME once; of these `limit`, in turn from each class and list."""
     found = {entry.name: entry for entry in entries}
     if wrong := [entry.identity for entry in found.values() if not _ID.fullmatch(entry.identity)]:
         raise UserError(f"{wrong[0]!r} is no ID of a video: an ID has letters, digits, '-', '_' and '.'")
-    present = {word for entry in found.values() for word in {entry.label, *entry.label.split()}}
-    if unknown := sorted({*map(one_word, classes)} - {*map(one_word, present)}):
-        raise UserError(
-            f"no video of the class {unknown[0]!r}; there are {', '.join(sorted(present - {''})) or 'none'}"
-        )
     wanted = {*map(one_word, classes)}
+    classes_of = {name: {one_word(entry.label), *entry.label.split()} for name, entry in found.items()}
+    present = set().union(*classes_of.values()) - {""}
+    if unknown := sorted(wanted - present):
+        raise UserError(f"no video of the class {unknown[0]!r}; there are {', '.join(sorted(present)) or 'none'}")
     groups: dict[tuple[str, str], list[Entry]] = {}
-    for entry in found.values():
-        if not wanted or wanted & {one_word(entry.label), *entry.label.split()}:
+    for name, entry in found.items():
+        if not wanted or wanted & classes_of[name]:
             groups.setdefault((entry.label, entry.split), []).append(entry)
-    return list(_in_turn(groups.values()))[:limit]
-
-
-def _in_turn(groups: Iterable[Sequence[Entry]]) -> Iterator[Entry]:
-    turn, groups = 0, list(groups)
-    while groups := [group for group in groups if turn < len(group)]:
-        yield from (group[turn] for group in groups)
-        turn += 1
+    return [entry for turn in zip_longest(*groups.values()) for entry in turn if entry][:limit]
 
 
 def write_labels(data_dir: Path, entries: Iterable[Entry]) -> None:
@@ -142,14 +118,14 @@ def write_labels(data_dir: Path, entries: Iterable[Entry]) -> None:
         partial.write_text(json.dumps({"videos": dict(sorted(videos.items()))}, indent=0), encoding="utf-8")
 
 
-def write_published_lists(data_dir: Path, entries: Sequence[Entry]) -> str:
-    """Write the published lists of the entries; return a sentence about it, empty without published lists.
+def write_published_lists(data_dir: Path, entries: Sequence[Entry]) -> None:
+    """Write the published lists of the entries, if there are any, and say so.
 
     A published split without validation gets one out of its training videos.
     """
     lists = {name: sorted(entry.name for entry in entries if entry.split == name) for name in LIST_NAMES}
     if not any(lists.values()):
-        return ""
+        return
     note = ""
     if not lists["val"] and len(lists["train"]) >= len(LIST_NAMES):
         drawn = split(lists["train"], {entry.name: entry.label for entry in entries}, VAL, 0, SEED)
@@ -158,4 +134,4 @@ def write_published_lists(data_dir: Path, entries: Sequence[Entry]) -> str:
     require_listable(name for names in lists.values() for name in names)
     write_lists({list_path(data_dir, name): names for name, names in lists.items()})
     counts = ", ".join(f"{name}.txt {len(names)}" for name, names in lists.items())
-    return f"The published split is kept: {counts}{note}."
+    print(f"The published split is kept: {counts}{note}.")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from common.cli import command, number, whole_number
+from common.cli import number, whole_number
 from common.errors import UserError
-from data.layout import LIST_NAMES, labels_file, list_path, names_of_set, video_dir
-from data.lists import ENTRY_FORM, identity_of, label_of, read_labels, read_list, require_listable, write_lists
+from data.layout import LIST_NAMES, labels_file, list_path, names_of_set, no_videos, video_dir
+from data.lists import ENTRY_FORM, identity_of, label_of, labels_of_set, read_list, require_listable, write_lists
 
 VAL, TEST, SEED = 0.12, 0.17, 10  # fractions of the videos, and the seed of the draw
 fraction = number(float, lambda value: 0 <= value < 1, "no fraction from 0 to 1")
@@ -57,18 +57,7 @@ def add_split_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of `keep_or_write_lists`."""
     for option, default, purpose in (("--val", VAL, "validation"), ("--test", TEST, "the test")):
         help_text = f"fraction of the videos for {purpose} (default: {default})"
-        parser.add_argument(
-            option,
-            type=number(float, lambda value: 0 <= value < 1, "no fraction from 0 to 1"),
-            default=default,
-            help=help_text,
-        )
-    parser.add_argument(
-        "--labels",
-        type=Path,
-        help='JSON with the class of each video, {"videos": {"flute": ["ID", ...]}}; all lists then have the classes '
-        "in the same proportion (default: DATA_DIR/labels.json if it exists)",
-    )
+        parser.add_argument(option, type=fraction, default=default, help=help_text)
     parser.add_argument("--seed", type=whole_number, default=SEED, help="seed of the draw (default: %(default)s)")
     parser.add_argument("--force", action="store_true", help="replace existing lists")
 
@@ -99,11 +88,9 @@ def draw_lists(options: argparse.Namespace) -> None:
     """Draw the lists and write them."""
     names = names_of_set(options.data_dir)
     if not names:
-        remedy = f"put some there, or make the demo set with {command('data/make_demo.py', options.data_dir)}"
-        raise UserError(f"no videos in {video_dir(options.data_dir)}: {remedy}")
+        raise no_videos(options.data_dir)
     require_listable(names)
-    labels_path = options.labels or labels_file(options.data_dir)
-    labels = read_labels(labels_path) if options.labels or labels_path.exists() else {}
+    labels = labels_of_set(options.data_dir)
     lists = split(names, labels, options.val, options.test, options.seed)
     write_lists({list_path(options.data_dir, list_name): lists[list_name] for list_name in LIST_NAMES})
     counts = ", ".join(f"{list_name}.txt {len(lists[list_name])}" for list_name in LIST_NAMES)
@@ -115,8 +102,8 @@ def draw_lists(options: argparse.Namespace) -> None:
         classes = [label_of(name, labels) for name in names]
         note = f", {classes.count('')} videos have no label" if "" in classes else ""
         print(
-            f"{labels_path} names {len(labels)} videos, {gone} of them gone; the lists hold {len({*classes} - {''})} "
-            f"classes in proportion{note}"
+            f"{labels_file(options.data_dir)} names {len(labels)} videos, {gone} of them gone; the lists hold "
+            f"{len({*classes} - {''})} classes in proportion{note}"
         )
 
 

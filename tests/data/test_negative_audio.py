@@ -14,11 +14,7 @@ from data.index import SecondIndex, index_seconds
 from data.layout import audio_frames_dir, noise_file, silence_file
 from data.lists import labels_of_set
 from data.loaders import second_loader
-from data.negative_audio import (
-    NoiseNegatives,
-    ShuffledAudio,
-    choose_audio,
-)
+from data.negative_audio import NoiseNegatives, ShuffledAudio, choose_audio
 from data.preprocess.settings import record_settings
 from tests.fixtures.sample_set import add_labels, add_negatives, add_video
 

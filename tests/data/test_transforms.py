@@ -1,7 +1,5 @@
 """Frames are decoded the same by both decoders, and augmented within their range by the given generator alone."""
 
-import zlib
-
 import numpy as np
 import pytest
 import torch
@@ -99,19 +97,10 @@ def test_a_small_file_that_states_a_huge_frame_is_refused_before_memory_is_reser
     monkeypatch.setattr(data.transforms, "decode_jpeg", lambda *_: pytest.fail("torchvision reserves memory"))
     path = tmp_path / "video_frames/a/frame_000/00000.jpg"
     path.parent.mkdir(parents=True)
-    for kind in ("jpeg", "png"):
-        image.save(path, format=kind)
-        content = path.read_bytes()
-        sides = [side.to_bytes(2 if kind == "jpeg" else 4, "big") for side in (45, 61)]
-        sides = sides if kind == "jpeg" else sides[::-1]
-        at = content.index(b"".join(sides))
-        huge = b"".join(b"\xff\xff".rjust(len(side), b"\0") for side in sides)
-        content = content[:at] + huge + content[at + len(huge) :]
-        if kind == "png":  # the checksum of the header
-            content = content[:29] + zlib.crc32(content[12:29]).to_bytes(4, "big") + content[33:]
-        path.write_bytes(content)
-        with pytest.raises(SampleError, match=r"00000\.jpg cannot be read \(Image size \(4294836225 pixels\) exceeds"):
-            load_frame(path)
+    image.save(path)
+    path.write_bytes(path.read_bytes().replace(b"\0\x2d\0\x3d", b"\xff" * 4))  # height and width
+    with pytest.raises(SampleError, match=r"00000\.jpg cannot be read \(Image size \(4294836225 pixels\) exceeds"):
+        load_frame(path)
 
 
 def test_a_frame_that_only_another_program_can_draw_is_refused(decoder, tmp_path):
@@ -195,7 +184,7 @@ def test_resizing_for_the_test_gives_a_square_and_for_strong_crops_keeps_the_fra
 
 
 def by_torchvision(frame: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-    brightness, saturation, contrast, hue = factors.tolist()
+    brightness, saturation, contrast, hue = (*factors.tolist(), 1, 0)[:4]
     changed = functional.adjust_brightness(frame / 255, brightness)
     changed = functional.adjust_contrast(functional.adjust_saturation(changed, saturation), contrast)
     return functional.adjust_hue(changed, hue) * 255
@@ -217,20 +206,16 @@ def sampled(augmentation: str, count: int = 40) -> torch.Tensor:
     return torch.stack([sample_color_jitter(np.random.default_rng(seed), augmentation) for seed in range(count)])
 
 
-def test_each_frame_is_changed_as_torchvision_changes_it_alone():
-    batch, factors = frames(), sampled("strong")
-    factors[10:20, 3] = torch.linspace(-0.5, 0.5, 10)
-    factors[20, 3] = 0
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+def test_each_frame_is_changed_as_torchvision_changes_it_alone(augmentation):
+    batch, factors = frames(), sampled(augmentation)
+    factors[10:20, 3:] = torch.linspace(-0.5, 0.5, 10)[:, None]
+    factors[20, 3:] = 0
+    factors[21] = torch.tensor([1.0, 1, 1, 0])[: factors.shape[1]]  # changes nothing
     found = apply_color_jitter(batch, factors)
     assert found.dtype == torch.uint8 and found.shape == batch.shape
     for frame, own, changed in zip(batch, factors, found, strict=True):
         assert (by_torchvision(frame, own) - changed).abs().max() < 1  # of 255 levels: rounding
-
-
-@pytest.mark.parametrize("count", [2, 4])
-def test_neutral_factors_change_nothing(count):
-    batch = frames()
-    assert torch.equal(apply_color_jitter(batch, torch.tensor([(1.0, 1.0, 1.0, 0.0)[:count]] * len(batch))), batch)
 
 
 def test_the_input_is_not_written_to_and_its_memory_layout_does_not_matter():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from data import cut_audio
-from data.media.spectrogram import log_mel, settings, vggish_log_mel
+from data.media.spectrogram import log_mel, vggish_log_mel
 from data.preprocess import spectrograms
-from data.preprocess.settings import audio_command, n_fft_of, record_settings
+from data.preprocess.settings import audio_command, n_fft_of
 from tests.fixtures.media import librosa_log_mel, noise, write_media
 
 pytestmark = pytest.mark.filterwarnings("ignore:Empty filters detected")  # the published front end has them
@@ -50,8 +50,8 @@ def test_a_second_run_restores_noise_and_silence_and_two_windows_never_mix(data_
     assert "0 cut, 1 there already, 0 failed" in capsys.readouterr().out
     assert run(data_dir, "--n_fft", "512") == 1
     assert capsys.readouterr().err.endswith(
-        f"cut_audio: {data_dir / 'audio_frames'} was cut with --n_fft 160, not --n_fft 512: "
-        "--n_fft 160 goes on with it, --overwrite 1 cuts anew\n"
+        f"cut_audio: {data_dir / 'audio_frames'} was cut with n_fft 160, not n_fft 512: "
+        "give the same options, or --overwrite 1\n"
     )
     assert contents(data_dir) == before
     assert run(data_dir, "--n_fft", "512", "--overwrite", "1") == 0
@@ -68,14 +68,6 @@ def test_each_second_of_each_stem_has_a_spectrogram_of_its_own(data_dir):
     assert names == {f"{second}{stem}.npy" for second in ("000", "001") for stem in ("", "_3", "_12")}
     expected = librosa_log_mel(0.1 * noise(2)[::-1].reshape(2, 16_000)[1], 160)
     np.testing.assert_allclose(np.load(data_dir / "audio_frames/a/001_12.npy"), expected, rtol=0, atol=1e-4)
-
-
-def test_a_setting_without_an_option_is_not_offered_as_one(data_dir, capsys):
-    folder = data_dir / "audio_frames"
-    folder.mkdir()
-    record_settings(folder, {**settings(), "hop_length": 160}, overwrite=False)
-    assert run(data_dir) == 1
-    assert "was cut with hop_length 160, not hop_length 80: --overwrite 1 cuts anew" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["158", "161", "4098"])
@@ -115,7 +107,7 @@ def test_a_spectrogram_of_five_seconds_is_around_its_second_and_within_the_audio
         np.testing.assert_allclose(spectrogram, expected, rtol=0, atol=1e-4)
     assert np.load(tmp_path / "audio_frames/noise.npy").shape == (64, 496, 64)
     assert run(tmp_path) == 1
-    assert "was cut with --seconds 5, not --seconds 1: --seconds 5 goes on with it" in capsys.readouterr().err
+    assert "was cut with seconds 5, " in capsys.readouterr().err
     assert run(tmp_path, "--seconds", "5", "--n_fft", "512") == 1
     assert "--n_fft goes with --seconds 1" in capsys.readouterr().err
     assert audio_command(tmp_path).endswith("--seconds 5")

@@ -1,6 +1,5 @@
 """The programs of `data/`: a video is cut whole or not at all, settings do not mix, and every bad file is named."""
 
-import json
 import signal
 import subprocess
 import sys
@@ -85,21 +84,6 @@ def test_each_bad_file_is_named_with_its_reason_and_the_good_ones_are_cut(damage
     }
 
 
-def test_another_setting_does_not_mix_with_finished_videos(data_dir, capsys):
-    assert run(data_dir) == 0
-    assert run(data_dir, "--fps", "2") == 1
-    assert "--overwrite 1" in capsys.readouterr().err
-    assert count_frames(data_dir) == {"a": 4}
-    assert run(data_dir, "--fps", "2", "--overwrite", "1") == 0
-    assert count_frames(data_dir) == {"a": 2}
-    settings = data_dir / "video_frames/settings.json"
-    assert json.loads(settings.read_text()) == {"fps": 2, "short_side": 256}
-    for text in ("{", "[1]"):
-        settings.write_text(text)
-        assert run(data_dir) == 1
-        assert "settings.json is damaged" in capsys.readouterr().err
-
-
 def test_after_a_kill_while_old_frames_are_removed_they_are_not_under_the_new_settings(data_dir, monkeypatch, capsys):
     write_media(data_dir / "video/b.mp4", frames=25)
     assert run(data_dir) == 0
@@ -113,7 +97,7 @@ def test_after_a_kill_while_old_frames_are_removed_they_are_not_under_the_new_se
     assert run(data_dir, "--fps", "2", "--overwrite", "1") == 130
     assert count_frames(data_dir) == {"b": 4}
     assert run(data_dir, "--fps", "2") == 1
-    assert "was cut with --fps 4" in capsys.readouterr().err
+    assert "was cut with fps 4, not fps 2: give the same options, or --overwrite 1" in capsys.readouterr().err
     assert run(data_dir) == 0
     assert count_frames(data_dir) == {"a": 4, "b": 4}
 
@@ -121,17 +105,8 @@ def test_after_a_kill_while_old_frames_are_removed_they_are_not_under_the_new_se
 def test_a_finished_video_is_skipped_and_new_ones_of_any_name_or_with_an_empty_folder_are_cut(data_dir, capsys):
     assert run(data_dir) == 0
     before = {path: path.stat().st_mtime_ns for path in data_dir.rglob("*.jpg")}
-    names = [
-        "b",
-        "-_-TDDxoaAc_0_1000",
-        "два слова ü",
-        "a:b 100%",
-        "v1.2",
-        "concat:a|b",
-        "%03d",
-        "'\"`$(x)*?",
-        "caf\udce9",
-    ]
+    names = ["b", "-_-TDDxoaAc_0_1000", "два слова ü", "a:b 100%", "v1.2", "concat:a|b", "%03d"]
+    names += ["'\"`$(x)*?", "caf\udce9"]
     for name in names:
         write_media(data_dir / "video" / f"{name}.mp4", frames=25)
     (data_dir / "video_frames/b").mkdir()
@@ -155,7 +130,7 @@ def test_a_read_only_folder_is_named_and_the_program_runs_by_path_from_any_folde
     refused = run_by_path()
     data_dir.chmod(0o755)
     assert refused.returncode == 1
-    assert "cannot write into video_frames" in refused.stderr and "Traceback" not in refused.stderr
+    assert refused.stderr == "cut_video: cannot read or write video_frames (Permission denied)\n"
     assert run_by_path().returncode == 0
     assert count_frames(data_dir) == {"a": 4}
 

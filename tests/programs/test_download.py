@@ -54,11 +54,8 @@ def videos(data_dir: Path) -> set[str]:
 
 
 def test_each_video_gets_its_status_and_what_comes_is_a_set(tmp_path, server, video, capsys):
-    server.files = dict.fromkeys(["-good", "cut", "dead", "short"], video) | {
-        "junk": b"no video" * 999,
-        "page": b"<html>",
-    }
-    server.files["short"] = video[: len(video) // 2]
+    server.files = {"-good": video, "cut": video, "dead": video, "short": video[: len(video) // 2]}
+    server.files |= {"junk": b"no video" * 999, "page": b"<html>"}
     server.types["page"] = "text/html"
     server.cuts = {"cut": 2, "dead": 99}
     server.statuses = {"hidden": 401, "forbidden": 403, "busy": 503}
@@ -109,12 +106,8 @@ def test_classes_and_a_limit_select_in_turn_and_lists_add_up(tmp_path, server, v
     assert download.main(arguments(server, tmp_path, *solos, duets, "--classes", "flute,drum", "--limit", "4")) == 0
     assert videos(tmp_path) == {"f1.mp4", "d1.mp4", "fv.mp4", "f2.mp4"}
     assert download.main(arguments(server, tmp_path, *solos, "--classes", "bell")) == 0
-    assert set(json.loads((tmp_path / "labels.json").read_text())["videos"]) == {
-        "flute",
-        "flute violin",
-        "drum",
-        "bell",
-    }
+    labels = json.loads((tmp_path / "labels.json").read_text())["videos"]
+    assert set(labels) == {"flute", "flute violin", "drum", "bell"}
     assert download.main(arguments(server, tmp_path, *solos, "--classes", "horn")) == 1
     assert "no video of the class 'horn'; there are bell, drum, flute" in capsys.readouterr().err
 
@@ -192,7 +185,7 @@ def test_a_message_of_a_site_tells_the_status_and_is_kept_without_its_head(messa
         ((), "", "name a list with --music, --vggsound, or --ids"),
         (("--vggsound", "list"), "abc,ten,playing flute,train\n", "line 1: expected ID,start second,label,split"),
         (("--ids", "list"), "../evil\n", "'../evil' is no ID of a video"),
-        (("--ids", "none"), "", "none"),
+        (("--ids", "none"), "", "there is no list none; write one ID a line into it"),
         (("--ids", "list", "--url", "http://127.0.0.1/"), "a\n", "has no {id}"),
         (("--vggsound", "list"), "abc,10,playing flute,train\n", "excerpts need the program ffmpeg"),
     ],

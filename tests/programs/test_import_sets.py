@@ -16,8 +16,6 @@ from data.sets.published import clip_name_of
 from metrics import score
 from tests.fixtures.media import noise, write_media
 
-pytestmark = pytest.mark.filterwarnings("ignore:Empty filters detected")  # the published front end has them
-
 
 def image(path: Path, value: int = 128) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +70,9 @@ def test_flickr_soundnet_is_cut_indexed_and_scored(source, data_dir, tmp_path, c
     image(source / "frames/alone.jpg")
     for name in ("5", "6", "none"):
         xml(source / f"Annotations/{name}.xml")
+    if layout == "side_by_side":  # the published list goes before the annotations
+        xml(source / "Annotations/4.xml")
+        (source / "flickr_test.csv").write_text("5\n6\n9\n")
     assert run("flickr", source, data_dir) == 0
     assert "1 files left out" in capsys.readouterr().out
     assert prepare.main(["--data_dir", str(data_dir), "--num_threads", "1"]) == 0
@@ -90,16 +91,6 @@ def test_flickr_soundnet_is_cut_indexed_and_scored(source, data_dir, tmp_path, c
     scores = json.loads((tmp_path / "score.json").read_text())
     run_path = str(tmp_path / "dmc.pkl")
     assert scores["counts"][run_path]["frames_scored"] == 2 and scores["runs"][run_path]["iou_at_0.5"] == 1
-
-
-def test_the_published_test_list_of_flickr_soundnet_goes_before_the_annotations(source, data_dir):
-    for number in range(5):
-        image(source / f"{number}.jpg")
-        audio(source / f"{number}.wav")
-        xml(source / f"Annotations/{number}.xml")
-    (source / "flickr_test.csv").write_text("4\n9\n")
-    assert run("flickr", source, data_dir) == 0
-    assert lists(data_dir)["test"] == ["4"] and sum(map(len, lists(data_dir).values())) == 5
 
 
 def test_clips_of_vggsound_keep_names_classes_and_split(source, data_dir, capsys):
@@ -160,12 +151,8 @@ def test_avsbench_has_a_frame_and_a_mask_a_second_which_are_scored(source, data_
     assert lists(data_dir) == {"train": names[:3], "val": [names[3]], "test": [names[4]]}
     assert prepare.main(["--data_dir", str(data_dir), "--num_threads", "1"]) == 0
     index = index_seconds(data_dir, [names[4]])
-    assert [[np.asarray(Image.open(path)).max() for path in index.frame_paths(at)] for at in range(4)] == [
-        [1],
-        [2],
-        [3],
-        [4],
-    ]
+    values = [[np.asarray(Image.open(path)).max() for path in index.frame_paths(at)] for at in range(4)]
+    assert values == [[1], [2], [3], [4]]
     masks = sorted(path.name for path in (data_dir / f"masks/{names[4]}").iterdir())
     assert masks == [f"{second:03d}.png" for second in range(5)]
     assert (data_dir / f"masks/{names[4]}/002.png").readlink().name == f"{names[4]}_3.png"
@@ -227,15 +214,7 @@ def test_what_cannot_be_linked_is_a_sentence(tmp_path, monkeypatch, capsys, fold
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("name", "clip"),
-    [
-        ("abcdefghijk_000030", "abcdefghijk_000030"),
-        ("abcdefghijk_30", "abcdefghijk_000030"),
-        ("abcdefghijk_30_40", "abcdefghijk_000030"),
-        ("abcdefghijk_30000_40000", "abcdefghijk_000030"),
-        ("my_dog_1", "my_dog_1"),
-    ],
-)
-def test_clips_of_other_copies_get_the_published_name(name, clip):
-    assert clip_name_of(name) == clip
+@pytest.mark.parametrize("end", ["000030", "30", "30_40", "30000_40000"])
+def test_clips_of_other_copies_get_the_published_name(end):
+    assert clip_name_of(f"abcdefghijk_{end}") == "abcdefghijk_000030"
+    assert clip_name_of(f"my_dog_{end}") == f"my_dog_{end}"

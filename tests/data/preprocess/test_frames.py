@@ -57,16 +57,6 @@ def test_every_second_has_its_four_frames_in_every_container_codec_and_rate(tmp_
     check_indices(frames)
 
 
-def test_a_variable_frame_rate_gives_four_frames_a_second(tmp_path):
-    steps = np.random.default_rng(0).uniform(0.02, 0.09, 80)
-    times = np.concatenate([[0], np.cumsum(steps)])
-    frames = cut(write_media(tmp_path / "a.mp4", frames=len(times), times=times))
-    for second in range(int(times[-1])):
-        expected = [int(np.searchsorted(times, second + j / 4 + 1e-3) - 1) for j in range(4)]
-        assert [index for at, index in frames if at == second] == expected
-    check_indices(frames)
-
-
 @pytest.mark.parametrize(
     ("name", "video_start", "sound_start"),
     [("a.mkv", 0.5, 0), ("a.mkv", 5, 5), ("a.mp4", 5, 5), ("a.ts", 5, 5)],
@@ -135,9 +125,3 @@ def test_damaged_packets_cost_only_their_own_frames(tmp_path):
     with pytest.warns(MediaWarning, match="damaged packets of its video were skipped"):
         frames = cut(path)
     assert {second for second, _ in frames} == {0, 1, 2}
-
-
-def test_the_short_side_is_scaled_and_0_keeps_the_size(tmp_path):
-    path = write_media(tmp_path / "a.mp4", frames=25)
-    assert cut(path, short_side=32)[0, 0].shape == (32, 128, 3)
-    assert cut(path, short_side=0)[0, 0].shape == (64, 256, 3)
