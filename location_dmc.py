@@ -40,7 +40,7 @@ from models.localization import Localizer
 from models.recipes import NO_WEIGHTS
 from training.batches import set_window, test_loaders, train_and_val_loaders
 from training.checkpoint import Checkpoint, load_weights, read_checkpoint
-from training.device import DeviceLoader, choose_device, choose_precision, seed_everything, slow_training
+from training.device import DeviceLoader, choose_device, choose_precision, seed_everything
 from training.distributed import (
     EndedByAnother,
     average_statistics,
@@ -84,8 +84,6 @@ def build_model(options: Namespace, checkpoint: Checkpoint | None, device: torch
         f"DMC, recipe {options.recipe_name}, {options.v_cluster} visual and {options.a_cluster} audio clusters, "
         f"{str(precision).removeprefix('torch.')} on {device}"
     )
-    if not options.evaluate and (warning := slow_training(precision, device)):
-        print(warning, flush=True)
     if options.recipe.visual_weights != NO_WEIGHTS and not checkpoint:
         print(load_visual_weights(model, options.recipe.visual_weights))
     if checkpoint and (note := load_weights(model, checkpoint)):

@@ -73,17 +73,6 @@ def _computes_bfloat16(device: torch.device) -> bool:
     return False
 
 
-def slow_training(precision: torch.dtype, device: torch.device) -> str | None:
-    """A warning for a training that would take hundreds of times as long as need be."""
-    if precision == torch.float16 and device.type == "cpu":
-        # PyTorch has no fast gradients of convolutions in float16 there: 4.4 s against 5 ms in bfloat16 (2.14).
-        return (
-            "--precision fp16 trains hundreds of times slower on a CPU than fp32: stop (Ctrl-C) and take "
-            "--precision auto, unless you want just that"
-        )
-    return None
-
-
 def seed_everything(seed: int) -> None:
     """Seed Python, numpy and PyTorch."""
     random.seed(seed)
