@@ -16,7 +16,7 @@ from tests.fixtures.training_run import logged_numbers
 from training.checkpoint import read_checkpoint
 
 KILLS = int(os.environ.get("CHAOS_KILLS", 4))
-SEED = int(os.environ.get("CHAOS_SEED", 10))
+SEED = int(os.environ.get("CHAOS_SEED", 108))
 LIMIT = 120  # seconds that a program may take
 DYING = 30  # seconds until nothing may be left of a program; a loader looks for its trainer every 5 seconds
 MARK = "DMC_CHAOS"  # environment variable that all processes of a run have

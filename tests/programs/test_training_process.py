@@ -17,24 +17,20 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize(
-    ("sign", "status", "workers"), [(signal.SIGTERM, 130, "2"), (signal.SIGKILL, -9, "0")], ids=["SIGTERM", "SIGKILL"]
-)
-def test_a_killed_training_resumes_to_the_same_end(training_set, tmp_path, sign, status, workers):
+def test_a_terminated_training_says_how_to_resume_and_resumes_to_the_same_end(training_set, tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, str(ROOT / "location_dmc.py")]
-    command += small_arguments(training_set, out, "--epoch", "500", "--num_threads", workers)
+    command += small_arguments(training_set, out, "--epoch", "500", "--num_threads", "2")
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     while not (out / "log.csv").exists():
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.01)
-    os.killpg(process.pid, sign)  # the processes that load data get it too
+    os.killpg(process.pid, signal.SIGTERM)  # the processes that load data get it too
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == status
-    if sign != signal.SIGKILL:
-        assert "--resume 1 resumes" in errors and "Traceback" not in errors
+    assert process.returncode == 130
+    assert "--resume 1 resumes" in errors and "Traceback" not in errors
     done = read_checkpoint(out / "last.pth").state["epoch"]
     assert 0 < done < 500
     end = str(done + 1)

@@ -27,10 +27,9 @@ def settings(*pairs: str) -> list[str]:
         (["--dmc_pkl", "maps.csv"], "cannot end with .csv"),
         (["--audio", "noise"], "--evaluate 1"),
         (["--export_published", "x.pth", "--recipe", "improved"], "has no visual_net=resnet18_local"),
-        (["--export_published", "x.pth", *settings("audio_net=vggish")], "has no audio_net=vggish"),
         (["--evaluate", "1", "--log", "tensorboard"], "does not train"),
         (settings("matching=same_number"), "goes with clustering=capsules"),
-        (settings("clustering=capsules", "visual_net=vgg16"), "goes with matching=same_number and audio_net=vggish"),
+        (settings("clustering=capsules", "visual_net=vgg16"), "goes with matching=same_number"),
         (["--recipe", "cvpr2019", "--a_cluster", "11"], "larger than --v_cluster"),
     ],
 )
@@ -64,12 +63,9 @@ def test_one_to_one_matching_is_slow_in_training_only():
     [
         ([*settings("margin=2"), "--recipe", "improved"], "--set margin=2.0 has no effect: it goes with loss=contra"),
         (settings("augmentation=strong"), None),
-        (settings("width=0.5"), "--set width=0.5 has no effect: it goes with vgg16 and vggish"),
+        (settings("width=0.5"), "--set width=0.5 has no effect: it goes with visual_net=vgg16"),
         ([*settings("width=0.5"), "--recipe", "cvpr2019"], None),
-        (
-            [*settings("margin=2"), "--recipe", "improved", "--evaluate", "1"],
-            None,
-        ),  # no setting of training has an effect there
+        ([*settings("margin=2"), "--recipe", "improved", "--evaluate", "1"], None),  # no setting of training has
     ],
 )
 def test_a_given_setting_without_effect_is_told(argv, sentence):

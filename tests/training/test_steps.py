@@ -53,12 +53,13 @@ def first_gradient(stepper: Stepper, batch: Batch) -> tuple[float, torch.Tensor]
 @pytest.mark.parametrize("recipe", ["original", "improved"])
 @pytest.mark.parametrize(("precision", "of_loss", "cosine"), [("bf16", 0.05, 0.9), ("fp16", 0.01, 0.98)])
 def test_every_precision_gives_the_loss_and_gradient_direction_of_float32(
-    training_set, recipe, precision, of_loss, cosine
+    training_set, recipe, precision, of_loss, cosine, capsys
 ):
     # A low beta: rounding must not move whole features to another cluster. ResNet-18 itself, as depth adds rounding.
     settings = ["beta=1", "image_size=64"]
     expected_loss, expected = first_gradient(*start(training_set, recipe, *settings))
     loss, found = first_gradient(*start(training_set, recipe, *settings, precision=precision))
+    assert ("hundreds of times slower on a CPU" in capsys.readouterr().out) == (precision == "fp16")
     assert loss != expected_loss
     assert loss == pytest.approx(expected_loss, rel=of_loss)
     assert torch.nn.functional.cosine_similarity(found, expected, dim=0) > cosine
