@@ -14,27 +14,20 @@ class ContrastiveLoss(nn.Module):
     """0.5 [y D^2 + (1 - y) max(0, margin - sqrt(D^2 + 1e-9))^2], averaged over the pairs.
 
     Positive pairs (y = 1) are drawn together, negative ones (y = 0) pushed apart up to the margin (Hadsell, Chopra and
-    LeCun, CVPR 2006, as the published DMC uses it). Both kinds count half, however many negative pairs there are; as
-    published there is one for each positive pair.
+    LeCun, CVPR 2006, as the published DMC uses it). There is one negative pair for each positive one.
 
     Args:
         margin: the distance beyond which a negative pair has no loss.
-        background: whether the unmatched clusters of the own frame are negatives too.
     """
 
-    def __init__(self, margin: float = 5.0, background: bool = False) -> None:
+    def __init__(self, margin: float) -> None:
         super().__init__()
         self.margin = margin
-        self.background = background
 
     def forward(self, pairs: PairDistances) -> torch.Tensor:
         """Loss of a batch, scalar."""
-        negative = [pairs.negative_frames, pairs.negative_audio] + ([pairs.background] if self.background else [])
-        negative = torch.cat([distance.flatten() for distance in negative])
-        # An infinite distance has shortfall 0. To leave it out would make the program wait for the GPU.
-        shortfall = (self.margin - (negative + SMALLEST_SQUARE).sqrt()).clamp(min=0)
-        of_negative = shortfall.square().sum() / negative.isfinite().sum().clamp(min=1)  # none if all are of one video
-        return 0.5 * (pairs.positive.mean() + of_negative) / 2
+        shortfall = (self.margin - (pairs.negative + SMALLEST_SQUARE).sqrt()).clamp(min=0)
+        return 0.5 * (pairs.positive.mean() + shortfall.square().mean()) / 2
 
 
 class CrossEntropyLoss(nn.Module):
@@ -57,7 +50,7 @@ class CrossEntropyLoss(nn.Module):
 
     def forward(self, pairs: PairDistances) -> torch.Tensor:
         """Loss of a batch, scalar."""
-        frames = [pairs.negative_frames] + ([pairs.background] if self.background else [])
+        frames = [pairs.negative] + ([pairs.background] if self.background else [])
         return (self._towards(pairs.positive, frames) + self._towards(pairs.positive, [pairs.negative_audio])) / 2
 
     def _towards(self, positive: torch.Tensor, negative: list[torch.Tensor]) -> torch.Tensor:
@@ -82,5 +75,4 @@ class MaxMarginLoss(nn.Module):
 
     def forward(self, pairs: PairDistances) -> torch.Tensor:
         """Loss of a batch, scalar."""
-        shortfall = (self.margin + (pairs.positive[:, None] - pairs.negative_audio) / 2).clamp(min=0)
-        return shortfall.sum() / pairs.negative_audio.isfinite().sum().clamp(min=1)
+        return (self.margin + (pairs.positive[:, None] - pairs.negative) / 2).clamp(min=0).mean()

@@ -44,8 +44,12 @@ class Recipe:
     margin: float = _setting(
         5.0, "contrastive: the distance, max_margin: the similarity, beyond which a negative has no loss"
     )
-    background_negatives: bool = _setting(False, "the unmatched clusters of the own frame are negatives too")
-    noise_negatives: int = _setting(0, "seconds of noise in each step, and one of silence; 0 leaves out both", least=0)
+    background_negatives: bool = _setting(
+        False, "cross_entropy: the unmatched clusters of the own frame are negatives too"
+    )
+    noise_negatives: int = _setting(
+        0, "cross_entropy: seconds of noise in each step, and one of silence; 0 leaves out both", least=0
+    )
     matching: str = _setting(
         "nearest",
         "one_to_one: each audio cluster has a visual cluster of its own; same_number: the one of its number",

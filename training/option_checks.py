@@ -83,8 +83,11 @@ def without_effect(options: argparse.Namespace, given: dict[str, Any]) -> list[s
     """A sentence on each setting that is given for a training and changes nothing."""
     if options.evaluate:
         return []
+    of_batch = "" if options.recipe.in_batch else "loss=cross_entropy"
     useless = {
-        "margin": options.recipe.loss == "cross_entropy" and "loss=contrastive or max_margin",
+        "background_negatives": of_batch,
+        "noise_negatives": of_batch,
+        "margin": options.recipe.in_batch and "loss=contrastive or max_margin",
         "width": options.recipe.visual_net != "vgg16" and "visual_net=vgg16",
     }
     return [

@@ -13,7 +13,7 @@ from common.errors import UserError
 from data.negative_audio import NoiseNegatives
 from models.dmc import TwoStreams
 from models.losses import ContrastiveLoss, CrossEntropyLoss, MaxMarginLoss
-from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs, wrong_audio_pairs
+from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
 from models.recipes import Recipe
 from training.distributed import all_gather_with_grad, parallelize, shard_rows
 from training.optim import MicroBatch, build_optimizer, build_scaler
@@ -31,7 +31,7 @@ def epochs_with_one_audio_cluster(options: Namespace) -> int:
 def build_loss(recipe: Recipe) -> nn.Module:
     """The loss of a recipe."""
     if recipe.loss == "contrastive":
-        return ContrastiveLoss(recipe.margin, recipe.background_negatives)
+        return ContrastiveLoss(recipe.margin)
     if recipe.loss == "max_margin":
         return MaxMarginLoss(recipe.margin)
     return CrossEntropyLoss(recipe.background_negatives)
@@ -48,19 +48,17 @@ def pair_distances(
     count, whole = len(batch["frame"]), batch.get("whole")
     spectrograms = [batch[key] for key in ("spectrogram", "negative_spectrogram") if key in batch]
     frames = [batch[key] for key in ("frame", "negative_frame") if key in batch]
-    noise_spectrograms = noise.draw(spectrograms[0]) if noise else spectrograms[0][:0]  # [N, 1, T, 64]
-    # [B + N or 2 B + N, A, D], [B or 2 B, V, D]
+    noise_spectrograms = noise.draw(spectrograms[0]) if noise and recipe.in_batch else spectrograms[0][:0]
+    # [B + N or 2 B, A, D], [B or 2 B, V, D]
     audio, visual = model(torch.cat([*spectrograms, shard_rows(noise_spectrograms)]), torch.cat(frames))
     num_audio = count * len(spectrograms)
     noise_audio = all_gather_with_grad(audio[num_audio:], len(noise_spectrograms))
-    own, *others = [all_gather_with_grad(centers, whole) for centers in audio[:num_audio].split(count)]
-    audio = torch.cat([own, noise_audio])
+    audios = [all_gather_with_grad(centers, whole) for centers in audio[:num_audio].split(count)]
     visuals = [all_gather_with_grad(centers, whole) for centers in visual.split(count)]
     if recipe.in_batch:
-        return in_batch_pairs(audio, *visuals, all_gather_with_grad(batch["video"], whole), recipe.matching)
-    if recipe.audio_negatives:
-        return wrong_audio_pairs(audio, *others, *visuals, recipe.matching)
-    return single_negative_pairs(audio, *visuals, recipe.matching)
+        video = all_gather_with_grad(batch["video"], whole)
+        return in_batch_pairs(torch.cat([*audios, noise_audio]), *visuals, video, recipe.matching)
+    return single_negative_pairs((audios[0], visuals[0]), (audios[-1], visuals[-1]), recipe.matching)
 
 
 @dataclass

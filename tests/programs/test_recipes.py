@@ -68,10 +68,9 @@ def test_a_readout_can_be_chosen_in_an_evaluation(improved, tmp_path):
     "options",
     [
         settings("loss=contrastive"),
-        settings("loss=contrastive", "background_negatives=1", "noise_negatives=1"),
         ["--v_cluster", "3", "--a_cluster", "2"],
         ["--precision", "bf16"],
-        ["--recipe", "cvpr2019", "--v_cluster", "4", "--a_cluster", "2", *settings("noise_negatives=1")],
+        ["--recipe", "cvpr2019", "--v_cluster", "4", "--a_cluster", "2"],
         settings("cluster_start=strided", "normalize=0", "visual_net=mobilenet_v2"),
     ],
     ids=" ".join,

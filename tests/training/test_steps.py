@@ -145,7 +145,7 @@ def test_losses_are_averaged_over_samples_whatever_the_batches():
 def test_a_batch_without_negative_pairs_does_not_count_in_the_accuracy():
     positive, inf = torch.tensor([1.0]), torch.tensor([[math.inf]])
     average = AverageMeter()
-    average.add(torch.tensor(0.5), PairDistances(positive, torch.tensor([[2.0, 3.0]]), inf, inf))
-    average.add(torch.tensor(0.5), PairDistances(positive, inf, inf, inf))  # a last batch of one video
+    average.add(torch.tensor(0.5), PairDistances(positive, torch.tensor([[2.0, 3.0]])))
+    average.add(torch.tensor(0.5), PairDistances(positive, inf))  # a last batch of one video
     assert (average.loss, average.accuracy) == (0.5, 1.0)
     assert average.distances == pytest.approx((1, (2**0.5 + 3**0.5) / 2))  # of finite pairs only
