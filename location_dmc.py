@@ -37,6 +37,7 @@ from data.dmc_pkl import csv_path, path_for_audio, write_dmc
 from data.negative_audio import NoiseNegatives
 from models.dmc import TwoStreams, build_network
 from models.localization import Localizer
+from models.losses import recipe_loss
 from models.recipes import NO_WEIGHTS
 from training.batches import set_window, test_loaders, train_and_val_loaders
 from training.checkpoint import Checkpoint, load_weights, read_checkpoint
@@ -125,7 +126,7 @@ def validate(stepper: Stepper, loader: DeviceLoader) -> AverageMeter:
     average = AverageMeter()
     for batch in tqdm(loader, desc="validation", unit="batch", leave=False):
         pairs = pair_distances(stepper.model, batch, stepper.recipe)
-        average.add(stepper.criterion(pairs), pairs)
+        average.add(recipe_loss(pairs, stepper.recipe), pairs)
     require_finite(average.loss)
     return average
 

@@ -89,11 +89,6 @@ class Recipe:
         return self.loss == "cross_entropy"
 
     @property
-    def audio_negatives(self) -> bool:
-        """Whether the negative of each second is the audio of another video, not a frame."""
-        return self.loss == "max_margin"
-
-    @property
     def test_size(self) -> int:
         """Pixels of a side of test frames."""
         return self.image_size if self.readout == "clusters" else round(LARGER_IN_TESTING * self.image_size)

@@ -12,7 +12,7 @@ from torch import nn
 from common.errors import UserError
 from data.negative_audio import NoiseNegatives
 from models.dmc import TwoStreams
-from models.losses import ContrastiveLoss, CrossEntropyLoss, MaxMarginLoss
+from models.losses import recipe_loss
 from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
 from models.recipes import Recipe
 from training.distributed import all_gather_with_grad, parallelize, shard_rows
@@ -26,15 +26,6 @@ def epochs_with_one_audio_cluster(options: Namespace) -> int:
     Learning", 2020, begin with videos of one source).
     """
     return options.recipe.epoch // 2 if options.a_cluster > 1 and options.recipe.matching == "one_to_one" else 0
-
-
-def build_loss(recipe: Recipe) -> nn.Module:
-    """The loss of a recipe."""
-    if recipe.loss == "contrastive":
-        return ContrastiveLoss(recipe.margin)
-    if recipe.loss == "max_margin":
-        return MaxMarginLoss(recipe.margin)
-    return CrossEntropyLoss(recipe.background_negatives)
 
 
 def pair_distances(
@@ -68,7 +59,6 @@ class Stepper:
     recipe: Recipe
     model: TwoStreams  # the network
     parallel: nn.Module  # the same network, perhaps with gradients averaged over several processes
-    criterion: nn.Module
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     noise: NoiseNegatives
@@ -78,7 +68,7 @@ class Stepper:
         if micro_batch.first:
             self.optimizer.zero_grad()
         pairs = pair_distances(self.parallel, micro_batch.batch, self.recipe, self.noise)
-        loss = self.criterion(pairs)
+        loss = recipe_loss(pairs, self.recipe)
         self.scaler.scale(loss * micro_batch.weight).backward()
         if micro_batch.last:
             self.scaler.step(self.optimizer)
@@ -87,7 +77,7 @@ class Stepper:
 
 
 def build_stepper(options: Namespace, model: TwoStreams, noise: NoiseNegatives, device: torch.device) -> Stepper:
-    """Build loss, optimizer and scaler; make the network parallel, and compile it if that is asked for."""
+    """Build optimizer and scaler; make the network parallel, and compile it if that is asked for."""
     parallel = parallelize(model, device)
     optimizer = build_optimizer(model.parameters(), options.recipe.learning_rate)
     scaler = build_scaler(optimizer, model.precision, device)
@@ -101,7 +91,7 @@ def build_stepper(options: Namespace, model: TwoStreams, noise: NoiseNegatives, 
         print(
             "--precision fp16 trains hundreds of times slower on a CPU than fp32: stop (Ctrl-C), take --precision auto"
         )
-    return Stepper(options.recipe, model, parallel, build_loss(options.recipe), optimizer, scaler, noise)
+    return Stepper(options.recipe, model, parallel, optimizer, scaler, noise)
 
 
 def require_finite(loss: float) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.losses import ContrastiveLoss, CrossEntropyLoss, MaxMarginLoss
+from models.losses import contrastive_loss, cross_entropy_loss, max_margin_loss, recipe_loss
 from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
-from models.recipes import MATCHINGS
+from models.recipes import CVPR2019, IMPROVED, MATCHINGS, ORIGINAL
 from tests.fixtures.pair_oracle import VIDEO, draw_centers, pairs_of_batch
 
 
@@ -31,7 +31,7 @@ def test_the_cross_entropy_of_a_batch_agrees_with_a_loop_over_its_pairs(num_audi
     pairs = in_batch_pairs(audio, visual, VIDEO, matching)
     in_a_loop = pairs_of_batch(audio.numpy(), visual.numpy(), matching, background)
     expected = cross_entropy_in_a_loop(in_a_loop, 0.1)
-    assert CrossEntropyLoss(background)(pairs).item() == pytest.approx(expected, rel=1e-9)
+    assert cross_entropy_loss(pairs, background).item() == pytest.approx(expected, rel=1e-9)
 
 
 AWKWARD = {
@@ -44,12 +44,12 @@ AWKWARD = {
 }
 
 
-@pytest.mark.parametrize("loss", [CrossEntropyLoss(), CrossEntropyLoss(background=True)])
+@pytest.mark.parametrize("background", [False, True])
 @pytest.mark.parametrize("batch", AWKWARD)
-def test_an_awkward_batch_has_a_finite_loss_and_gradient(batch, loss):
+def test_an_awkward_batch_has_a_finite_loss_and_gradient(batch, background):
     *centers, video = AWKWARD[batch]
     audio, visual = (value.to(torch.float32, copy=True).requires_grad_() for value in centers)
-    value = loss(in_batch_pairs(audio, visual, video, "nearest"))
+    value = cross_entropy_loss(in_batch_pairs(audio, visual, video, "nearest"), background)
     value.backward()
     assert value.isfinite() and audio.grad.isfinite().all() and visual.grad.isfinite().all()
 
@@ -59,7 +59,7 @@ def test_gradcheck_of_a_whole_batch(matching):
     audio, visual = (value[:, :, :3].clone() for value in draw_centers(2, noise=1))
 
     def value(audio: torch.Tensor, visual: torch.Tensor) -> torch.Tensor:
-        return CrossEntropyLoss(background=True)(in_batch_pairs(audio, visual, VIDEO, matching))
+        return cross_entropy_loss(in_batch_pairs(audio, visual, VIDEO, matching), background=True)
 
     assert torch.autograd.gradcheck(value, (audio.requires_grad_(), visual.requires_grad_()))
 
@@ -70,13 +70,13 @@ def test_no_loss_waits_for_values_of_a_gpu(matching):
     video = torch.empty(5, dtype=torch.int64, device="meta")  # has no values: reading one is an error
     of_batch = in_batch_pairs(audio, visual, video, matching)
     single = single_negative_pairs((audio[:5], visual), (audio[:5], visual), matching)
-    for loss, pairs in ((CrossEntropyLoss(True), of_batch), (ContrastiveLoss(5), single), (MaxMarginLoss(5), single)):
-        assert loss(pairs).shape == pairs.accuracy().shape == ()
+    for recipe, pairs in ((IMPROVED, of_batch), (ORIGINAL, single), (CVPR2019, single)):
+        assert recipe_loss(pairs, recipe).shape == pairs.accuracy().shape == ()
 
 
 def test_equal_centers_have_a_finite_contrastive_gradient():
     centers = torch.ones(4, 1, 3, requires_grad=True), torch.ones(4, 2, 3)
-    ContrastiveLoss(5.0)(single_negative_pairs(centers, centers, "nearest")).backward()
+    contrastive_loss(single_negative_pairs(centers, centers, "nearest"), 5.0).backward()
     assert centers[0].grad.isfinite().all()
 
 
@@ -86,7 +86,7 @@ def test_with_single_negatives_the_contrastive_loss_is_the_published_mean_over_a
     positive, negative = rng.uniform(0, 40, 7), rng.uniform(0, 40, 7)
     pairs = [(value, 1) for value in positive] + [(value, 0) for value in negative]
     terms = [0.5 * (y * d + (1 - y) * max(0, margin - math.sqrt(d + 1e-9)) ** 2) for d, y in pairs]
-    found = ContrastiveLoss(margin)(PairDistances(torch.tensor(positive), torch.tensor(negative)[:, None]))
+    found = contrastive_loss(PairDistances(torch.tensor(positive), torch.tensor(negative)[:, None]), margin)
     assert found.item() == pytest.approx(sum(terms) / 14, rel=1e-12)
 
 
@@ -107,4 +107,4 @@ def test_the_max_margin_loss_is_that_of_similarities_of_the_papers_form(margin):
     assert min(terms) == 0 or margin == 3.0  # some are beyond the smaller margin
     audio, other_audio, frames = torch.nn.functional.normalize(centers, dim=-1)
     pairs = single_negative_pairs((audio, frames), (other_audio, frames), "same_number")
-    assert MaxMarginLoss(margin)(pairs).item() == pytest.approx(fmean(terms), rel=1e-12)
+    assert max_margin_loss(pairs, margin).item() == pytest.approx(fmean(terms), rel=1e-12)

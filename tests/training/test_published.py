@@ -9,11 +9,12 @@ from torch import nn
 
 from models.backbone import IMAGENET_MEAN, IMAGENET_STD
 from models.dmc import DMC
+from models.losses import recipe_loss
 from models.recipes import ORIGINAL
 from training.checkpoint import load_weights, read_checkpoint
 from training.optim import build_optimizer
 from training.published import export_published
-from training.steps import build_loss, pair_distances
+from training.steps import pair_distances
 
 
 class Published(nn.Module):
@@ -85,12 +86,11 @@ def test_losses_gradients_and_three_steps_are_those_of_the_published_formulas(ba
     theirs = Published(v_cluster, a_cluster)
     theirs.load_state_dict(torch.load(tmp_path / "theirs.pth"))  # strict: all weights that they want, and no other
     ours, theirs = ours.double().train(), theirs.double().train()
-    criterion = build_loss(ORIGINAL)
     adam = torch.optim.Adam(theirs.parameters(), 1e-4, weight_decay=1e-4)
     optimizers = [build_optimizer(ours.parameters(), 1e-4), adam]
     for _ in range(3):
         losses = [
-            criterion(pair_distances(ours, batch, ORIGINAL)),
+            recipe_loss(pair_distances(ours, batch, ORIGINAL), ORIGINAL),
             theirs.loss(batch["spectrogram"], batch["frame"], batch["negative_frame"]),
         ]
         assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-9)

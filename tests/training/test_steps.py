@@ -10,7 +10,7 @@ import torch
 
 from data.negative_audio import NoiseNegatives
 from models.dmc import DMC
-from models.losses import CrossEntropyLoss
+from models.losses import cross_entropy_loss, recipe_loss
 from models.matching import pair_distance, squared_distances
 from models.pairs import PairDistances, in_batch_pairs
 from tests.fixtures.small_network import small_backbones
@@ -43,7 +43,7 @@ def first_gradient(stepper: Stepper, batch: Batch) -> tuple[float, torch.Tensor]
     if stepper.scaler.is_enabled():  # the scale of a training after some skipped steps
         stepper.scaler.scale(torch.ones(()))
         stepper.scaler.update(64.0)
-    loss = stepper.criterion(pair_distances(stepper.model, batch, stepper.recipe, stepper.noise))
+    loss = recipe_loss(pair_distances(stepper.model, batch, stepper.recipe, stepper.noise), stepper.recipe)
     stepper.scaler.scale(loss).backward()
     gradients = torch.cat([weight.grad.flatten() for weight in stepper.model.parameters()])
     return loss.item(), gradients / (stepper.scaler.get_scale() if stepper.scaler.is_enabled() else 1)
@@ -71,7 +71,7 @@ def test_encoding_audio_once_gives_the_loss_and_gradient_of_encoding_it_for_each
     twice = copy.deepcopy(stepper.model).double()
     once = stepper.model.double()
     batch["spectrogram"] = batch["spectrogram"].double()
-    loss = stepper.criterion(pair_distances(once, batch, stepper.recipe))
+    loss = recipe_loss(pair_distances(once, batch, stepper.recipe), stepper.recipe)
     loss.backward()
 
     count = len(batch["spectrogram"])
@@ -101,7 +101,7 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch_and_one_step_at_thei
     sizes = [4, 2]
     cut = [dict(zip(batch, rows, strict=True)) for rows in zip(*(v.split(sizes) for v in batch.values()), strict=True)]
     before = copy.deepcopy(model.state_dict())
-    expected_loss = stepper.criterion(pair_distances(model, batch, stepper.recipe))
+    expected_loss = recipe_loss(pair_distances(model, batch, stepper.recipe), stepper.recipe)
     expected = torch.autograd.grad(expected_loss, list(model.parameters()))
 
     for weight in model.parameters():
@@ -135,7 +135,7 @@ def test_losses_are_averaged_over_samples_whatever_the_batches():
     expected = []
     for count in (5, 3):
         pairs = in_batch_pairs(torch.randn(count, 1, 4), torch.randn(count, 2, 4), torch.arange(count), "nearest")
-        loss = CrossEntropyLoss()(pairs)
+        loss = cross_entropy_loss(pairs)
         average.add(loss, pairs)
         expected.append((loss.item(), pairs.accuracy().item(), count))
     assert average.loss == pytest.approx(sum(loss * n for loss, _, n in expected) / 8, rel=1e-6)
