@@ -272,6 +272,14 @@ def test_options_that_do_not_fit_together_end_with_status_2(capsys):
     assert "larger than --v_cluster" in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.parametrize("option", ["--out", "--dmc_pkl"])
+def test_an_unwritable_result_is_told_before_the_training(training_set, tmp_path, capsys, option):
+    (tmp_path / "file").touch()
+    assert run(training_set, tmp_path / "run", option, str(tmp_path / "file/dmc"), "--epoch", "1") == 1
+    output = capsys.readouterr()
+    assert f"cannot read or write {tmp_path / 'file'}" in output.err and "epoch 1/1" not in output.out
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_missing_device_is_told_before_anything_is_written(training_set, tmp_path, capsys):
     assert run(training_set, tmp_path / "run", "--device", "cuda") == 1

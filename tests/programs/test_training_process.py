@@ -1,4 +1,4 @@
-"""The program as a process: kills, permissions, packages that a training does without."""
+"""The program as a process: kills, packages that a training does without."""
 
 import os
 import signal
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.permissions import obey_permissions
 from tests.fixtures.training_run import logged_numbers, run, same_weights, small_arguments, weights_of
 from training.checkpoint import read_checkpoint
 
@@ -40,21 +39,6 @@ def test_a_terminated_training_says_how_to_resume_and_resumes_to_the_same_end(tr
     assert run(training_set, reference, "--epoch", end) == 0
     assert same_weights(weights_of(out), weights_of(reference))
     assert logged_numbers(out) == logged_numbers(reference)
-
-
-def test_unwritable_results_are_told_before_the_training(training_set, tmp_path):
-    (tmp_path / "fixed").mkdir(mode=0o555)
-    fixed = str(tmp_path / "fixed/dmc")
-    arguments = [
-        small_arguments(training_set, tmp_path / "run", "--epoch", "1", o, fixed) for o in ("--out", "--dmc_pkl")
-    ]
-    code = f"import location_dmc\nprint([location_dmc.main(arguments) for arguments in {arguments!r}])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, preexec_fn=obey_permissions
-    )
-    assert done.stdout.splitlines()[-1] == "[1, 1]" and "epoch 1/1" not in done.stdout
-    errors = [line for line in done.stderr.splitlines() if "Permission denied" in line]
-    assert len(errors) == 2 and all("fixed" in line for line in errors) and "Traceback" not in done.stderr
 
 
 def test_a_training_needs_neither_librosa_nor_pyav_nor_packages_that_draw(training_set, tmp_path):

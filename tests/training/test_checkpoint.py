@@ -231,7 +231,7 @@ for _ in range(2):  # to look at it anew each time would take hours
 )
 def test_a_file_without_a_dict_of_weights_is_refused(tmp_path, content, holds):
     torch.save(content, tmp_path / "other.pth")
-    with pytest.raises(UserError, match=rf"other\.pth is no checkpoint of DMC: it holds {holds}"):
+    with pytest.raises(UserError, match=rf"other\.pth holds no state dict, names and tensors: it holds {holds}"):
         read_checkpoint(tmp_path / "other.pth")
 
 
