@@ -20,7 +20,7 @@ from typing import Any
 # else wants a core, be it the processes that load data; without it a step takes a quarter longer. PyTorch reads this.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
-from training.options import BEST, LAST, checkpoint_args, parse_options
+from training.options import BEST, LAST, parse_options
 
 if __name__ == "__main__" and "RANK" not in os.environ:
     parse_options(__doc__, None)  # answers --help and mistakes at once: the imports below take seconds
@@ -140,9 +140,8 @@ def train(options: Namespace, model: TwoStreams, checkpoint: Checkpoint | None, 
     train_loader, val_loader = train_and_val_loaders(options, device)
     stepper = build_stepper(options, model, noise, device)
     choose_threads(stepper, train_loader)
-    epochs, args = options.recipe.epoch, checkpoint_args(options)
-    folder = open_run_folder(options, model, stepper.optimizer, args, checkpoint)
-    alone = epochs_with_one_audio_cluster(options)
+    folder = open_run_folder(options, model, stepper.optimizer, checkpoint)
+    epochs, alone = options.recipe.epoch, epochs_with_one_audio_cluster(options)
     if alone:
         print(f"Epochs 1 to {alone}: one audio cluster; then {options.a_cluster}")
     with open_log(options, folder, val_loader.loader.dataset.seconds, device) as log:
@@ -167,7 +166,7 @@ def train(options: Namespace, model: TwoStreams, checkpoint: Checkpoint | None, 
             }
             if log:  # before the epoch is saved: what a kill leaves unsaved is taken back on resuming
                 log.add_epoch(row, model)
-            folder.save_epoch(model, stepper.optimizer, args, row, options.save_every)
+            folder.save_epoch(row)
             print(epoch_line(row, epochs), flush=True)
     best = broadcast_from_rank0(read_checkpoint, folder.path / BEST)
     load_weights(model, best)

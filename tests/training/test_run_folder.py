@@ -9,6 +9,7 @@ import torch
 from common.errors import UserError
 from training import run_folder
 from training.checkpoint import read_checkpoint, save_checkpoint
+from training.options import merge_options
 from training.run_folder import RunFolder, open_run_folder, resume_after_restart
 
 MODEL = torch.nn.Linear(1, 1)
@@ -16,22 +17,27 @@ OPTIMIZER = torch.optim.Adam(MODEL.parameters())
 EPOCHS = [(0.5, 1.0), (0.7, 3.0), (0.6, 0.1), (0.7, 2.0), (0.7, 2.5)]  # validation accuracy and loss
 
 
-def save_epochs(
-    folder: RunFolder, epochs: list[tuple[float, float]], save_every: int = 0, result: str = "best"
-) -> list[int]:
+ARGS = {"result": "best", "save_every": 1}
+
+
+def run_folder_at(path: Path, **args: object) -> RunFolder:
+    return RunFolder(path, MODEL, OPTIMIZER, ARGS | args)
+
+
+def save_epochs(folder: RunFolder, epochs: list[tuple[float, float]]) -> list[int]:
     """Save epochs; returns the one of best.pth after each."""
     best = []
     for epoch, (accuracy, loss) in enumerate(epochs, folder.epoch + 1):
         row = {"epoch": epoch, "a_cluster": 1, "val_accuracy": accuracy, "val_loss": loss}
-        folder.save_epoch(MODEL, OPTIMIZER, {"result": result}, row, save_every)
+        folder.save_epoch(row)
         best.append(read_checkpoint(folder.path / "best.pth").state["epoch"])
     return best
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
-    started = RunFolder(tmp_path)
-    started.start(MODEL, OPTIMIZER, {"v_cluster": 2})
+    started = run_folder_at(tmp_path)
+    started.start()
     return started
 
 
@@ -45,13 +51,16 @@ def test_a_training_has_taken_off_if_one_epoch_tells_pairs_apart(folder):
 
 def test_the_best_epoch_has_the_highest_accuracy_and_among_equals_the_lowest_loss(folder):
     assert read_checkpoint(folder.path / "best.pth").state["epoch"] == 0  # from the start there is one
-    assert save_epochs(folder, EPOCHS, save_every=2) == [1, 2, 2, 4, 4]
+    folder.args = {"result": "best", "save_every": 2}
+    assert save_epochs(folder, EPOCHS) == [1, 2, 2, 4, 4]
     assert read_checkpoint(folder.path / "last.pth").state["epoch"] == 5
     assert sorted(path.name for path in folder.path.glob("epoch_*")) == ["epoch_002.pth", "epoch_004.pth"]
 
 
 def test_the_result_can_be_the_last_epoch(folder):
-    assert save_epochs(folder, EPOCHS, result="last") == [1, 2, 3, 4, 5]
+    folder.args = {"result": "last", "save_every": 0}
+    assert save_epochs(folder, EPOCHS) == [1, 2, 3, 4, 5]
+    assert not list(folder.path.glob("epoch_*"))
 
 
 @pytest.mark.parametrize("lost", ["log.csv", "best.pth", "args.json"])
@@ -59,9 +68,13 @@ def test_resuming_restores_a_file_that_a_kill_left_unwritten(folder, lost):
     save_epochs(folder, EPOCHS[:1])
     before = (folder.path / "log.csv").read_text()
     (folder.path / lost).unlink()
-    RunFolder(folder.path).resume(read_checkpoint(folder.path / "last.pth").state, {"v_cluster": 2})
+    run_folder_at(folder.path).resume(read_checkpoint(folder.path / "last.pth").state)
     assert (folder.path / lost).exists()
     assert (folder.path / "log.csv").read_text() == before
+
+
+def resuming(folder: RunFolder) -> Namespace:
+    return merge_options({"out": folder.path, "resume": 1}, {})
 
 
 DAMAGED = {  # entry of last.pth -> how to change it
@@ -80,7 +93,7 @@ def test_a_checkpoint_that_cannot_be_resumed_from_is_named_and_nothing_is_writte
     (folder.path / "log.csv").unlink()
     optimizer = torch.optim.Adam(MODEL.parameters())
     with pytest.raises(UserError, match=r"last\.pth cannot be resumed from \(.+\): start from its weights"):
-        open_run_folder(Namespace(out=folder.path, resume=1), MODEL, optimizer, {}, checkpoint)
+        open_run_folder(resuming(folder), MODEL, optimizer, checkpoint)
     assert not (folder.path / "log.csv").exists()
 
 
@@ -92,11 +105,11 @@ def test_the_state_of_another_weight_is_no_state_to_resume_from(folder):
     checkpoint = read_checkpoint(folder.path / "last.pth")
     checkpoint.state["optimizer"]["state"][0]["exp_avg"] = torch.zeros(1).expand(10**6, 10**6)
     with pytest.raises(UserError, match="the state of its optimizer has another shape"):
-        open_run_folder(Namespace(out=folder.path, resume=1), MODEL, OPTIMIZER, {}, checkpoint)
+        open_run_folder(resuming(folder), MODEL, OPTIMIZER, checkpoint)
 
 
 def test_last_pth_exists_at_every_moment_of_an_overwritten_start(folder, monkeypatch):
-    save_epochs(folder, EPOCHS, save_every=1)
+    save_epochs(folder, EPOCHS)
     unlink = Path.unlink
 
     def watched(path: Path, missing_ok: bool = False) -> None:
@@ -104,19 +117,19 @@ def test_last_pth_exists_at_every_moment_of_an_overwritten_start(folder, monkeyp
         assert read_checkpoint(folder.path / "last.pth")
 
     monkeypatch.setattr(Path, "unlink", watched)
-    RunFolder(folder.path).start(MODEL, OPTIMIZER, {})
+    run_folder_at(folder.path).start()
     assert read_checkpoint(folder.path / "last.pth").state["epoch"] == 0
     assert sorted(path.name for path in folder.path.iterdir()) == ["args.json", "best.pth", "last.pth"]
 
 
 def test_after_a_kill_in_an_overwritten_start_nothing_of_the_earlier_training_is_left(folder, monkeypatch):
-    save_epochs(folder, EPOCHS, save_every=1)
+    save_epochs(folder, EPOCHS)
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", lambda path, missing_ok=False: path.suffix == ".partial" or path.stat()[100])
         with pytest.raises(IndexError):  # the kill
-            RunFolder(folder.path).start(MODEL, OPTIMIZER, {})
+            run_folder_at(folder.path).start()
     assert (folder.path / "epoch_002.pth").exists()
-    RunFolder(folder.path).resume(read_checkpoint(folder.path / "last.pth").state, {})
+    run_folder_at(folder.path).resume(read_checkpoint(folder.path / "last.pth").state)
     assert sorted(path.name for path in folder.path.iterdir()) == ["args.json", "best.pth", "last.pth"]
     assert read_checkpoint(folder.path / "best.pth").state["epoch"] == 0
 
