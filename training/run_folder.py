@@ -11,7 +11,7 @@ from torch import nn
 
 from common.atomic import atomic_file
 from common.errors import UserError, first_line
-from training.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from training.checkpoint import Checkpoint, save_checkpoint
 from training.device import random_states, restore_random_states
 from training.distributed import broadcast_from_rank0, is_main_process, launch_id
 from training.options import ARGS, BEST, EVENTS, LAST, LOG, checkpoint_args
@@ -177,18 +177,3 @@ def _require_shapes(optimizer: torch.optim.Optimizer) -> None:
     for weight, state in optimizer.state.items():
         if any(value.dim() and value.shape != weight.shape for value in state.values()):
             raise ValueError("the state of its optimizer has another shape")
-
-
-def resume_after_restart(given: dict[str, Any], last: Path) -> dict[str, Any]:
-    """The given options, with `--resume 1` if torchrun restarts a training that it started, on the same machine.
-
-    Over several machines rank 0 may move to another one: give `--resume 1` there. `last` is the checkpoint to resume
-    from; one of an earlier training stays as it is.
-    """
-    launch = launch_id()
-    if launch is None or given.get("evaluate") or given.get("resume") or not last.exists():
-        return given
-    if read_checkpoint(last).state.get("launch") != launch:
-        return given
-    print(f"Restarted by torchrun: resuming from {last}, as with --resume 1")
-    return {**given, "resume": 1}

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from common.errors import UserError
-from training import run_folder
+from training import start
 from training.checkpoint import read_checkpoint, save_checkpoint
 from training.options import merge_options
-from training.run_folder import RunFolder, open_run_folder, resume_after_restart
+from training.run_folder import RunFolder, open_run_folder
+from training.start import read_start
 
 MODEL = torch.nn.Linear(1, 1)
 OPTIMIZER = torch.optim.Adam(MODEL.parameters())
@@ -135,14 +136,15 @@ def test_after_a_kill_in_an_overwritten_start_nothing_of_the_earlier_training_is
 
 
 def test_only_a_restart_by_the_same_torchrun_resumes_without_being_asked(tmp_path, monkeypatch, capsys):
-    last = tmp_path / "last.pth"
-    monkeypatch.setattr(run_folder, "launch_id", lambda: "this launch")
-    assert resume_after_restart({}, last) == {}  # nothing to resume
+    last, given = tmp_path / "last.pth", {"out": tmp_path}
+    monkeypatch.setattr(start, "launch_id", lambda: "this launch")
+    assert read_start(given) == (given, None)  # nothing to resume
     save_checkpoint(last, {"model": {"w": torch.zeros(1)}, "args": {}, "launch": "an earlier one"})
-    assert resume_after_restart({}, last) == {}
+    assert read_start(given) == (given, None)
     save_checkpoint(last, {"model": {"w": torch.zeros(1)}, "args": {}, "launch": "this launch"})
-    assert resume_after_restart({}, last) == {"resume": 1}
+    resuming, checkpoint = read_start(given)
+    assert (resuming, checkpoint.path) == (given | {"resume": 1}, last)
     assert "Restarted by torchrun" in capsys.readouterr().out
-    assert resume_after_restart({"evaluate": 1}, last) == {"evaluate": 1}
-    monkeypatch.setattr(run_folder, "launch_id", lambda: None)
-    assert resume_after_restart({}, last) == {}
+    assert read_start(given | {"evaluate": 1, "ckpt_file": last})[0] == given | {"evaluate": 1, "ckpt_file": last}
+    monkeypatch.setattr(start, "launch_id", lambda: None)
+    assert read_start(given) == (given, None)
