@@ -140,7 +140,7 @@ def train(options: Namespace, model: TwoStreams, checkpoint: Checkpoint | None, 
     train_loader, val_loader = train_and_val_loaders(options, device)
     stepper = build_stepper(options, model, noise, device)
     choose_threads(stepper, train_loader)
-    folder = open_run_folder(options, model, stepper.optimizer, checkpoint)
+    folder = open_run_folder(options, stepper, checkpoint)
     epochs, alone = options.recipe.epoch, epochs_with_one_audio_cluster(options)
     if alone:
         print(f"Epochs 1 to {alone}: one audio cluster; then {options.a_cluster}")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from common.atomic import atomic_file
 from common.errors import UserError, first_line
@@ -15,6 +14,7 @@ from training.checkpoint import Checkpoint, save_checkpoint
 from training.device import random_states, restore_random_states
 from training.distributed import broadcast_from_rank0, is_main_process, launch_id
 from training.options import ARGS, BEST, EVENTS, LAST, LOG, checkpoint_args
+from training.steps import Stepper
 
 TAKEN_OFF = 0.75  # matching accuracy on the validation list, half of the way from chance to certainty
 
@@ -25,8 +25,8 @@ class RunFolder:
     Of several processes only rank 0 writes; the others keep `epoch` and `history` too.
     """
 
-    def __init__(self, path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, args: dict[str, Any]) -> None:
-        self.path, self.model, self.optimizer, self.args = path, model, optimizer, args
+    def __init__(self, path: Path, stepper: Stepper, args: dict[str, Any]) -> None:
+        self.path, self.stepper, self.args = path, stepper, args
         self.epoch = 0  # epochs done
         self.history: list[dict[str, Any]] = []  # a row of ``log.csv`` for each of them
         self.writes = is_main_process()
@@ -66,7 +66,7 @@ class RunFolder:
         return named + sorted(self.path.glob("epoch_*.pth")) + sorted(self.path.glob(EVENTS))
 
     def resume(self, state: dict[str, Any]) -> None:
-        """Resume a training from the content of its last checkpoint, which model and optimizer have."""
+        """Resume a training from the content of its last checkpoint, which the stepper has."""
         self.epoch = state["epoch"]
         self.history = state["history"]
         if not self.writes:
@@ -111,11 +111,12 @@ class RunFolder:
         )
 
     def _weights(self) -> dict[str, Any]:
-        return {"model": self.model.state_dict(), "args": self.args, "epoch": self.epoch}
+        return {"model": self.stepper.model.state_dict(), "args": self.args, "epoch": self.epoch}
 
     def _save_last(self) -> None:
         to_resume = {
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.stepper.optimizer.state_dict(),
+            "scaler": self.stepper.scaler.state_dict(),
             "history": self.history,
             "random_states": random_states(),
             "launch": launch_id(),
@@ -133,15 +134,13 @@ class RunFolder:
             partial.write_text(json.dumps(self.args, indent=2) + "\n", encoding="utf-8")
 
 
-def open_run_folder(
-    options: Namespace, model: nn.Module, optimizer: torch.optim.Optimizer, checkpoint: Checkpoint | None
-) -> RunFolder:
+def open_run_folder(options: Namespace, stepper: Stepper, checkpoint: Checkpoint | None) -> RunFolder:
     """Start the folder ``--out``; or resume its training: optimizer, history and random states of the checkpoint.
 
     Raises:
         UserError: it holds a training that is to be kept, or a checkpoint that cannot be resumed from.
     """
-    folder = RunFolder(Path(options.out), model, optimizer, checkpoint_args(options))
+    folder = RunFolder(Path(options.out), stepper, checkpoint_args(options))
     if checkpoint is None or checkpoint.path != folder.path / LAST or not options.resume:
         broadcast_from_rank0(folder.require_free, bool(options.overwrite))
         folder.start()
@@ -151,8 +150,10 @@ def open_run_folder(
         raise UserError(f"{checkpoint.path} holds weights only: start from it with --use_pretrain 1 --ckpt_file")
     try:
         _require_history(state["epoch"], state["history"])
-        optimizer.load_state_dict(state["optimizer"])
-        _require_shapes(optimizer)
+        stepper.optimizer.load_state_dict(state["optimizer"])
+        _require_shapes(stepper.optimizer)
+        if stepper.scaler.is_enabled() and state.get("scaler"):  # no training of another precision before
+            stepper.scaler.load_state_dict(state["scaler"])
         restore_random_states(state["random_states"])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise UserError(

@@ -16,7 +16,7 @@ from models.losses import recipe_loss
 from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
 from models.recipes import Recipe
 from training.distributed import all_gather_with_grad, parallelize, shard_rows
-from training.optim import MicroBatch, build_optimizer, build_scaler
+from training.optim import MicroBatch, build_optimizer
 
 
 def epochs_with_one_audio_cluster(options: Namespace) -> int:
@@ -60,7 +60,7 @@ class Stepper:
     model: TwoStreams  # the network
     parallel: nn.Module  # the same network, perhaps with gradients averaged over several processes
     optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
+    scaler: torch.amp.GradScaler  # of the loss for float16, whose smallest number is so large that gradients would be 0
     noise: NoiseNegatives
 
     def step(self, micro_batch: MicroBatch) -> tuple[torch.Tensor, PairDistances]:
@@ -80,7 +80,7 @@ def build_stepper(options: Namespace, model: TwoStreams, noise: NoiseNegatives, 
     """Build optimizer and scaler; make the network parallel, and compile it if that is asked for."""
     parallel = parallelize(model, device)
     optimizer = build_optimizer(model.parameters(), options.recipe.learning_rate)
-    scaler = build_scaler(optimizer, model.precision, device)
+    scaler = torch.amp.GradScaler(device.type, enabled=model.precision == torch.float16)
     if options.compile and device.type == "cuda":
         model.visual_net.compile()
         model.audio_net.compile()

@@ -14,7 +14,14 @@ from training.run_folder import RunFolder, open_run_folder
 from training.start import read_start
 
 MODEL = torch.nn.Linear(1, 1)
-OPTIMIZER = torch.optim.Adam(MODEL.parameters())
+
+
+def stepper_of(precision: torch.dtype = torch.float32) -> Namespace:
+    """What a run folder keeps of a stepper."""
+    scaler = torch.amp.GradScaler("cpu", enabled=precision == torch.float16)
+    return Namespace(model=MODEL, optimizer=torch.optim.Adam(MODEL.parameters()), scaler=scaler)
+
+
 EPOCHS = [(0.5, 1.0), (0.7, 3.0), (0.6, 0.1), (0.7, 2.0), (0.7, 2.5)]  # validation accuracy and loss
 
 
@@ -22,7 +29,7 @@ ARGS = {"result": "best", "save_every": 1}
 
 
 def run_folder_at(path: Path, **args: object) -> RunFolder:
-    return RunFolder(path, MODEL, OPTIMIZER, ARGS | args)
+    return RunFolder(path, stepper_of(), ARGS | args)
 
 
 def save_epochs(folder: RunFolder, epochs: list[tuple[float, float]]) -> list[int]:
@@ -92,21 +99,32 @@ def test_a_checkpoint_that_cannot_be_resumed_from_is_named_and_nothing_is_writte
     checkpoint = read_checkpoint(folder.path / "last.pth")
     checkpoint.state[entry] = change(checkpoint.state[entry])
     (folder.path / "log.csv").unlink()
-    optimizer = torch.optim.Adam(MODEL.parameters())
     with pytest.raises(UserError, match=r"last\.pth cannot be resumed from \(.+\): start from its weights"):
-        open_run_folder(resuming(folder), MODEL, optimizer, checkpoint)
+        open_run_folder(resuming(folder), stepper_of(), checkpoint)
     assert not (folder.path / "log.csv").exists()
 
 
 def test_the_state_of_another_weight_is_no_state_to_resume_from(folder):
     loss = MODEL(torch.ones(1)).sum()
     loss.backward()
-    OPTIMIZER.step()
+    folder.stepper.optimizer.step()
     save_epochs(folder, EPOCHS[:1])
     checkpoint = read_checkpoint(folder.path / "last.pth")
     checkpoint.state["optimizer"]["state"][0]["exp_avg"] = torch.zeros(1).expand(10**6, 10**6)
     with pytest.raises(UserError, match="the state of its optimizer has another shape"):
-        open_run_folder(resuming(folder), MODEL, OPTIMIZER, checkpoint)
+        open_run_folder(resuming(folder), folder.stepper, checkpoint)
+
+
+@pytest.mark.parametrize("resumed", [torch.float16, torch.float32])
+@pytest.mark.parametrize("saved", [torch.float16, torch.float32])
+def test_a_training_of_either_precision_resumes_in_either_and_float16_keeps_its_scale(tmp_path, saved, resumed):
+    earlier, later = stepper_of(saved), stepper_of(resumed)
+    earlier.scaler.load_state_dict({**earlier.scaler.state_dict(), "scale": 64.0, "_growth_tracker": 3})
+    RunFolder(tmp_path, earlier, ARGS).start()
+    fresh = later.scaler.state_dict()
+    open_run_folder(merge_options({"out": tmp_path, "resume": 1}, {}), later, read_checkpoint(tmp_path / "last.pth"))
+    assert later.scaler.state_dict() == (earlier.scaler.state_dict() if saved == resumed else fresh)
+    assert fresh == {} or fresh["scale"] > 64
 
 
 def test_last_pth_exists_at_every_moment_of_an_overwritten_start(folder, monkeypatch):
