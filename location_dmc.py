@@ -41,7 +41,7 @@ from models.losses import recipe_loss
 from models.recipes import NO_WEIGHTS
 from training.batches import set_window, test_loaders, train_and_val_loaders
 from training.checkpoint import Checkpoint, load_weights, read_checkpoint
-from training.device import DeviceLoader, choose_device, choose_precision, seed_everything
+from training.device import DeviceLoader, choose_device, choose_precision
 from training.distributed import (
     EndedByAnother,
     average_statistics,
@@ -78,7 +78,7 @@ STEPS_BETWEEN_CHECKS = 20  # of the loss: to look at it, the program has to wait
 
 def build_model(options: Namespace, checkpoint: Checkpoint | None, device: torch.device) -> TwoStreams:
     """The network with its first weights: random, of the recipe's visual_weights, or of the checkpoint."""
-    seed_everything(options.seed)
+    torch.manual_seed(options.seed)
     precision = choose_precision(options.precision, device, options.recipe_name)
     model = build_network(options.recipe, options.v_cluster, options.a_cluster, precision).to(device)
     print(

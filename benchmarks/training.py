@@ -69,7 +69,7 @@ from data.negative_audio import NoiseNegatives
 from metrics.table import write_json
 from models.dmc import build_network
 from training.batches import train_and_val_loaders
-from training.device import DeviceLoader, choose_device, choose_precision, seed_everything
+from training.device import DeviceLoader, choose_device, choose_precision
 from training.optim import MicroBatch
 from training.steps import build_stepper
 from training.threads import choose_threads
@@ -102,7 +102,7 @@ class Training:
     def __init__(self, row: Row, options: argparse.Namespace, data_dir: Path) -> None:
         self.device = choose_device(options.device)
         given = training_options(options, data_dir, **row._asdict(), cache=options.cache)
-        seed_everything(given.seed)
+        torch.manual_seed(given.seed)
         model = build_network(
             given.recipe, given.v_cluster, 1, choose_precision(row.precision, self.device, row.recipe)
         )

@@ -89,7 +89,7 @@ DAMAGED = {  # entry of last.pth -> how to change it
     "epoch": [lambda _: "2", lambda _: 3, lambda _: None],
     "history": [lambda _: 2, lambda rows: rows[:1], lambda rows: [*rows[:1], {"epoch": 2}], lambda rows: [{}, {}]],
     "optimizer": [lambda _: {}, lambda _: {"state": {}, "param_groups": []}, lambda _: [1]],
-    "random_states": [lambda _: {}, lambda states: states | {"python": (3, (1, 2), None)}],
+    "random_states": [lambda _: {}, lambda states: states | {"torch": torch.zeros(3)}],
 }
 
 

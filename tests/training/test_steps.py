@@ -14,7 +14,7 @@ from models.losses import cross_entropy_loss, recipe_loss
 from models.pairs import PairDistances, in_batch_pairs
 from tests.fixtures.small_network import small_backbones
 from training.batches import train_and_val_loaders
-from training.device import choose_precision, seed_everything
+from training.device import choose_precision
 from training.optim import split_into_steps
 from training.options import merge_options
 from training.steps import AverageMeter, Stepper, build_stepper, pair_distances
@@ -29,7 +29,7 @@ def start(
     """A training before its first step, and its first batch."""
     given = {"recipe": recipe, "precision": "fp32", "batch_size": 6, "num_threads": 0, "cache": 0, **others}
     options = merge_options({"data_dir": str(data_dir), "set": ["image_size=32", *settings], **given}, {})
-    seed_everything(1)
+    torch.manual_seed(1)
     precision = choose_precision(options.precision, device, options.recipe_name)
     model = DMC(options.recipe, options.v_cluster, options.a_cluster, precision).to(device).train()
     noise = NoiseNegatives(data_dir, options.recipe.noise_negatives)
