@@ -23,12 +23,6 @@ def products(features: torch.Tensor) -> torch.Tensor:
     return around_mean @ around_mean.transpose(1, 2)
 
 
-def to_centers(features: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Squared distances of the features to the means with these weights, [B, K, N]."""
-    all_products = products(features)
-    return distances_to_centers(all_products, all_products.diagonal(dim1=1, dim2=2), weights)
-
-
 def first_centers(init, features: torch.Tensor, num_clusters: int) -> torch.Tensor:
     """The features that an initialization chooses, [B, K, D]."""
     positions = init(products(features), num_clusters)
@@ -113,7 +107,8 @@ def test_distances_from_products_are_euclidean_wherever_the_origin_is(dtype, tol
     weights = torch.rand(2, 3, 40, dtype=torch.float64)
     weights /= weights.sum(-1, keepdim=True)
     expected = torch.cdist(weights @ features, features).square()
-    found = to_centers(features.to(dtype), weights.to(dtype))
+    all_products = products(features.to(dtype))
+    found = distances_to_centers(all_products, all_products.diagonal(dim1=1, dim2=2), weights.to(dtype))
     torch.testing.assert_close(found.double(), expected, rtol=tolerance, atol=tolerance)
 
 

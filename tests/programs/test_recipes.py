@@ -14,7 +14,7 @@ from data.dmc_pkl import read_dmc
 from data.layout import audio_frames_dir, noise_file
 from models.recipes import IMPROVED
 from tests.fixtures import training_run
-from tests.fixtures.training_run import log_rows, logged_numbers, same_weights, weights_of
+from tests.fixtures.training_run import log_rows, logged_numbers, same_weights, settings, weights_of
 from training.checkpoint import read_checkpoint
 from training.optim import scheduled_rate
 
@@ -24,10 +24,6 @@ pytestmark = pytest.mark.usefixtures("small")
 def run(data_dir: Path, out: Path, *options: str) -> int:
     """Run the program with the improved recipe."""
     return training_run.run(data_dir, out, "--recipe", "improved", *options)
-
-
-def settings(*pairs: str) -> list[str]:
-    return [word for pair in pairs for word in ("--set", pair)]
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,14 @@
 
 import pytest
 
+from models.recipes import RECIPES
+from tests.fixtures.training_run import settings
 from training.option_checks import check_options, without_effect
 from training.options import merge_options, parse_options
 
 
 def problem_of(*argv: str) -> str | None:
     return check_options(merge_options(parse_options("", argv)[1], {}))
-
-
-def settings(*pairs: str) -> list[str]:
-    return [word for pair in pairs for word in ("--set", pair)]
 
 
 @pytest.mark.parametrize(
@@ -40,10 +38,7 @@ def test_options_that_do_not_fit_together_are_refused_before_training(argv, word
 @pytest.mark.parametrize(
     "argv",
     [
-        ["--recipe", "original"],
-        ["--recipe", "improved"],
-        ["--recipe", "pretrained"],
-        ["--recipe", "cvpr2019"],
+        *[["--recipe", name] for name in RECIPES],
         ["--v_cluster", "1", *settings("image_size=16")],  # one feature
         ["--v_cluster", "1", "--a_cluster", "2"],  # both are nearest to it
     ],
