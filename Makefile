@@ -16,7 +16,7 @@ V_CLUSTER := $(if $(filter improved,$(RECIPE)),2,3)
 DUET_SET := datasets/demo_duet
 DUET_RUN := $(DEMO_RUN)_duet
 KILLS := 100
-SEED := 10
+SEED := 108
 
 .PHONY: demo examples test test-fast test-chaos docs lint install
 

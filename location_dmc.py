@@ -20,7 +20,7 @@ from typing import Any
 # else wants a core, be it the processes that load data; without it a step takes a quarter longer. PyTorch reads this.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
-from training.options import BEST, LAST, checkpoint_args, parse_options
+from training.options import BEST, LAST, parse_options
 
 if __name__ == "__main__" and "RANK" not in os.environ:
     parse_options(__doc__, None)  # answers --help and mistakes at once: the imports below take seconds
@@ -37,10 +37,11 @@ from data.dmc_pkl import csv_path, path_for_audio, write_dmc
 from data.negative_audio import NoiseNegatives
 from models.dmc import TwoStreams, build_network
 from models.localization import Localizer
+from models.losses import recipe_loss
 from models.recipes import NO_WEIGHTS
 from training.batches import set_window, test_loaders, train_and_val_loaders
 from training.checkpoint import Checkpoint, load_weights, read_checkpoint
-from training.device import DeviceLoader, choose_device, choose_precision, seed_everything, slow_training
+from training.device import DeviceLoader, choose_device, choose_precision
 from training.distributed import (
     EndedByAnother,
     average_statistics,
@@ -77,15 +78,13 @@ STEPS_BETWEEN_CHECKS = 20  # of the loss: to look at it, the program has to wait
 
 def build_model(options: Namespace, checkpoint: Checkpoint | None, device: torch.device) -> TwoStreams:
     """The network with its first weights: random, of the recipe's visual_weights, or of the checkpoint."""
-    seed_everything(options.seed)
+    torch.manual_seed(options.seed)
     precision = choose_precision(options.precision, device, options.recipe_name)
     model = build_network(options.recipe, options.v_cluster, options.a_cluster, precision).to(device)
     print(
         f"DMC, recipe {options.recipe_name}, {options.v_cluster} visual and {options.a_cluster} audio clusters, "
         f"{str(precision).removeprefix('torch.')} on {device}"
     )
-    if not options.evaluate and (warning := slow_training(precision, device)):
-        print(warning, flush=True)
     if options.recipe.visual_weights != NO_WEIGHTS and not checkpoint:
         print(load_visual_weights(model, options.recipe.visual_weights))
     if checkpoint and (note := load_weights(model, checkpoint)):
@@ -127,7 +126,7 @@ def validate(stepper: Stepper, loader: DeviceLoader) -> AverageMeter:
     average = AverageMeter()
     for batch in tqdm(loader, desc="validation", unit="batch", leave=False):
         pairs = pair_distances(stepper.model, batch, stepper.recipe)
-        average.add(stepper.criterion(pairs), pairs)
+        average.add(recipe_loss(pairs, stepper.recipe), pairs)
     require_finite(average.loss)
     return average
 
@@ -141,9 +140,8 @@ def train(options: Namespace, model: TwoStreams, checkpoint: Checkpoint | None, 
     train_loader, val_loader = train_and_val_loaders(options, device)
     stepper = build_stepper(options, model, noise, device)
     choose_threads(stepper, train_loader)
-    epochs, args = options.recipe.epoch, checkpoint_args(options)
-    folder = open_run_folder(options, model, stepper.optimizer, args, checkpoint)
-    alone = epochs_with_one_audio_cluster(options)
+    folder = open_run_folder(options, stepper, checkpoint)
+    epochs, alone = options.recipe.epoch, epochs_with_one_audio_cluster(options)
     if alone:
         print(f"Epochs 1 to {alone}: one audio cluster; then {options.a_cluster}")
     with open_log(options, folder, val_loader.loader.dataset.seconds, device) as log:
@@ -168,7 +166,7 @@ def train(options: Namespace, model: TwoStreams, checkpoint: Checkpoint | None, 
             }
             if log:  # before the epoch is saved: what a kill leaves unsaved is taken back on resuming
                 log.add_epoch(row, model)
-            folder.save_epoch(model, stepper.optimizer, args, row, options.save_every)
+            folder.save_epoch(row)
             print(epoch_line(row, epochs), flush=True)
     best = broadcast_from_rank0(read_checkpoint, folder.path / BEST)
     load_weights(model, best)

@@ -23,7 +23,7 @@ from data.negative_audio import NoiseNegatives
 from models.dmc import build_network
 from models.recipes import RECIPES
 from training.batches import train_and_val_loaders
-from training.device import DeviceLoader, choose_device, choose_precision, seed_everything
+from training.device import DeviceLoader, choose_device, choose_precision
 from training.optim import MicroBatch
 from training.options import merge_options
 from training.steps import build_stepper
@@ -42,7 +42,7 @@ class Training:
         given = {"recipe": recipe, "v_cluster": CLUSTERS[recipe], "set": [f"image_size={image_size}"], **options}
         merged = merge_options({"data_dir": str(data_dir), **given}, {})
         self.device = choose_device(merged.device)
-        seed_everything(merged.seed)
+        torch.manual_seed(merged.seed)
         precision = choose_precision(merged.precision, self.device, recipe)
         model = build_network(merged.recipe, merged.v_cluster, 1, precision).to(self.device).train()
         noise = NoiseNegatives(data_dir, merged.recipe.noise_negatives)

@@ -149,8 +149,6 @@ def _vgg_layers(in_channels: int, stages: Sequence[Sequence[int]], width: float)
 
 
 VISUAL_NETS = {"resnet18": ResNet18, "resnet18_local": LocalResNet18, "mobilenet_v2": MobileNetV2, "vgg16": VGG16}
-AUDIO_NETS = ("resnet18", "vggish")
-WITH_WIDTH = {"vgg16", "vggish"}
 
 
 def repeat_edges(x: torch.Tensor, widths: tuple[int, int, int, int]) -> torch.Tensor:

@@ -94,19 +94,14 @@ def soft_kmeans(
 
     Args:
         features: u, [B, N, D]. Half precision is computed in float32, also inside autocast; float64 stays.
-        num_clusters: K.
+        num_clusters: K, at most N.
         beta: hardness of the assignment.
         rounds: of assigning and moving, at least one.
         init: of the centers, one of `CENTER_INITS`.
 
     Returns:
         Centers c [B, K, D], and the last assignment s [B, K, N], which sums to 1 over the clusters.
-
-    Raises:
-        ValueError: there are fewer features than clusters.
     """
-    if not 1 <= num_clusters <= features.shape[1]:
-        raise ValueError(f"{features.shape[1]} features cannot form {num_clusters} clusters")
     with torch.autocast(features.device.type, enabled=False):
         if features.dtype in (torch.float16, torch.bfloat16):
             features = features.float()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from models.backbone import VISUAL_NETS, WITH_WIDTH, ResNet18, VGGish, feature_size
+from models.backbone import VISUAL_NETS, ResNet18, VGGish
 from models.clustering import capsule_clustering, soft_kmeans, squash
 from models.recipes import Recipe
 
@@ -29,10 +29,10 @@ class Clusters(NamedTuple):
 class TwoStreams(nn.Module):
     """The streams of both forms up to the features, and the way from features to clusters.
 
-    Each form has a `visual_projection` and an `audio_projection`, and says how to `project` and to `cluster`.
+    Each form says how to `build_projections`, to `project` features of a stream into the common space, and to `cluster`
+    them.
 
     Args:
-        recipe: the settings of the network.
         v_cluster: clusters of a frame.
         a_cluster: clusters of a second of audio.
         precision: of the backbones. All else is computed in the precision of the weights.
@@ -46,9 +46,11 @@ class TwoStreams(nn.Module):
         self.v_cluster = v_cluster
         self.a_cluster = a_cluster
         self.precision = precision
-        width = (recipe.width,) if recipe.visual_net in WITH_WIDTH else ()
-        self.visual_net = VISUAL_NETS[recipe.visual_net](*width)
-        self.audio_net = VGGish(recipe.width) if recipe.audio_net == "vggish" else ResNet18(in_channels=1)
+        if recipe.visual_net == "vgg16":
+            self.visual_net, self.audio_net = VISUAL_NETS["vgg16"](recipe.width), VGGish(recipe.width)
+        else:
+            self.visual_net, self.audio_net = VISUAL_NETS[recipe.visual_net](), ResNet18(in_channels=1)
+        self.visual_projection, self.audio_projection = self.build_projections()
         self.register_buffer("mean", torch.tensor(self.visual_net.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(self.visual_net.std).view(3, 1, 1), persistent=False)
         self.to(memory_format=torch.channels_last)  # the faster order for convolutions
@@ -68,7 +70,7 @@ class TwoStreams(nn.Module):
 
     def normalize_frames(self, frames: torch.Tensor) -> torch.Tensor:
         """Frames as the backbone takes them, uint8 [B, 3, H, W] -> float32 [B, 3, H, W]."""
-        return frames.to(self.mean.dtype, copy=True).div_(255).sub_(self.mean).div_(self.std)
+        return (frames.to(self.mean.dtype) / 255 - self.mean) / self.std
 
     def frame_features(self, frames: torch.Tensor) -> torch.Tensor:
         """Features of normalized frames before their projection, [B, 3, H, W] -> [B, D, h, w]."""
@@ -89,14 +91,6 @@ class TwoStreams(nn.Module):
         with torch.autocast(x.device.type, self.precision, enabled=self.precision != torch.float32):
             return call(x.contiguous(memory_format=torch.channels_last))
 
-    def project(self, features: torch.Tensor, projection: nn.Linear) -> torch.Tensor:
-        """Features of one stream in the common space, [B, D, h, w] -> [B, h, w, P]."""
-        raise NotImplementedError
-
-    def cluster(self, features: torch.Tensor, num_clusters: int) -> Clusters:
-        """Cluster the projected features of one stream, [B, h, w, P]."""
-        raise NotImplementedError
-
 
 class DMC(TwoStreams):
     """Deep multimodal clustering in its published simplified form: soft k-means of features in one common space.
@@ -104,12 +98,10 @@ class DMC(TwoStreams):
     Only the backbones and projections have weights. They fit any recipe with the same backbones.
     """
 
-    def __init__(
-        self, recipe: Recipe, v_cluster: int = 2, a_cluster: int = 1, precision: torch.dtype = torch.float32
-    ) -> None:
-        super().__init__(recipe, v_cluster, a_cluster, precision)
-        self.visual_projection = nn.Linear(self.visual_net.out_channels, CENTER_SIZE)
-        self.audio_projection = nn.Linear(self.audio_net.out_channels, CENTER_SIZE)
+    def build_projections(self) -> tuple[nn.Linear, nn.Linear]:
+        """The projections of frames and of audio."""
+        visual, audio = (nn.Linear(net.out_channels, CENTER_SIZE) for net in (self.visual_net, self.audio_net))
+        return visual, audio
 
     def project(self, features: torch.Tensor, projection: nn.Linear) -> torch.Tensor:
         """Features of one stream in the common space, [B, D, h, w] -> [B, h, w, 512]."""
@@ -132,14 +124,12 @@ class CapsuleDMC(TwoStreams):
     sounding. Both backbones need the same number of channels.
     """
 
-    def __init__(
-        self, recipe: Recipe, v_cluster: int = 10, a_cluster: int = 1, precision: torch.dtype = torch.float32
-    ) -> None:
-        super().__init__(recipe, v_cluster, a_cluster, precision)
-        projection = nn.Linear(self.visual_net.out_channels, v_cluster * CAPSULE_SIZE, bias=False)
+    def build_projections(self) -> tuple[nn.Linear, nn.Linear]:
+        """One projection, for frames and for audio."""
+        projection = nn.Linear(self.visual_net.out_channels, self.v_cluster * CAPSULE_SIZE, bias=False)
         for of_cluster in projection.weight.data.split(CAPSULE_SIZE):
             nn.init.xavier_uniform_(of_cluster)
-        self.visual_projection = self.audio_projection = projection
+        return projection, projection
 
     def encode_audio(self, spectrograms: torch.Tensor) -> Clusters:
         """Cluster log-mel spectrograms, float32 [B, 1, T, 64]; K = v_cluster."""
@@ -165,9 +155,3 @@ NETWORKS = {"kmeans": DMC, "capsules": CapsuleDMC}
 def build_network(recipe: Recipe, v_cluster: int, a_cluster: int, precision: torch.dtype) -> TwoStreams:
     """The network of a recipe, with random weights."""
     return NETWORKS[recipe.clustering](recipe, v_cluster, a_cluster, precision)
-
-
-def most_clusters(height: int, width: int) -> int:
-    """The largest number of clusters for an input of this size: one for each feature."""
-    rows, columns = feature_size(height, width)
-    return rows * columns

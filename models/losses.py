@@ -1,43 +1,26 @@
 """Losses on the distances of positive and negative pairs."""
 
 import torch
-from torch import nn
 from torch.nn import functional
 
 from models.pairs import PairDistances
+from models.recipes import Recipe
 
 TEMPERATURE = 0.1  # squared distances of normalized features are 0 to 4
 SMALLEST_SQUARE = 1e-9  # the root's gradient is infinite at 0
 
 
-class ContrastiveLoss(nn.Module):
+def contrastive_loss(pairs: PairDistances, margin: float) -> torch.Tensor:
     """0.5 [y D^2 + (1 - y) max(0, margin - sqrt(D^2 + 1e-9))^2], averaged over the pairs.
 
     Positive pairs (y = 1) are drawn together, negative ones (y = 0) pushed apart up to the margin (Hadsell, Chopra and
-    LeCun, CVPR 2006, as the published DMC uses it). Both kinds count half, however many negative pairs there are; as
-    published there is one for each positive pair.
-
-    Args:
-        margin: the distance beyond which a negative pair has no loss.
-        background: whether the unmatched clusters of the own frame are negatives too.
+    LeCun, CVPR 2006, as the published DMC uses it). There is one negative pair for each positive one.
     """
-
-    def __init__(self, margin: float = 5.0, background: bool = False) -> None:
-        super().__init__()
-        self.margin = margin
-        self.background = background
-
-    def forward(self, pairs: PairDistances) -> torch.Tensor:
-        """Loss of a batch, scalar."""
-        negative = [pairs.negative_frames, pairs.negative_audio] + ([pairs.background] if self.background else [])
-        negative = torch.cat([distance.flatten() for distance in negative])
-        # An infinite distance has shortfall 0. To leave it out would make the program wait for the GPU.
-        shortfall = (self.margin - (negative + SMALLEST_SQUARE).sqrt()).clamp(min=0)
-        of_negative = shortfall.square().sum() / negative.isfinite().sum().clamp(min=1)  # none if all are of one video
-        return 0.5 * (pairs.positive.mean() + of_negative) / 2
+    shortfall = (margin - (pairs.negative + SMALLEST_SQUARE).sqrt()).clamp(min=0)
+    return 0.5 * (pairs.positive.mean() + shortfall.square().mean()) / 2
 
 
-class CrossEntropyLoss(nn.Module):
+def cross_entropy_loss(pairs: PairDistances, background: bool = False) -> torch.Tensor:
     """Which frame belongs to the audio, and which audio to the frame: cross-entropy over -D^2 / 0.1.
 
     -log exp(-D_ii^2 / t) / (exp(-D_ii^2 / t) + sum over negatives j of exp(-D_ij^2 / t)), t = 0.1, over the frames j
@@ -46,41 +29,30 @@ class CrossEntropyLoss(nn.Module):
     With `background`, the unmatched clusters of the own frame are negatives of the audio too. Receptive fields are
     large, so without it every part of a frame may learn to tell what the frame shows, and any of them may be matched.
     With it only one part can be near the audio: the object, from which it is easiest to tell.
-
-    Args:
-        background: whether the unmatched clusters of the own frame are negatives too.
     """
-
-    def __init__(self, background: bool = False) -> None:
-        super().__init__()
-        self.background = background
-
-    def forward(self, pairs: PairDistances) -> torch.Tensor:
-        """Loss of a batch, scalar."""
-        frames = [pairs.negative_frames] + ([pairs.background] if self.background else [])
-        return (self._towards(pairs.positive, frames) + self._towards(pairs.positive, [pairs.negative_audio])) / 2
-
-    def _towards(self, positive: torch.Tensor, negative: list[torch.Tensor]) -> torch.Tensor:
-        logits = -torch.cat([positive[:, None], *negative], dim=1) / TEMPERATURE
-        target = torch.zeros(len(positive), dtype=torch.int64, device=positive.device)
-        return functional.cross_entropy(logits, target)
+    frames = [pairs.negative] + ([pairs.background] if background else [])
+    return (_first_is_nearest(pairs.positive, *frames) + _first_is_nearest(pairs.positive, pairs.negative_audio)) / 2
 
 
-class MaxMarginLoss(nn.Module):
+def _first_is_nearest(positive: torch.Tensor, *negative: torch.Tensor) -> torch.Tensor:
+    logits = -torch.cat([positive[:, None], *negative], dim=1) / TEMPERATURE
+    target = torch.zeros(len(positive), dtype=torch.int64, device=positive.device)
+    return functional.cross_entropy(logits, target)
+
+
+def max_margin_loss(pairs: PairDistances, margin: float) -> torch.Tensor:
     """max(0, margin + s(wrong) - s(right)), averaged over the frames and their wrong audio, as in the CVPR paper.
 
     The similarity s is the sum over K clusters of the cosine of their audio and visual center. For centers of length 1
     it is K - D^2 / 2, and K cancels out.
-
-    Args:
-        margin: how much more similar its own audio has to be to a frame than wrong audio.
     """
+    return (margin + (pairs.positive[:, None] - pairs.negative) / 2).clamp(min=0).mean()
 
-    def __init__(self, margin: float) -> None:
-        super().__init__()
-        self.margin = margin
 
-    def forward(self, pairs: PairDistances) -> torch.Tensor:
-        """Loss of a batch, scalar."""
-        shortfall = (self.margin + (pairs.positive[:, None] - pairs.negative_audio) / 2).clamp(min=0)
-        return shortfall.sum() / pairs.negative_audio.isfinite().sum().clamp(min=1)
+def recipe_loss(pairs: PairDistances, recipe: Recipe) -> torch.Tensor:
+    """The loss of a batch as the recipe wants it, scalar."""
+    if recipe.loss == "contrastive":
+        return contrastive_loss(pairs, recipe.margin)
+    if recipe.loss == "max_margin":
+        return max_margin_loss(pairs, recipe.margin)
+    return cross_entropy_loss(pairs, recipe.background_negatives)

@@ -81,17 +81,18 @@ def match_clusters(distances: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
     The matching is one to one and has the smallest sum of distances (Hungarian method).
 
     Args:
-        distances: squared, [A, V] of one frame. If A is larger than V, the audio clusters that fit worst stay alone.
+        distances: squared, [A, V] of one frame, on the CPU. If A is larger than V, the audio clusters that fit worst
+            stay alone.
 
     Returns:
         int64 [V], a permutation; entry j < min(A, V) is matched to the j-th audio cluster that has a match. And the
         squared distances of the matched ones, [min(A, V)].
     """
-    rows, matched = map(torch.from_numpy, linear_sum_assignment(distances.cpu().numpy()))
-    others = distances.cpu().amin(0)
+    rows, matched = map(torch.from_numpy, linear_sum_assignment(distances.numpy()))
+    others = distances.amin(0)
     others[matched] = torch.inf
     by_distance = others.argsort(stable=True)[: distances.shape[1] - len(matched)]
-    return torch.cat([matched, by_distance]), distances.cpu()[rows, matched]
+    return torch.cat([matched, by_distance]), distances[rows, matched]
 
 
 def match_all(distances: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -6,26 +6,23 @@ import torch
 
 from models.matching import pair_distance, squared_distances, unmatched
 
+Centers = tuple[torch.Tensor, torch.Tensor]  # of audio, [B, A, D], and of frames, [B, V, D]
+
 
 class PairDistances(NamedTuple):
-    """Distances of B seconds of audio and their B frames; pairs that no loss compares are infinite.
+    """Distances D^2 of the pairs of B seconds; pairs that no loss compares are infinite.
 
     Attributes:
-        positive: D^2 of the audio and its own frame, [B].
-        negative_frames: D^2 of the audio and P frames of other videos, [B, P]; P is 0 with `wrong_audio_pairs`.
-        negative_audio: D^2 of the frame and S seconds of audio that do not belong to it, [B, S].
-        background: squared distance of the audio clusters to the unmatched clusters of the own frame, [B, R].
+        positive: of the audio and its own frame, [B].
+        negative: of the audio and P frames of other videos, or of the frame and P seconds of other audio, [B, P].
+        negative_audio: of the frame and S seconds of audio that do not belong to it, [B, S]; of a whole batch only.
+        background: squared distance of the audio clusters to the unmatched clusters of the own frame, [B, R]; likewise.
     """
 
     positive: torch.Tensor
-    negative_frames: torch.Tensor
-    negative_audio: torch.Tensor
-    background: torch.Tensor
-
-    @property
-    def negative(self) -> torch.Tensor:
-        """D^2 of the negative pairs that matching accuracy counts: with other frames, else with other audio."""
-        return self.negative_frames if self.negative_frames.shape[1] else self.negative_audio
+    negative: torch.Tensor
+    negative_audio: torch.Tensor | None = None
+    background: torch.Tensor | None = None
 
     def accuracy(self) -> torch.Tensor:
         """Share of negative pairs that are farther apart than the positive one, scalar."""
@@ -34,41 +31,17 @@ class PairDistances(NamedTuple):
         return (farther & compared).sum() / compared.sum().clamp(min=1)
 
 
-def single_negative_pairs(
-    audio: torch.Tensor, visual: torch.Tensor, other_visual: torch.Tensor, matching: str
-) -> PairDistances:
-    """Each second of audio with its own frame and with one of another video, as published.
+def single_negative_pairs(own: Centers, wrong: Centers, matching: str) -> PairDistances:
+    """A negative pair for each positive one.
 
     Args:
-        audio: centers of the audio, [B + N, A, D]; the last N are noise negatives, for every frame.
-        visual: centers of their frames, [B, V, D].
-        other_visual: centers of the other frames, [B, V, D].
+        own: of audio and frames that belong together.
+        wrong: the same audio with frames of other videos, as published, or the same frames with the audio of other
+            videos, as in the CVPR paper.
         matching: see `models.matching.pair_distance`.
     """
-    count = len(visual)
-    own = squared_distances(audio[:count], visual)  # [B, A, V]
-    negative = pair_distance(squared_distances(audio[:count], other_visual), matching)
-    noise = pair_distance(squared_distances(audio[None, count:], visual[:, None]), matching)  # [B, N]
-    return PairDistances(pair_distance(own, matching), negative[:, None], noise, _background(own, matching))
-
-
-def wrong_audio_pairs(
-    audio: torch.Tensor, other_audio: torch.Tensor, visual: torch.Tensor, matching: str
-) -> PairDistances:
-    """Each frame with its own audio and with that of another video, as in the CVPR paper.
-
-    Args:
-        audio: centers of the audio, [B + N, A, D]; the last N are noise negatives, for every frame.
-        other_audio: centers of the other audio, [B, A, D].
-        visual: centers of the frames, [B, V, D].
-        matching: see `models.matching.pair_distance`.
-    """
-    count = len(visual)
-    own = squared_distances(audio[:count], visual)  # [B, A, V]
-    wrong = pair_distance(squared_distances(other_audio, visual), matching)[:, None]
-    noise = pair_distance(squared_distances(audio[None, count:], visual[:, None]), matching)  # [B, N]
-    heard = torch.cat([wrong, noise], 1)
-    return PairDistances(pair_distance(own, matching), heard[:, :0], heard, _background(own, matching))
+    positive, negative = (pair_distance(squared_distances(*centers), matching) for centers in (own, wrong))
+    return PairDistances(positive, negative[:, None])
 
 
 def in_batch_pairs(audio: torch.Tensor, visual: torch.Tensor, video: torch.Tensor, matching: str) -> PairDistances:
@@ -83,14 +56,11 @@ def in_batch_pairs(audio: torch.Tensor, visual: torch.Tensor, video: torch.Tenso
     count = len(visual)
     between = _all_squared_distances(audio, visual)  # [B + N, B, A, V]
     distance = pair_distance(between, matching)  # [B + N, B]
-    own = between[:count].diagonal().movedim(-1, 0)  # [B, A, V]
     negative = distance[:count].masked_fill(video[:, None] == video[None], torch.inf)
-    return PairDistances(
-        distance[:count].diagonal(),
-        negative,
-        torch.cat([negative, distance[count:]]).T,
-        _background(own, matching),
-    )
+    own = between[:count].diagonal().movedim(-1, 0)  # [B, A, V]
+    matched = ~unmatched(own.detach(), matching)
+    background = own.masked_fill(matched[:, None], torch.inf).flatten(1)
+    return PairDistances(distance[:count].diagonal(), negative, torch.cat([negative, distance[count:]]).T, background)
 
 
 def _all_squared_distances(audio: torch.Tensor, visual: torch.Tensor) -> torch.Tensor:
@@ -100,9 +70,3 @@ def _all_squared_distances(audio: torch.Tensor, visual: torch.Tensor) -> torch.T
     audio_squares, visual_squares = audio.square().sum(-1), visual.square().sum(-1)
     squares = audio_squares[:, None, :, None] + visual_squares[None, :, None, :]
     return (squares - 2 * products).clamp(min=0)
-
-
-def _background(own: torch.Tensor, matching: str) -> torch.Tensor:
-    """Squared distances of the audio to the unmatched clusters of its own frame, [B, A, V] -> [B, A V]."""
-    matched = ~unmatched(own.detach(), matching)
-    return own.masked_fill(matched[:, None], torch.inf).flatten(1)

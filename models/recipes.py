@@ -10,7 +10,6 @@ from typing import Any
 
 # The names of what other modules of this folder build. Here, so that options can be read without PyTorch.
 VISUAL_NETS = ("resnet18", "resnet18_local", "mobilenet_v2", "vgg16")
-AUDIO_NETS = ("resnet18", "vggish")
 CLUSTERINGS = ("kmeans", "capsules")
 CENTER_INITS = ("strided", "farthest")
 MATCHINGS = ("nearest", "one_to_one", "same_number")
@@ -45,8 +44,12 @@ class Recipe:
     margin: float = _setting(
         5.0, "contrastive: the distance, max_margin: the similarity, beyond which a negative has no loss"
     )
-    background_negatives: bool = _setting(False, "the unmatched clusters of the own frame are negatives too")
-    noise_negatives: int = _setting(0, "seconds of noise in each step, and one of silence; 0 leaves out both", least=0)
+    background_negatives: bool = _setting(
+        False, "cross_entropy: the unmatched clusters of the own frame are negatives too"
+    )
+    noise_negatives: int = _setting(
+        0, "cross_entropy: seconds of noise in each step, and one of silence; 0 leaves out both", least=0
+    )
     matching: str = _setting(
         "nearest",
         "one_to_one: each audio cluster has a visual cluster of its own; same_number: the one of its number",
@@ -54,10 +57,11 @@ class Recipe:
     )
 
     # --- the network
-    visual_net: str = _setting("resnet18", "visual backbone; resnet18_local is more local", VISUAL_NETS)
+    visual_net: str = _setting(
+        "resnet18", "visual backbone; resnet18_local is more local; vgg16 has VGGish beside it for audio", VISUAL_NETS
+    )
     visual_weights: str = _setting(NO_WEIGHTS, "its start: none, imagenet (torchvision's, downloaded), or a file")
-    audio_net: str = _setting("resnet18", "audio backbone", AUDIO_NETS)
-    width: float = _setting(1.0, "vgg16 and vggish: factor of their channels, for example 0.25 for CPUs")
+    width: float = _setting(1.0, "vgg16: factor of the channels of both networks, for example 0.25 for CPUs")
     clustering: str = _setting("kmeans", "capsules: the CVPR paper's, with a projection for each cluster", CLUSTERINGS)
     beta: float = _setting(30.0, "hardness of the clusters in training; a lower one makes them softer")
     cluster_start: str = _setting("strided", "first centers: fixed positions, or features far apart", CENTER_INITS)
@@ -83,11 +87,6 @@ class Recipe:
     def in_batch(self) -> bool:
         """Whether the frames of the batch are the negatives; else each second gets one of its own."""
         return self.loss == "cross_entropy"
-
-    @property
-    def audio_negatives(self) -> bool:
-        """Whether the negative of each second is the audio of another video, not a frame."""
-        return self.loss == "max_margin"
 
     @property
     def test_size(self) -> int:
@@ -123,7 +122,6 @@ CVPR2019 = replace(
     margin=10.0,
     matching="same_number",
     visual_net="vgg16",
-    audio_net="vggish",
     clustering="capsules",
     image_size=256,
 )

@@ -17,7 +17,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_collection_modifyitems(items):
     """The longest files first: a process would otherwise end alone with them."""
-    items.sort(key=lambda item: item.path.name not in ("test_learning.py", "test_parallel.py"))
+    items.sort(key=lambda item: item.path.name not in ("test_learning.py", "test_parallel.py", "test_kills.py"))
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def _pair_loader(options: Namespace, list_name: str, device: torch.device) -> De
         augmentation,
         crop_only=not options.enable_img_augmentation,
         with_negative=not recipe.in_batch,
-        negative_audio=recipe.audio_negatives,
+        negative_audio=recipe.loss == "max_margin",
         cache=cache,
     )
     loader = pair_loader(

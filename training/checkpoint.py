@@ -66,12 +66,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     path = Path(path)
     if not path.exists():
         raise UserError(f"there is no checkpoint {path}: train one first, or name one with --ckpt_file")
-    content = _read(path)
-    weights = _find_weights(content)
-    if not weights:
-        holds = f"the entries {[*content]!r:.100}" if isinstance(content, dict) else f"a {type(content).__name__}"
-        raise UserError(f"{path} is no checkpoint of DMC: it holds {holds}, without a state dict")
-    _require_plain(path, weights)
+    content, weights = _read(path)
     args = content.get("args")
     checkpoint = Checkpoint(path, {}, args, content) if isinstance(args, dict) else Checkpoint(path, {})
     _add_with_our_names(checkpoint, weights)
@@ -84,23 +79,28 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     Raises:
         UserError: there is none, it is damaged, or it holds anything else.
     """
-    if not Path(path).exists():
+    if not path.exists():
         raise UserError(f"there is no file of weights {path}")
-    weights = _find_weights(_read(Path(path)))
-    if not weights:
-        raise UserError(f"{path} holds no state dict: names and tensors")
-    _require_plain(path, weights)
-    return weights
+    return _read(path)[1]
 
 
-def _read(path: Path) -> object:
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """The content of a file, and the state dict in it."""
     try:
         _require_whole(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they advise to file issues about a stranger's file
-            return torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or hostile file can raise anything
         raise UserError(f"{path} was not loaded: {_reason(error)}") from error
+    weights = _find_weights(content)
+    if not weights:
+        holds = f"the entries {[*content]!r:.100}" if isinstance(content, dict) else f"a {type(content).__name__}"
+        raise UserError(f"{path} holds no state dict, names and tensors: it holds {holds}")
+    for name, weight in weights.items():
+        if weight.layout != torch.strided or weight.is_meta or weight.is_quantized or weight.is_complex():
+            raise UserError(f"{path} holds {name:.100} as a sparse, quantized, or complex tensor, or without values")
+    return content, weights
 
 
 def _require_whole(path: Path) -> None:
@@ -135,13 +135,6 @@ def _find_weights(content: object, seen: set[int] | None = None, depth: int = 3)
         return {_WRAPPERS.sub("", name): value for name, value in content.items()}
     found = {key: weights for key, value in content.items() if (weights := _find_weights(value, seen, depth - 1))}
     return found.get(max(found, key=lambda key: (key == "model", len(found[key])), default=None))
-
-
-def _require_plain(path: Path, weights: dict[str, torch.Tensor]) -> None:
-    """Refuse weights that no layer here can take."""
-    for name, weight in weights.items():
-        if weight.layout != torch.strided or weight.is_meta or weight.is_quantized or weight.is_complex():
-            raise UserError(f"{path} holds {name:.100} as a sparse, quantized, or complex tensor, or without values")
 
 
 def _add_with_our_names(checkpoint: Checkpoint, weights: dict[str, torch.Tensor]) -> None:

@@ -1,11 +1,9 @@
 """Device, precision and random states of a training, set up once."""
 
 import os
-import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
@@ -73,30 +71,12 @@ def _computes_bfloat16(device: torch.device) -> bool:
     return False
 
 
-def slow_training(precision: torch.dtype, device: torch.device) -> str | None:
-    """A warning for a training that would take hundreds of times as long as need be."""
-    if precision == torch.float16 and device.type == "cpu":
-        # PyTorch has no fast gradients of convolutions in float16 there: 4.4 s against 5 ms in bfloat16 (2.14).
-        return (
-            "--precision fp16 trains hundreds of times slower on a CPU than fp32: stop (Ctrl-C) and take "
-            "--precision auto, unless you want just that"
-        )
-    return None
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python, numpy and PyTorch."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
-
-
 def random_states() -> dict[str, Any]:
-    """All random states as plain values and tensors, for a checkpoint; of several GPUs that of the one in use."""
-    kind, keys, *rest = np.random.get_state()
+    """PyTorch's random states as tensors, for a checkpoint; of several GPUs that of the one in use.
+
+    Nothing else draws from states of its own: samples are drawn from (seed, epoch, index).
+    """
     return {
-        "python": random.getstate(),
-        "numpy": (kind, keys.tolist(), *rest),
         "torch": torch.get_rng_state(),
         "cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_initialized() else [],
         "mps": torch.mps.get_rng_state() if torch.backends.mps.is_available() else None,
@@ -104,11 +84,7 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any]) -> None:
-    """Set all random states to those of `random_states`."""
-    version, internal, gauss = states["python"]
-    random.setstate((version, tuple(internal), gauss))
-    kind, keys, *rest = states["numpy"]
-    np.random.set_state((kind, np.array(keys, np.uint32), *rest))
+    """Set the random states to those of `random_states`."""
     torch.set_rng_state(states["torch"])
     if states["cuda"] and torch.cuda.is_available():
         torch.cuda.set_rng_state(states["cuda"][0])  # older checkpoints have one of each GPU

@@ -9,8 +9,8 @@ import contextlib
 import inspect
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
@@ -22,8 +22,8 @@ from common.errors import UserError
 from common.exit_status import end_with_parent
 
 T = TypeVar("T")
-FAILED, TOLD = "dmc_failed", "dmc_told"  # keys of the processes' store
-LONGEST_MESSAGE = timedelta(seconds=30)  # that rank 0 may take to say what is wrong with the command line
+FAILED = "dmc_failed"  # key of the processes' store
+LONGEST_MESSAGE = 30  # seconds that rank 0 may take to say what is wrong with the command line
 # Each process keeps its own BatchNorm statistics in a step; PyTorch 2.15 renamed the option.
 _SYNC_BUFFERS = next(
     name
@@ -65,11 +65,9 @@ def process_group() -> Iterator[None]:
         store = _join()
         try:
             yield
-        except SystemExit:  # a wrong command line, in all processes: torchrun may end the others before rank 0 spoke
-            if is_main_process():
-                store.set(TOLD, "")
-            with contextlib.suppress(RuntimeError):
-                store.wait([TOLD], LONGEST_MESSAGE)
+        except SystemExit:  # a wrong command line, in all processes
+            if not is_main_process():
+                time.sleep(LONGEST_MESSAGE)  # torchrun ends all of them once one has ended: that is to be rank 0
             raise
         except BaseException as error:
             if _is_first_failure(store):

@@ -11,34 +11,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 WEIGHT_DECAY = 1e-4
 WARM_UP = 30  # steps
-SCALER = "scaler"  # key in the optimizer's state
 
 
 def build_optimizer(parameters: Iterable[nn.Parameter], learning_rate: float) -> torch.optim.Adam:
     """Adam as published, its step a single kernel."""
     return torch.optim.Adam(parameters, lr=learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
-
-
-def build_scaler(
-    optimizer: torch.optim.Optimizer, precision: torch.dtype, device: torch.device
-) -> torch.amp.GradScaler:
-    """Scales the loss for float16, whose smallest number is so large that small gradients would be 0.
-
-    From now on the scale is part of the optimizer's state, so that a checkpoint has it.
-    """
-    scaler = torch.amp.GradScaler(device.type, enabled=precision == torch.float16)
-
-    def add_scale(_: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
-        return {**state, SCALER: scaler.state_dict()} if scaler.is_enabled() else state
-
-    def take_scale(_: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
-        if scaler.is_enabled() and state.get(SCALER):
-            scaler.load_state_dict(state[SCALER])
-        return {key: value for key, value in state.items() if key != SCALER}
-
-    optimizer.register_state_dict_post_hook(add_scale)
-    optimizer.register_load_state_dict_pre_hook(take_scale)
-    return scaler
 
 
 def scheduled_rate(highest: float, schedule: str, step: int, steps: int) -> float:

@@ -7,8 +7,7 @@ from typing import Any
 
 from data.read import SPECTROGRAM_SHAPES
 from data.sampler import batch_problem
-from models.backbone import WITH_WIDTH
-from models.dmc import most_clusters
+from models.backbone import feature_size
 from models.matching import SAME_NUMBER
 from models.recipes import Recipe
 from training.distributed import world_size
@@ -31,9 +30,8 @@ def _task_problem(options: argparse.Namespace) -> str | None:
         options.evaluate or options.use_pretrain or options.resume or options.export_published
     ):
         return "--ckpt_file goes with --use_pretrain 1 (train on from it) or --evaluate 1 (evaluate it)"
-    for name in ("visual_net", "audio_net"):
-        if options.export_published and getattr(options.recipe, name) != "resnet18":
-            return f"--export_published: the published program has no {name}={getattr(options.recipe, name)}"
+    if options.export_published and options.recipe.visual_net != "resnet18":
+        return f"--export_published: the published program has no visual_net={options.recipe.visual_net}"
     if options.audio != "own" and not options.evaluate:
         return f"--audio {options.audio} goes with --evaluate 1: training takes each frame's own audio"
     if options.log != "csv" and options.evaluate:
@@ -53,10 +51,10 @@ def _network_problem(options: argparse.Namespace) -> str | None:
             "nearest and readout is clusters"
         )
     size = recipe.image_size
-    if options.v_cluster > most_clusters(size, size):
+    if options.v_cluster > math.prod(feature_size(size, size)):
         return f"--set image_size={size} gives too few features for --v_cluster {options.v_cluster}"
     columns, bands = min(SPECTROGRAM_SHAPES)
-    if options.a_cluster > most_clusters(columns // recipe.audio_pooling, bands):
+    if options.a_cluster > math.prod(feature_size(columns // recipe.audio_pooling, bands)):
         return f"--set audio_pooling={recipe.audio_pooling} gives too few features for --a_cluster {options.a_cluster}"
     return None
 
@@ -64,7 +62,7 @@ def _network_problem(options: argparse.Namespace) -> str | None:
 def _clustering_problem(recipe: Recipe) -> str | None:
     if recipe.clustering == "kmeans":
         return "matching=same_number goes with clustering=capsules" if recipe.matching == SAME_NUMBER else None
-    needed = {"matching": SAME_NUMBER, "readout": "clusters", "visual_net": "vgg16", "audio_net": "vggish"}
+    needed = {"matching": SAME_NUMBER, "readout": "clusters", "visual_net": "vgg16"}
     wrong = [f"{name}={value}" for name, value in needed.items() if getattr(recipe, name) != value]
     return f"clustering=capsules goes with {' and '.join(wrong)}" if wrong else None
 
@@ -85,14 +83,15 @@ def without_effect(options: argparse.Namespace, given: dict[str, Any]) -> list[s
     """A sentence on each setting that is given for a training and changes nothing."""
     if options.evaluate:
         return []
-    loss, nets = options.recipe.loss, {options.recipe.visual_net, options.recipe.audio_net}
-    reasons = {
-        "margin": "it goes with loss=contrastive or max_margin" if loss == "cross_entropy" else None,
-        "width": None if WITH_WIDTH & nets else f"it goes with {' and '.join(sorted(WITH_WIDTH))}",
+    of_batch = "" if options.recipe.in_batch else "loss=cross_entropy"
+    useless = {
+        "background_negatives": of_batch,
+        "noise_negatives": of_batch,
+        "margin": options.recipe.in_batch and "loss=contrastive or max_margin",
+        "width": options.recipe.visual_net != "vgg16" and "visual_net=vgg16",
     }
-    settings = given_settings(given)
     return [
-        f"--set {key}={settings[key]} has no effect: {reason}"
-        for key, reason in reasons.items()
-        if reason and key in settings
+        f"--set {key}={value} has no effect: it goes with {useless[key]}"
+        for key, value in given_settings(given).items()
+        if useless.get(key)
     ]

@@ -67,11 +67,6 @@ NOT_FROM_CHECKPOINT = frozenset(
 # They belong together: with another --data_dir, the checkpoint's lists are those of other videos.
 DATA_OPTIONS = frozenset({"data_dir", "data_list_dir", *(f"{name}_list" for name in LIST_NAMES)})
 FLAGS_OF_SETTINGS = ("epoch", "learning_rate")  # published options, in the recipe too
-# Settings of earlier versions that nothing takes any more.
-GONE = (
-    "negatives temperature warmup visual_layer center_features padding test_beta test_rounds test_joint_rounds "
-    "test_rotate_180 test_num_scales test_scale test_turn test_sizes"
-).split()
 VISUAL_NET_OF_LAYER = {"layer4": "resnet18", "layer3_local": "resnet18_local"}  # in older checkpoints
 SWITCH = {"type": int, "choices": (0, 1)}
 
@@ -80,15 +75,12 @@ NO_OPTIONS = {
     "enable_audio_augmentation": "it is an option of the published code, without any effect there",
     "json_file": "it is an option of the published code; the videos are those of --data_dir and the three lists",
     "gpu_ids": "it is an option of the published code; give --device cuda, and set CUDA_VISIBLE_DEVICES to the GPU",
-    "skip_alike": "it did not help, docs/experiments.md has the figures",
-    "spec_augment": "it did not help, docs/experiments.md has the figures",
     "n_fft": "the window is read from the data set; data/cut_audio.py --n_fft sets it",
     **{
         key: f"it is a setting of the recipe: give --set {key}=VALUE"
         for key in SETTINGS
         if key not in FLAGS_OF_SETTINGS
     },
-    **dict.fromkeys(GONE, "this setting is gone, docs/recipes.md says what took its place"),
 }
 
 
@@ -133,8 +125,10 @@ def build_parser(description: str) -> argparse.ArgumentParser:
 def _add(group: argparse._ArgumentGroup, name: str, help_text: str, **kwargs: Any) -> None:  # noqa: ANN401
     default = DEFAULTS.get(name)
     if "choices" not in kwargs:
-        kwargs.setdefault("metavar", {Path: "FILE", None: "TEXT"}.get(kwargs.get("type"), "N"))
-    group.add_argument(f"--{name}", help=help_text + ("" if default is None else f" (default: {default})"), **kwargs)
+        kwargs.setdefault("metavar", "FILE" if kwargs.get("type") is Path else "N")
+    if default is not None and "(default:" not in help_text:
+        help_text += f" (default: {default})"
+    group.add_argument(f"--{name}", help=help_text, **kwargs)
 
 
 def _add_published_options(group: argparse._ArgumentGroup) -> None:
@@ -146,7 +140,7 @@ def _add_published_options(group: argparse._ArgumentGroup) -> None:
     rates = _defaults("learning_rate")
     _add(group, "learning_rate", f"lower it if the loss becomes NaN (default: {rates})", type=positive_float)
     _add(group, "seed", "of weights, order, crops and negative pairs", type=seed_number)
-    text = "processes that load data; on a CPU only where the frames are not in memory; 0: none"
+    text = "processes that load data; on a CPU only where frames are not in memory; 0: none (default: cores, at most 4)"
     _add(group, "num_threads", text, type=whole_number)
     _add(group, "enable_img_augmentation", "0 trains on frames that are only cropped at random", **SWITCH)
     _add(group, "use_pretrain", "1 starts from the weights of --ckpt_file", **SWITCH)

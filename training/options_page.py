@@ -12,7 +12,7 @@ if not __package__:  # run by path: imports start at the repository root
 
 from common.atomic import atomic_file
 from models.recipes import RECIPES, SETTINGS
-from training.options import DEFAULTS, build_parser
+from training.options import build_parser
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "options.md"
 HEAD = """# Options
@@ -40,7 +40,7 @@ def options_page() -> str:
         shown = [action for action in actions if action.help != argparse.SUPPRESS]
         if shown:
             lines += [f"### {group.title.capitalize()}\n", "| option | meaning |", "|---|---|"]
-            lines += [f"| `{action.option_strings[0]}` | {_meaning(action.dest, action.help)} |" for action in shown]
+            lines += [f"| `{action.option_strings[0]}` | {action.help} |" for action in shown]
             lines.append("")
     lines += [
         SETTINGS_HEAD.strip("\n") + "\n",
@@ -53,13 +53,6 @@ def options_page() -> str:
         choices = ", ".join(f"`{choice}`" for choice in setting.metadata["choices"])
         lines.append(f"| `{key}` | {values} | {setting.metadata['help']}{f' ({choices})' if choices else ''} |")
     return "\n".join(lines) + "\n"
-
-
-def _meaning(name: str, help_text: str) -> str:
-    # How many processes load data depends on the machine.
-    if name != "num_threads":
-        return help_text
-    return help_text.replace(f"(default: {DEFAULTS[name]})", "(default: the number of cores, at most 4)")
 
 
 def main() -> int:

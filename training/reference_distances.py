@@ -58,16 +58,12 @@ def read_reference(state: dict[str, Any]) -> ReferenceDistances | None:
 def add_reference(
     checkpoint: Checkpoint, localizer: Localizer, seconds: SecondIndex, options: Namespace, device: torch.device
 ) -> None:
-    """Measure the distances on the validation list, and add them to a checkpoint of ours that has none."""
-    known = read_reference(checkpoint.state)
-    if not known and (reference := measure_reference(localizer, seconds, options, device)):
-        save_checkpoint(checkpoint.path, checkpoint.state | {"distances": reference._asdict()})
+    """Measure the distances on the validation list, and add them to a checkpoint of ours that has none.
 
-
-def measure_reference(
-    localizer: Localizer, seconds: SecondIndex, options: Namespace, device: torch.device
-) -> ReferenceDistances | None:
-    """The distances of pairs of the validation list; None if no two videos of it are in one batch."""
+    If no two videos of the list are in one batch, it gets none.
+    """
+    if read_reference(checkpoint.state):
+        return
     dataset = PairDataset(seconds, localizer.recipe.test_size, options.seed, with_negative=False)
     size = max(2, options.batch_size // options.accumulate)
     loader = DeviceLoader(pair_loader(dataset, size, num_workers=0, shuffle=False), device)
@@ -79,4 +75,6 @@ def measure_reference(
         of_another = (batch["video"] != batch["video"].roll(1)).cpu().numpy()
         own = np.append(own, localizer.match(audio_centers, features).distances)
         other = np.append(other, localizer.match(audio_centers.roll(1, 0), features).distances[of_another])
-    return ReferenceDistances(float(np.median(own)), float(np.median(other))) if len(other) else None
+    if len(other):
+        reference = ReferenceDistances(float(np.median(own)), float(np.median(other)))
+        save_checkpoint(checkpoint.path, checkpoint.state | {"distances": reference._asdict()})

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from common.atomic import atomic_file
 from common.errors import UserError, first_line
-from training.checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from training.checkpoint import Checkpoint, save_checkpoint
 from training.device import random_states, restore_random_states
 from training.distributed import broadcast_from_rank0, is_main_process, launch_id
-from training.options import ARGS, BEST, EVENTS, LAST, LOG
+from training.options import ARGS, BEST, EVENTS, LAST, LOG, checkpoint_args
+from training.steps import Stepper
 
 TAKEN_OFF = 0.75  # matching accuracy on the validation list, half of the way from chance to certainty
 
@@ -25,8 +25,8 @@ class RunFolder:
     Of several processes only rank 0 writes; the others keep `epoch` and `history` too.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, stepper: Stepper, args: dict[str, Any]) -> None:
+        self.path, self.stepper, self.args = path, stepper, args
         self.epoch = 0  # epochs done
         self.history: list[dict[str, Any]] = []  # a row of ``log.csv`` for each of them
         self.writes = is_main_process()
@@ -44,15 +44,15 @@ class RunFolder:
             remedy = f"{goes_on}, --overwrite 1 replaces it, --out names another folder"
             raise UserError(f"{self.path} holds a training ({there[0].name}): {remedy}")
 
-    def start(self, model: nn.Module, optimizer: torch.optim.Optimizer, args: dict[str, Any]) -> None:
+    def start(self) -> None:
         """Begin a training, in place of one that is there: from now on there is a checkpoint to resume from."""
         if not self.writes:
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        self._save_last(model, optimizer, args)  # first, so that at no moment there is none
+        self._save_last()  # first, so that at no moment there is none
         self._remove_earlier()
-        self._write_args(args)
-        save_checkpoint(self.path / BEST, {"model": model.state_dict(), "args": args, "epoch": 0})
+        self._write_args()
+        save_checkpoint(self.path / BEST, self._weights())
 
     def _remove_earlier(self) -> None:
         """Remove what an earlier training left beside the new ``last.pth``."""
@@ -65,8 +65,8 @@ class RunFolder:
         named = [path for name in (LAST, BEST, LOG, ARGS) if (path := self.path / name).exists()]
         return named + sorted(self.path.glob("epoch_*.pth")) + sorted(self.path.glob(EVENTS))
 
-    def resume(self, state: dict[str, Any], args: dict[str, Any]) -> None:
-        """Resume a training from the content of its last checkpoint."""
+    def resume(self, state: dict[str, Any]) -> None:
+        """Resume a training from the content of its last checkpoint, which the stepper has."""
         self.epoch = state["epoch"]
         self.history = state["history"]
         if not self.writes:
@@ -74,20 +74,13 @@ class RunFolder:
         # The training may have been killed between one file and the next.
         if not self.epoch:
             self._remove_earlier()
-        self._write_args(args)
+        self._write_args()
         if self.history:
             self._write_log()
         if not (self.path / BEST).exists():
-            save_checkpoint(self.path / BEST, {"model": state["model"], "args": args, "epoch": self.epoch})
+            save_checkpoint(self.path / BEST, self._weights())
 
-    def save_epoch(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        args: dict[str, Any],
-        row: dict[str, Any],
-        save_every: int,
-    ) -> None:
+    def save_epoch(self, row: dict[str, Any]) -> None:
         """Save an epoch: `row` to the log, the weights to ``last.pth``, and to ``best.pth`` if they are the result.
 
         The result is the last epoch, or, with result=best, the one with the highest validation accuracy, the lowest
@@ -97,14 +90,13 @@ class RunFolder:
         self.epoch = row["epoch"]
         if not self.writes:
             return
-        weights = {"model": model.state_dict(), "args": args, "epoch": self.epoch}
         # Epochs with one audio cluster compare other things than the later ones with several.
         best = max(self.history, key=lambda row: (row.get("a_cluster", 0), row["val_accuracy"], -row["val_loss"]))
-        if args["result"] == "last" or row is best:
-            save_checkpoint(self.path / BEST, weights)
-        if save_every and self.epoch % save_every == 0:
-            save_checkpoint(self.path / f"epoch_{self.epoch:03d}.pth", weights)
-        self._save_last(model, optimizer, args)
+        if self.args["result"] == "last" or row is best:
+            save_checkpoint(self.path / BEST, self._weights())
+        if self.args["save_every"] and self.epoch % self.args["save_every"] == 0:
+            save_checkpoint(self.path / f"epoch_{self.epoch:03d}.pth", self._weights())
+        self._save_last()
         self._write_log()
 
     def warning(self) -> str | None:
@@ -118,17 +110,18 @@ class RunFolder:
             "pretrained if this one started from nothing."
         )
 
-    def _save_last(self, model: nn.Module, optimizer: torch.optim.Optimizer, args: dict[str, Any]) -> None:
-        state = {
-            "model": model.state_dict(),
-            "args": args,
-            "epoch": self.epoch,
-            "optimizer": optimizer.state_dict(),
+    def _weights(self) -> dict[str, Any]:
+        return {"model": self.stepper.model.state_dict(), "args": self.args, "epoch": self.epoch}
+
+    def _save_last(self) -> None:
+        to_resume = {
+            "optimizer": self.stepper.optimizer.state_dict(),
+            "scaler": self.stepper.scaler.state_dict(),
             "history": self.history,
             "random_states": random_states(),
             "launch": launch_id(),
         }
-        save_checkpoint(self.path / LAST, state)
+        save_checkpoint(self.path / LAST, self._weights() | to_resume)
 
     def _write_log(self) -> None:
         with atomic_file(self.path / LOG) as partial, partial.open("w", newline="", encoding="utf-8") as file:
@@ -136,42 +129,38 @@ class RunFolder:
             writer.writeheader()
             writer.writerows(self.history)
 
-    def _write_args(self, args: dict[str, Any]) -> None:
+    def _write_args(self) -> None:
         with atomic_file(self.path / ARGS) as partial:
-            partial.write_text(json.dumps(args, indent=2) + "\n", encoding="utf-8")
+            partial.write_text(json.dumps(self.args, indent=2) + "\n", encoding="utf-8")
 
 
-def open_run_folder(
-    options: Namespace,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    args: dict[str, Any],
-    checkpoint: Checkpoint | None,
-) -> RunFolder:
+def open_run_folder(options: Namespace, stepper: Stepper, checkpoint: Checkpoint | None) -> RunFolder:
     """Start the folder ``--out``; or resume its training: optimizer, history and random states of the checkpoint.
 
     Raises:
         UserError: it holds a training that is to be kept, or a checkpoint that cannot be resumed from.
     """
-    folder = RunFolder(Path(options.out))
+    folder = RunFolder(Path(options.out), stepper, checkpoint_args(options))
     if checkpoint is None or checkpoint.path != folder.path / LAST or not options.resume:
         broadcast_from_rank0(folder.require_free, bool(options.overwrite))
-        folder.start(model, optimizer, args)
+        folder.start()
         return folder
     state = checkpoint.state
     if "optimizer" not in state:
         raise UserError(f"{checkpoint.path} holds weights only: start from it with --use_pretrain 1 --ckpt_file")
     try:
         _require_history(state["epoch"], state["history"])
-        optimizer.load_state_dict(state["optimizer"])
-        _require_shapes(optimizer)
+        stepper.optimizer.load_state_dict(state["optimizer"])
+        _require_shapes(stepper.optimizer)
+        if stepper.scaler.is_enabled() and state.get("scaler"):  # no training of another precision before
+            stepper.scaler.load_state_dict(state["scaler"])
         restore_random_states(state["random_states"])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
         raise UserError(
             f"{checkpoint.path} cannot be resumed from ({first_line(error)}): start from its weights with "
             "--use_pretrain 1 --ckpt_file"
         ) from error
-    folder.resume(state, args)
+    folder.resume(state)
     return folder
 
 
@@ -189,18 +178,3 @@ def _require_shapes(optimizer: torch.optim.Optimizer) -> None:
     for weight, state in optimizer.state.items():
         if any(value.dim() and value.shape != weight.shape for value in state.values()):
             raise ValueError("the state of its optimizer has another shape")
-
-
-def resume_after_restart(given: dict[str, Any], last: Path) -> dict[str, Any]:
-    """The given options, with `--resume 1` if torchrun restarts a training that it started, on the same machine.
-
-    Over several machines rank 0 may move to another one: give `--resume 1` there. `last` is the checkpoint to resume
-    from; one of an earlier training stays as it is.
-    """
-    launch = launch_id()
-    if launch is None or given.get("evaluate") or given.get("resume") or not last.exists():
-        return given
-    if read_checkpoint(last).state.get("launch") != launch:
-        return given
-    print(f"Restarted by torchrun: resuming from {last}, as with --resume 1")
-    return {**given, "resume": 1}

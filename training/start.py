@@ -6,21 +6,27 @@ from pathlib import Path
 from typing import Any
 
 from training.checkpoint import Checkpoint, read_checkpoint
-from training.distributed import broadcast_from_rank0
+from training.distributed import broadcast_from_rank0, launch_id
 from training.option_checks import check_options, without_effect
 from training.options import BEST, LAST, inherited_words, merge_options, parse_options
-from training.run_folder import resume_after_restart
 
 
 def read_start(given: dict[str, Any]) -> tuple[dict[str, Any], Checkpoint | None]:
-    """The given options, with --resume 1 after a restart by torchrun, and the checkpoint to start from."""
-    options = merge_options(given, {})
-    out, last = Path(options.out), Path(options.out) / LAST
-    given = resume_after_restart(given, last)
-    path = Path(options.ckpt_file or out / BEST)
-    if given.get("resume") and not options.evaluate:
-        if last.exists():
-            return given, read_checkpoint(last)
+    """The given options, and the checkpoint to start from.
+
+    If torchrun restarts a training that it started, it resumes as with `--resume 1`. Over several machines rank 0 may
+    move to another one: give `--resume 1` there. A training of another torchrun stays as it is.
+    """
+    options, launch = merge_options(given, {}), launch_id()
+    last, path = Path(options.out) / LAST, Path(options.ckpt_file or Path(options.out) / BEST)
+    if not options.evaluate and last.exists() and (options.resume or launch):
+        checkpoint = read_checkpoint(last)
+        if options.resume:
+            return given, checkpoint
+        if checkpoint.state.get("launch") == launch:
+            print(f"Restarted by torchrun: resuming from {last}, as with --resume 1")
+            return {**given, "resume": 1}, checkpoint
+    elif not options.evaluate and options.resume:
         start = f"from {path}" if options.use_pretrain else "fresh"
         print(f"--resume 1: there is no {last}, so the training starts {start}")
     needed = options.evaluate or options.use_pretrain or options.export_published

@@ -12,11 +12,11 @@ from torch import nn
 from common.errors import UserError
 from data.negative_audio import NoiseNegatives
 from models.dmc import TwoStreams
-from models.losses import ContrastiveLoss, CrossEntropyLoss, MaxMarginLoss
-from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs, wrong_audio_pairs
+from models.losses import recipe_loss
+from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
 from models.recipes import Recipe
 from training.distributed import all_gather_with_grad, parallelize, shard_rows
-from training.optim import MicroBatch, build_optimizer, build_scaler
+from training.optim import MicroBatch, build_optimizer
 
 
 def epochs_with_one_audio_cluster(options: Namespace) -> int:
@@ -26,15 +26,6 @@ def epochs_with_one_audio_cluster(options: Namespace) -> int:
     Learning", 2020, begin with videos of one source).
     """
     return options.recipe.epoch // 2 if options.a_cluster > 1 and options.recipe.matching == "one_to_one" else 0
-
-
-def build_loss(recipe: Recipe) -> nn.Module:
-    """The loss of a recipe."""
-    if recipe.loss == "contrastive":
-        return ContrastiveLoss(recipe.margin, recipe.background_negatives)
-    if recipe.loss == "max_margin":
-        return MaxMarginLoss(recipe.margin)
-    return CrossEntropyLoss(recipe.background_negatives)
 
 
 def pair_distances(
@@ -48,19 +39,17 @@ def pair_distances(
     count, whole = len(batch["frame"]), batch.get("whole")
     spectrograms = [batch[key] for key in ("spectrogram", "negative_spectrogram") if key in batch]
     frames = [batch[key] for key in ("frame", "negative_frame") if key in batch]
-    noise_spectrograms = noise.draw(spectrograms[0]) if noise else spectrograms[0][:0]  # [N, 1, T, 64]
-    # [B + N or 2 B + N, A, D], [B or 2 B, V, D]
+    noise_spectrograms = noise.draw(spectrograms[0]) if noise and recipe.in_batch else spectrograms[0][:0]
+    # [B + N or 2 B, A, D], [B or 2 B, V, D]
     audio, visual = model(torch.cat([*spectrograms, shard_rows(noise_spectrograms)]), torch.cat(frames))
     num_audio = count * len(spectrograms)
     noise_audio = all_gather_with_grad(audio[num_audio:], len(noise_spectrograms))
-    own, *others = [all_gather_with_grad(centers, whole) for centers in audio[:num_audio].split(count)]
-    audio = torch.cat([own, noise_audio])
+    audios = [all_gather_with_grad(centers, whole) for centers in audio[:num_audio].split(count)]
     visuals = [all_gather_with_grad(centers, whole) for centers in visual.split(count)]
     if recipe.in_batch:
-        return in_batch_pairs(audio, *visuals, all_gather_with_grad(batch["video"], whole), recipe.matching)
-    if recipe.audio_negatives:
-        return wrong_audio_pairs(audio, *others, *visuals, recipe.matching)
-    return single_negative_pairs(audio, *visuals, recipe.matching)
+        video = all_gather_with_grad(batch["video"], whole)
+        return in_batch_pairs(torch.cat([*audios, noise_audio]), *visuals, video, recipe.matching)
+    return single_negative_pairs((audios[0], visuals[0]), (audios[-1], visuals[-1]), recipe.matching)
 
 
 @dataclass
@@ -70,9 +59,8 @@ class Stepper:
     recipe: Recipe
     model: TwoStreams  # the network
     parallel: nn.Module  # the same network, perhaps with gradients averaged over several processes
-    criterion: nn.Module
     optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
+    scaler: torch.amp.GradScaler  # of the loss for float16, whose smallest number is so large that gradients would be 0
     noise: NoiseNegatives
 
     def step(self, micro_batch: MicroBatch) -> tuple[torch.Tensor, PairDistances]:
@@ -80,7 +68,7 @@ class Stepper:
         if micro_batch.first:
             self.optimizer.zero_grad()
         pairs = pair_distances(self.parallel, micro_batch.batch, self.recipe, self.noise)
-        loss = self.criterion(pairs)
+        loss = recipe_loss(pairs, self.recipe)
         self.scaler.scale(loss * micro_batch.weight).backward()
         if micro_batch.last:
             self.scaler.step(self.optimizer)
@@ -89,16 +77,21 @@ class Stepper:
 
 
 def build_stepper(options: Namespace, model: TwoStreams, noise: NoiseNegatives, device: torch.device) -> Stepper:
-    """Build loss, optimizer and scaler; make the network parallel, and compile it if that is asked for."""
+    """Build optimizer and scaler; make the network parallel, and compile it if that is asked for."""
     parallel = parallelize(model, device)
     optimizer = build_optimizer(model.parameters(), options.recipe.learning_rate)
-    scaler = build_scaler(optimizer, model.precision, device)
+    scaler = torch.amp.GradScaler(device.type, enabled=model.precision == torch.float16)
     if options.compile and device.type == "cuda":
         model.visual_net.compile()
         model.audio_net.compile()
     elif options.compile:
         print(f"--compile 1 has no effect on {device}: it is for CUDA GPUs")
-    return Stepper(options.recipe, model, parallel, build_loss(options.recipe), optimizer, scaler, noise)
+    if scaler.is_enabled() and device.type == "cpu":
+        # PyTorch has no fast gradients of convolutions in float16 there: 4.4 s against 5 ms in bfloat16 (2.14).
+        print(
+            "--precision fp16 trains hundreds of times slower on a CPU than fp32: stop (Ctrl-C), take --precision auto"
+        )
+    return Stepper(options.recipe, model, parallel, optimizer, scaler, noise)
 
 
 def require_finite(loss: float) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from data import make_demo, prepare
 from tests.fixtures.planted import plant_checkpoint
 from tests.fixtures.report_set import make_report_set, make_run
@@ -62,7 +64,13 @@ class Program:
     command: str
     go_on: str = ""  # options that are added after a kill
     launcher: str = ""  # words before the program
-    has_workers: bool = True
+
+    def make_start(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        """A new folder that the program starts from."""
+        folder = tmp_path_factory.mktemp("start") / "work"
+        folder.mkdir()
+        self.start(folder)
+        return folder
 
     def words(self, more: str = "") -> list[str]:
         """The command line."""
@@ -72,26 +80,23 @@ class Program:
 
 CUT = "--data_dir set --num_threads 2"
 TWO_PROCESSES = "-m torch.distributed.run --standalone --nproc_per_node=2"
-PROGRAMS = (
+PROGRAMS = (  # `make test` takes the first ones
+    Program("original", frames_and_boxes, f"{TRAIN} --recipe original --cache 0", "--resume 1"),
+    Program("cut_video", demo_videos, f"data/cut_video.py {CUT}"),
+    Program("score", videos_and_maps, "metrics/score.py run/dmc.pkl --data_dir set --json scores.json"),
     Program("make_demo", lambda _: None, f"data/make_demo.py {CUT} --videos 6 --seconds 2"),
     Program("prepare", demo_videos, f"data/prepare.py {CUT}"),
-    Program("cut_video", demo_videos, f"data/cut_video.py {CUT}"),
     Program("cut_video again", prepared_videos, f"data/cut_video.py {CUT} --fps 2 --overwrite 1"),
     Program("cut_audio", demo_videos, f"data/cut_audio.py {CUT}"),
-    Program("original", frames_and_boxes, f"{TRAIN} --recipe original --cache 0", "--resume 1"),
     Program("pretrained", frames_and_boxes, f"{TRAIN} --recipe pretrained", "--resume 1"),
     Program("two processes", frames_and_boxes, f"{TRAIN} --recipe improved --cache 0", "--resume 1", TWO_PROCESSES),
     Program("evaluate", trained, f"{TRAIN} --evaluate 1 --ckpt_file ckpt.pth --cache 0"),
-    Program(
-        "score", videos_and_maps, "metrics/score.py run/dmc.pkl --data_dir set --json scores.json", has_workers=False
-    ),
-    Program("draw", videos_and_maps, "vis/draw.py run/dmc.pkl --data_dir set --sheet sheet.png", has_workers=False),
-    Program("report", videos_and_maps, "vis/report.py run/dmc.pkl --data_dir set --run run", has_workers=False),
+    Program("draw", videos_and_maps, "vis/draw.py run/dmc.pkl --data_dir set --sheet sheet.png"),
+    Program("report", videos_and_maps, "vis/report.py run/dmc.pkl --data_dir set --run run"),
     Program(
         "localize",
         videos_and_network,
         "vis/localize.py my.mp4 --ckpt_file ckpt.pth --json my.json --device cpu",
         "--overwrite 1",
-        has_workers=False,
     ),
 )

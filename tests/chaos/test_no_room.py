@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import importlib
+import itertools
 import os
 import random
 import resource
@@ -17,9 +18,8 @@ from pathlib import Path
 import pytest
 
 import location_dmc
-from tests.chaos.harness import LIMIT, contents, hidden
+from tests.chaos.harness import KILLS, LIMIT, SEED, Contents, contents, name_of, require_same, require_whole
 from tests.chaos.programs import PROGRAMS, ROOT, Program, frames_and_boxes
-from tests.chaos.test_kills import KILLS, SEED
 from tests.fixtures.planted import plant_checkpoint
 from tests.fixtures.small_network import small_backbones
 from tests.fixtures.training_run import small_arguments
@@ -52,23 +52,19 @@ def full_disk(folder: Path, sizes: list[int], share: float) -> Iterator[None]:
         filler.unlink()
 
 
-def name_of(part: object) -> str:
-    """The name of a program or a function; a number as it is."""
-    return str(getattr(part, "name", getattr(part, "__name__", part)))
-
-
 def cases() -> list:
-    """Programs, with one kind of want and the other in turn, at moments of chance."""
+    """One program after the other, with a kind of want and a share of chance."""
     rng = random.Random(SEED)
-    programs = [program for program in PROGRAMS if not program.launcher]
-    rng.shuffle(programs)
-    cases = []
-    for number in range(KILLS):
-        turn, place = divmod(number, len(programs))
-        no_room = (short_files, full_disk)[(turn + place) % 2]
-        group = pytest.mark.xdist_group(programs[place].name)
-        cases.append(pytest.param(programs[place], no_room, round(rng.random(), 3), marks=group))
-    return cases
+    programs = itertools.cycle(program for program in PROGRAMS if not program.launcher)
+    return [
+        pytest.param(
+            program,
+            rng.choice((short_files, full_disk)),
+            round(rng.random(), 3),
+            marks=pytest.mark.xdist_group(program.name),
+        )
+        for program in itertools.islice(programs, KILLS)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -96,20 +92,17 @@ def run(program: Program, folder: Path, more: str = "") -> int:
 
 @pytest.fixture(scope="module")
 def with_room(tmp_path_factory: pytest.TempPathFactory) -> Callable:
-    """Program -> the folder that it starts from, what it makes of it, and the sizes of the new files."""
+    """Program -> the folder that it starts from, what that holds, what it makes of it, and sizes of the new files."""
 
     @functools.cache
-    def make(program: Program) -> tuple[Path, dict[str, object], dict[str, int]]:
-        start = tmp_path_factory.mktemp("start") / "work"
-        start.mkdir()
-        program.start(start)
+    def make(program: Program) -> tuple[Path, Contents, Contents, dict[str, int]]:
+        start = program.make_start(tmp_path_factory)
         before = contents(start)
         work = shutil.copytree(start, start.with_name("with_room"))
         assert run(program, work) == 0
         made = contents(work)
         sizes = {name: (work / name).stat().st_size for name in made if made[name] != before.get(name)}
-        shutil.rmtree(work)
-        return start, made, sizes
+        return start, before, made, sizes
 
     return make
 
@@ -118,7 +111,7 @@ def with_room(tmp_path_factory: pytest.TempPathFactory) -> Callable:
 def test_nothing_is_lost(program, no_room, share, with_room, small_disk, tmp_path, capsys):
     if no_room is full_disk and small_disk is None:
         pytest.skip("only root may mount a small disk")
-    start, made, sizes = with_room(program)
+    start, before, made, sizes = with_room(program)
     folder = small_disk if no_room is full_disk else tmp_path
     work = shutil.copytree(start, folder / "work")
     try:
@@ -130,11 +123,9 @@ def test_nothing_is_lost(program, no_room, share, with_room, small_disk, tmp_pat
             assert status == 1
             assert "File too large" in errors or "No space left" in errors, errors
             assert any(Path(name).parts[0] in errors for name in sizes), errors
-        contents(work)  # is whole
+        require_whole(work, before, made)
         assert run(program, work, program.go_on) == 0
-        left = contents(work)
-        assert [name for name in {**made, **left} if left.get(name) != made.get(name)] == []
-        assert hidden(work) == []
+        require_same(work, made)
     finally:
         shutil.rmtree(work)
 

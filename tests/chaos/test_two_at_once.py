@@ -10,7 +10,6 @@ import pytest
 
 import location_dmc
 from data import cut_video, make_demo
-from tests.chaos.harness import contents
 from tests.fixtures.media import big_videos, half_done
 from tests.fixtures.training_run import run, same_weights, small_arguments, weights_of
 
@@ -61,21 +60,6 @@ def test_a_second_training_says_who_is_at_work_and_the_first_ends_as_alone(train
         assert location_dmc.main([*arguments, *more]) == 1
         assert f"{out} is in use by process {first.pid} on " in capsys.readouterr().err
     assert first.wait(60) == 0
-    assert run(training_set, tmp_path / "alone", "--epoch", "12") == 0
-    assert same_weights(weights_of(out), weights_of(tmp_path / "alone"))
-
-
-def test_cutting_beside_a_training_does_not_change_it(training_set, tmp_path):
-    """A run without --overwrite leaves finished videos alone."""
-    data_dir = tmp_path / "set"
-    subprocess.run(["cp", "-r", training_set, data_dir], check=True)
-    before = contents(data_dir)
-    big_videos(data_dir, 2)
-    out = tmp_path / "run"
-    first = start("-c", SMALL_TRAINING, *small_arguments(data_dir, out, "--epoch", "12"), until=out.exists)
-    assert cut_video.main(["--data_dir", str(data_dir), "--num_threads", "1"]) == 0
-    assert first.wait(60) == 0
-    assert before.items() <= contents(data_dir).items()
     assert run(training_set, tmp_path / "alone", "--epoch", "12") == 0
     assert same_weights(weights_of(out), weights_of(tmp_path / "alone"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.atomic import atomic_file, atomic_files, atomic_folder, remove_folder
+from common.atomic import atomic_file, atomic_files, atomic_folder, remove_folder, require_writable
 
 DEAD_PID = 2**22 + 1  # above the largest process id of Linux
 
@@ -92,3 +92,11 @@ def test_an_error_names_the_file_and_not_its_temporary_name(tmp_path, written, n
     with pytest.raises(OSError, match="full") as raised, atomic_folder(path) as partial:
         raise OSError(28, "full", str(partial) + written) if written else OSError(28, "full")
     assert raised.value.filename == str(path) + named
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(tmp_path, monkeypatch):
+    require_writable(tmp_path / "new/a")
+    monkeypatch.setattr("os.access", lambda path, mode: mode != os.W_OK)  # root may write everywhere
+    with pytest.raises(PermissionError) as raised:
+        require_writable(tmp_path / "new/a")
+    assert raised.value.filename == str(tmp_path / "new")

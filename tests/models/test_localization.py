@@ -17,9 +17,7 @@ from training.checkpoint import load_weights, read_checkpoint
 from training.options import merge_options
 
 # Directions of objects in a frame of 16 features; a bird before the wall is like the wall and like the trumpet.
-WALL, TRUMPET, BIRD, DRUM = functional.normalize(
-    torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0.7, 0.7, 0.3, 0], [0, 0, 0, 1]]), dim=-1
-)
+WALL, TRUMPET, BIRD = functional.normalize(torch.tensor([[1.0, 0, 0, 0], [0, 1, 0, 0], [0.7, 0.7, 0.3, 0]]), dim=-1)
 FRAME = torch.stack([WALL] * 8 + [TRUMPET] * 5 + [BIRD] * 3)
 
 
@@ -55,13 +53,6 @@ def test_only_what_is_like_the_audio_is_in_its_cluster():
     _, maps = audio_guided_clustering(TRUMPET[None, None], FRAME[None], 3)
     wall, trumpet, bird = maps[0, 0, 0], maps[0, 0, 8], maps[0, 0, 13]
     assert trumpet > 0.95 and wall < 0.05 and bird < 0.5
-
-
-def test_each_of_two_audio_clusters_has_its_own_object():
-    frame = torch.stack([WALL] * 6 + [TRUMPET] * 5 + [DRUM] * 5)
-    _, maps = audio_guided_clustering(torch.stack([DRUM, TRUMPET])[None], frame[None], 3)
-    drum, trumpet, rest = maps[0]
-    assert drum[11:].min() > 0.9 and trumpet[6:11].min() > 0.9 and rest[:6].min() > 0.9
 
 
 def test_a_rotated_frame_has_the_rotated_features_in_an_audio_guided_readout():

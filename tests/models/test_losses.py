@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.losses import ContrastiveLoss, CrossEntropyLoss, MaxMarginLoss
-from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs, wrong_audio_pairs
-from models.recipes import MATCHINGS
+from models.losses import contrastive_loss, cross_entropy_loss, max_margin_loss, recipe_loss
+from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
+from models.recipes import CVPR2019, IMPROVED, MATCHINGS, ORIGINAL
 from tests.fixtures.pair_oracle import VIDEO, draw_centers, pairs_of_batch
 
 
@@ -22,24 +22,16 @@ def cross_entropy_in_a_loop(pairs: list[tuple], temperature: float) -> float:
     return fmean(losses)
 
 
-def contrastive_in_a_loop(pairs: list[tuple], margin: float) -> float:
-    negative = [value for _, *negatives in pairs for values in negatives for value in values]
-    shortfalls = [max(0.0, margin - math.sqrt(value + 1e-9)) ** 2 for value in negative]
-    return 0.5 * (fmean(positive for positive, *_ in pairs) + fmean(shortfalls)) / 2
-
-
 @pytest.mark.parametrize("background", [False, True])
 @pytest.mark.parametrize("noise", [0, 2])
 @pytest.mark.parametrize("matching", MATCHINGS)
 @pytest.mark.parametrize("num_audio", [1, 2])
-def test_losses_of_a_batch_agree_with_a_loop_over_its_pairs(num_audio, matching, noise, background):
+def test_the_cross_entropy_of_a_batch_agrees_with_a_loop_over_its_pairs(num_audio, matching, noise, background):
     audio, visual = draw_centers(num_audio, noise=noise)
     pairs = in_batch_pairs(audio, visual, VIDEO, matching)
     in_a_loop = pairs_of_batch(audio.numpy(), visual.numpy(), matching, background)
     expected = cross_entropy_in_a_loop(in_a_loop, 0.1)
-    assert CrossEntropyLoss(background)(pairs).item() == pytest.approx(expected, rel=1e-9)
-    expected = contrastive_in_a_loop(in_a_loop, 2.0)
-    assert ContrastiveLoss(2.0, background)(pairs).item() == pytest.approx(expected, rel=1e-9)
+    assert cross_entropy_loss(pairs, background).item() == pytest.approx(expected, rel=1e-9)
 
 
 AWKWARD = {
@@ -53,34 +45,39 @@ AWKWARD = {
 
 
 @pytest.mark.parametrize("background", [False, True])
-@pytest.mark.parametrize("loss", [ContrastiveLoss, CrossEntropyLoss])
 @pytest.mark.parametrize("batch", AWKWARD)
-def test_an_awkward_batch_has_a_finite_loss_and_gradient(batch, loss, background):
+def test_an_awkward_batch_has_a_finite_loss_and_gradient(batch, background):
     *centers, video = AWKWARD[batch]
     audio, visual = (value.to(torch.float32, copy=True).requires_grad_() for value in centers)
-    value = loss(background=background)(in_batch_pairs(audio, visual, video, "nearest"))
+    value = cross_entropy_loss(in_batch_pairs(audio, visual, video, "nearest"), background)
     value.backward()
     assert value.isfinite() and audio.grad.isfinite().all() and visual.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("matching", MATCHINGS)
-@pytest.mark.parametrize("loss", [ContrastiveLoss(2.0, True), CrossEntropyLoss(True)])
-def test_gradcheck_of_a_whole_batch(loss, matching):
+def test_gradcheck_of_a_whole_batch(matching):
     audio, visual = (value[:, :, :3].clone() for value in draw_centers(2, noise=1))
 
     def value(audio: torch.Tensor, visual: torch.Tensor) -> torch.Tensor:
-        return loss(in_batch_pairs(audio, visual, VIDEO, matching))
+        return cross_entropy_loss(in_batch_pairs(audio, visual, VIDEO, matching), background=True)
 
     assert torch.autograd.gradcheck(value, (audio.requires_grad_(), visual.requires_grad_()))
 
 
 @pytest.mark.parametrize("matching", MATCHINGS)
-@pytest.mark.parametrize("loss", [ContrastiveLoss(background=True), CrossEntropyLoss(background=True)])
-def test_no_loss_waits_for_values_of_a_gpu(loss, matching):
-    centers = [torch.empty(count, clusters, 8, device="meta") for count, clusters in ((7, 2), (5, 3), (5, 3))]
+def test_no_loss_waits_for_values_of_a_gpu(matching):
+    audio, visual = torch.empty(7, 2, 8, device="meta"), torch.empty(5, 3, 8, device="meta")
     video = torch.empty(5, dtype=torch.int64, device="meta")  # has no values: reading one is an error
-    for pairs in (in_batch_pairs(*centers[:2], video, matching), single_negative_pairs(*centers, matching)):
-        assert loss(pairs).shape == pairs.accuracy().shape == ()
+    of_batch = in_batch_pairs(audio, visual, video, matching)
+    single = single_negative_pairs((audio[:5], visual), (audio[:5], visual), matching)
+    for recipe, pairs in ((IMPROVED, of_batch), (ORIGINAL, single), (CVPR2019, single)):
+        assert recipe_loss(pairs, recipe).shape == pairs.accuracy().shape == ()
+
+
+def test_equal_centers_have_a_finite_contrastive_gradient():
+    centers = torch.ones(4, 1, 3, requires_grad=True), torch.ones(4, 2, 3)
+    contrastive_loss(single_negative_pairs(centers, centers, "nearest"), 5.0).backward()
+    assert centers[0].grad.isfinite().all()
 
 
 @pytest.mark.parametrize("margin", [5.0, 1.0])
@@ -89,8 +86,7 @@ def test_with_single_negatives_the_contrastive_loss_is_the_published_mean_over_a
     positive, negative = rng.uniform(0, 40, 7), rng.uniform(0, 40, 7)
     pairs = [(value, 1) for value in positive] + [(value, 0) for value in negative]
     terms = [0.5 * (y * d + (1 - y) * max(0, margin - math.sqrt(d + 1e-9)) ** 2) for d, y in pairs]
-    frames = torch.tensor(negative)[:, None]  # one negative frame for each second of audio, no noise
-    found = ContrastiveLoss(margin)(PairDistances(torch.tensor(positive), frames, frames[:, :0], frames[:, :0]))
+    found = contrastive_loss(PairDistances(torch.tensor(positive), torch.tensor(negative)[:, None]), margin)
     assert found.item() == pytest.approx(sum(terms) / 14, rel=1e-12)
 
 
@@ -109,5 +105,6 @@ def test_the_max_margin_loss_is_that_of_similarities_of_the_papers_form(margin):
         for i in range(6)
     ]
     assert min(terms) == 0 or margin == 3.0  # some are beyond the smaller margin
-    pairs = wrong_audio_pairs(*torch.nn.functional.normalize(centers, dim=-1), "same_number")
-    assert MaxMarginLoss(margin)(pairs).item() == pytest.approx(fmean(terms), rel=1e-12)
+    audio, other_audio, frames = torch.nn.functional.normalize(centers, dim=-1)
+    pairs = single_negative_pairs((audio, frames), (other_audio, frames), "same_number")
+    assert max_margin_loss(pairs, margin).item() == pytest.approx(fmean(terms), rel=1e-12)

@@ -42,14 +42,6 @@ def test_with_more_audio_than_visual_clusters_the_worst_ones_stay_alone():
     assert order.tolist() == [0, 1] and matched.tolist() == pytest.approx([0.2, 0.1])
 
 
-def test_two_equal_audio_clusters_share_a_visual_cluster_unless_matched_one_to_one():
-    between = torch.tensor([[[0.1, 0.7, 2.0], [0.1, 0.7, 2.0]]])
-    assert pair_distance(between, "nearest").item() == pytest.approx(0.2)
-    assert unmatched(between, "nearest").tolist() == [[False, True, True]]
-    assert pair_distance(between, "one_to_one").item() == pytest.approx(0.8)
-    assert unmatched(between, "one_to_one").tolist() == [[False, False, True]]
-
-
 def test_one_to_one_can_be_trained_after_its_first_use_in_inference_mode():
     between = torch.rand(4, 2, 5, requires_grad=True)
     with torch.inference_mode():

@@ -7,7 +7,7 @@ from metrics.evaluate import score_baselines, score_run
 from metrics.figures import summary
 from metrics.runs import read_run
 from tests.fixtures.sample_set import make_located_set, make_set
-from tests.fixtures.training_run import log_rows, run
+from tests.fixtures.training_run import log_rows, run, settings
 
 pytestmark = pytest.mark.slow
 
@@ -26,8 +26,7 @@ def test_matching_accuracy_on_new_videos_rises_clearly_above_chance(tmp_path):
 def test_the_papers_form_tells_the_audio_of_new_videos_from_wrong_audio(tmp_path):
     make_set(tmp_path, train=8, val=2, test=1, seconds=4, kinds=2, size=64)
     small = "image_size=64 width=0.125 audio_pooling=4 spectrogram_scaling=second schedule=cosine".split()
-    options = [word for pair in small for word in ("--set", pair)]
-    options += "--recipe cvpr2019 --batch_size 8 --epoch 16 --learning_rate 1e-3".split()
+    options = [*settings(*small), *"--recipe cvpr2019 --batch_size 8 --epoch 16 --learning_rate 1e-3".split()]
     assert run(tmp_path, tmp_path / "run", *options) == 0
     assert float(log_rows(tmp_path / "run")[-1]["val_accuracy"]) >= 0.8  # 0.5 is chance
     maps = read_run(tmp_path / "run/dmc.pkl").maps.values()

@@ -1,9 +1,7 @@
 """The program in this process: its files, its lines, resuming to the bit, and errors with a remedy."""
 
 import csv
-import errno
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -118,11 +116,6 @@ def test_a_resumed_training_ends_with_the_weights_of_an_uninterrupted_one(traine
     assert all(torch.equal(states[0][name], states[1][name]) for name in ("exp_avg", "exp_avg_sq", "step"))
 
 
-def test_float16_on_a_cpu_is_warned_of_before_the_first_epoch(training_set, tmp_path, capsys):
-    assert run(training_set, tmp_path / "run", "--precision", "fp16", "--epoch", "0") == 0
-    assert "hundreds of times slower on a CPU" in capsys.readouterr().out
-
-
 def test_resume_without_a_checkpoint_says_what_the_training_starts_from(tmp_path, capsys):
     out, given = tmp_path / "run", tmp_path / "given.pth"
     read_start({"resume": 1, "out": str(out)})
@@ -158,16 +151,6 @@ def test_a_nan_loss_stops_the_training_and_keeps_the_last_good_checkpoint(copy, 
     error = capsys.readouterr().err
     assert "the loss became" in error and "--learning_rate" in error
     assert same_weights(weights_of(copy), weights_of(trained))
-
-
-def test_a_full_disk_is_a_sentence_and_keeps_the_last_good_checkpoint(copy, trained, training_set, capsys, monkeypatch):
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(torch, "save", full)
-    assert run(training_set, copy, "--resume", "1", "--epoch", "3") == 1
-    assert "No space left on device" in capsys.readouterr().err
-    assert same_weights(weights_of(copy), weights_of(trained)) and not list(copy.glob(".*"))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
@@ -287,6 +270,14 @@ def test_options_that_do_not_fit_together_end_with_status_2(capsys):
         location_dmc.main(["--v_cluster", "1", "--a_cluster", "2", "--recipe", "improved"])
     assert stopped.value.code == 2
     assert "larger than --v_cluster" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("option", ["--out", "--dmc_pkl"])
+def test_an_unwritable_result_is_told_before_the_training(training_set, tmp_path, capsys, option):
+    (tmp_path / "file").touch()
+    assert run(training_set, tmp_path / "run", option, str(tmp_path / "file/dmc"), "--epoch", "1") == 1
+    output = capsys.readouterr()
+    assert f"cannot read or write {tmp_path / 'file'}" in output.err and "epoch 1/1" not in output.out
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -15,7 +15,7 @@ from tests.fixtures.training_run import same_weights
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
-STEPS = {"batch": 20, "one": 24, "uneven": 6, "odd": 1, "accumulate": 2}
+STEPS = {"batch": 20, "one": 24, "paper": 6, "odd": 1, "accumulate": 2}
 STATISTICS = ("running_mean", "running_var")
 EARLIER = b"of an earlier training"  # which left these files
 REPLACED = ["run/last.pth", "run/best.pth", "run/log.csv", "run/args.json", "dmc.pkl", "dmc.csv"]
@@ -68,7 +68,7 @@ def test_losses_and_weights_are_those_of_one_process_with_the_whole_batch(by_two
             assert together == pytest.approx(one, rel=0, abs=1e-8)
         for name, weight in alone["model"].items():
             assert (result["model"][name] - weight).abs().max() < 1e-8, name
-    if case == "uneven":  # 4 seconds of audio with 2 of noise and 1 of silence: the 3 take one repetition
+    if case == "batch":  # 4 seconds of audio with 2 of noise and 1 of silence: the 3 take one repetition
         assert alone["most_heard"] == 4 + 3
         assert [results["steps"][case]["most_heard"] for results in by_two] == [2 + 2, 2 + 2]
 

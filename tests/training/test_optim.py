@@ -1,16 +1,12 @@
 """Learning rates by hand, the micro-batches of a step, and the scale of float16."""
 
-import copy
-
 import pytest
-import torch
 from torch import nn
 
 from data.sampler import RankSampler
 from training import optim
-from training.optim import build_optimizer, build_scaler, scheduled_rate, split_into_steps
+from training.optim import build_optimizer, scheduled_rate, split_into_steps
 
-CPU = torch.device("cpu")
 HALF_COSINE = [1, 0.5 + 0.5 * 0.5**0.5, 0.5, 0.5 - 0.5 * 0.5**0.5]
 
 
@@ -51,36 +47,3 @@ def test_a_micro_batch_weighs_its_share_of_the_samples_of_its_step(length, weigh
 def test_adam_has_the_published_weight_decay_in_one_kernel():
     defaults = build_optimizer(nn.Linear(2, 1).parameters(), 1e-4).defaults
     assert (defaults["lr"], defaults["weight_decay"], defaults["fused"]) == (1e-4, 1e-4, True)
-
-
-def test_float16_skips_a_step_with_overflow_and_halves_the_scale():
-    model = nn.Linear(2, 1)
-    optimizer = build_optimizer(model.parameters(), 1e-4)
-    scaler = build_scaler(optimizer, torch.float16, CPU)
-    before, scale = copy.deepcopy(model.state_dict()), scaler.get_scale()
-    assert scale > 1000
-    for value, changes in ((torch.inf, False), (1.0, True)):
-        optimizer.zero_grad()
-        scaler.scale(model(torch.full((1, 2), value)).sum()).backward()
-        scaler.step(optimizer)
-        scaler.update()
-        assert scaler.get_scale() == scale / 2
-        assert changes == (not torch.equal(model.weight, before["weight"]))
-
-
-@pytest.mark.parametrize("resumed", [torch.float16, torch.float32])
-@pytest.mark.parametrize("saved", [torch.float16, torch.float32])
-def test_a_training_of_either_precision_resumes_in_either_and_float16_keeps_its_scale(saved, resumed):
-    def start(precision: torch.dtype) -> tuple[torch.optim.Adam, torch.amp.GradScaler]:
-        optimizer = build_optimizer(nn.Linear(2, 1).parameters(), 1e-4)
-        return optimizer, build_scaler(optimizer, precision, CPU)
-
-    optimizer, scaler = start(saved)
-    scaler.load_state_dict({**scaler.state_dict(), "scale": 64.0, "_growth_tracker": 3})
-    state = optimizer.state_dict()
-    assert ("scaler" in state) == (saved == torch.float16)
-    optimizer, scaler = start(resumed)
-    fresh = scaler.state_dict()
-    optimizer.load_state_dict(state)
-    assert scaler.state_dict() == (state["scaler"] if saved == resumed == torch.float16 else fresh)
-    assert fresh == {} or fresh["scale"] > 64

@@ -2,16 +2,14 @@
 
 import pytest
 
+from models.recipes import RECIPES
+from tests.fixtures.training_run import settings
 from training.option_checks import check_options, without_effect
 from training.options import merge_options, parse_options
 
 
 def problem_of(*argv: str) -> str | None:
     return check_options(merge_options(parse_options("", argv)[1], {}))
-
-
-def settings(*pairs: str) -> list[str]:
-    return [word for pair in pairs for word in ("--set", pair)]
 
 
 @pytest.mark.parametrize(
@@ -27,10 +25,9 @@ def settings(*pairs: str) -> list[str]:
         (["--dmc_pkl", "maps.csv"], "cannot end with .csv"),
         (["--audio", "noise"], "--evaluate 1"),
         (["--export_published", "x.pth", "--recipe", "improved"], "has no visual_net=resnet18_local"),
-        (["--export_published", "x.pth", *settings("audio_net=vggish")], "has no audio_net=vggish"),
         (["--evaluate", "1", "--log", "tensorboard"], "does not train"),
         (settings("matching=same_number"), "goes with clustering=capsules"),
-        (settings("clustering=capsules", "visual_net=vgg16"), "goes with matching=same_number and audio_net=vggish"),
+        (settings("clustering=capsules", "visual_net=vgg16"), "goes with matching=same_number"),
         (["--recipe", "cvpr2019", "--a_cluster", "11"], "larger than --v_cluster"),
     ],
 )
@@ -41,10 +38,7 @@ def test_options_that_do_not_fit_together_are_refused_before_training(argv, word
 @pytest.mark.parametrize(
     "argv",
     [
-        ["--recipe", "original"],
-        ["--recipe", "improved"],
-        ["--recipe", "pretrained"],
-        ["--recipe", "cvpr2019"],
+        *[["--recipe", name] for name in RECIPES],
         ["--v_cluster", "1", *settings("image_size=16")],  # one feature
         ["--v_cluster", "1", "--a_cluster", "2"],  # both are nearest to it
     ],
@@ -64,12 +58,11 @@ def test_one_to_one_matching_is_slow_in_training_only():
     [
         ([*settings("margin=2"), "--recipe", "improved"], "--set margin=2.0 has no effect: it goes with loss=contra"),
         (settings("augmentation=strong"), None),
-        (settings("width=0.5"), "--set width=0.5 has no effect: it goes with vgg16 and vggish"),
+        (settings("noise_negatives=2"), "--set noise_negatives=2 has no effect: it goes with loss=cross_entropy"),
+        (settings("background_negatives=1", "loss=cross_entropy"), None),
+        (settings("width=0.5"), "--set width=0.5 has no effect: it goes with visual_net=vgg16"),
         ([*settings("width=0.5"), "--recipe", "cvpr2019"], None),
-        (
-            [*settings("margin=2"), "--recipe", "improved", "--evaluate", "1"],
-            None,
-        ),  # no setting of training has an effect there
+        ([*settings("margin=2"), "--recipe", "improved", "--evaluate", "1"], None),  # no setting of training has
     ],
 )
 def test_a_given_setting_without_effect_is_told(argv, sentence):

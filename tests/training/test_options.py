@@ -124,12 +124,8 @@ def test_the_options_in_a_checkpoint_give_the_same_options_again(recipe):
     [
         (("--set", "beta"), "beta is no KEY=VALUE"),
         (("--set", "beta=-1"), "beta=-1 is no value of it: give a number above 0"),
-        (("--set", "loss=hinge"), "give contrastive or cross_entropy"),
-        (("--set", "hardness=1"), "there is no setting hardness; the settings are loss, margin, "),
         (("--beta", "10"), "there is no option --beta: it is a setting of the recipe: give --set beta=VALUE"),
         (("--visual_weights", "x.pth"), "give --set visual_weights=VALUE"),
-        (("--test_turn", "1"), "this setting is gone"),
-        (("--skip_alike", "0.1"), "docs/experiments.md"),
         (("--n_fft", "512"), "the window is read from the data set"),
         (("--mode", "train"), "--evaluate 1"),
         (("--json_file", "x.json"), "--data_dir"),
