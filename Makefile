@@ -54,7 +54,7 @@ examples: demo
 	$(RUN) vis/examples.py --solo $(DEMO_RUN) --duet $(DUET_RUN)
 
 test-fast: install
-	$(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 test-chaos: install
 	CHAOS_KILLS=$(KILLS) CHAOS_SEED=$(SEED) $(RUN) -m pytest -n 2 --dist loadgroup tests/chaos
@@ -63,7 +63,7 @@ docs: install
 	$(RUN) training/options_page.py
 
 test: install lint
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(RUN) -m ruff check .

@@ -16,8 +16,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_collection_modifyitems(items):
-    """The longest files first: a process would otherwise end alone with them."""
-    items.sort(key=lambda item: item.path.name not in ("test_learning.py", "test_parallel.py", "test_kills.py"))
+    """Files with slow tests first: a process would otherwise end alone with them."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="module")
