@@ -11,6 +11,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 import torch
+from av.video.reformatter import VideoReformatter
 from scipy.optimize import linear_sum_assignment
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -42,14 +43,16 @@ class Locator:
     ) -> None:
         fold_batch_norm(trained.localizer.model)
         self._trained, self._turn, self._pixel_shape = trained, turn, pixel_shape
+        self._reformatter = VideoReformatter()
         self._centers: torch.Tensor | None = None  # of the last audio, [A, 512]
         self.distance = 0.0  # of audio and frames, the mean of the last maps
 
     def prepare(self, frame: av.VideoFrame, audio: np.ndarray) -> NetworkInput:
         """The input of the network for a decoded frame and the audio around it, float32 [n]."""
-        upright = functional.pil_to_tensor(upright_frame(frame, SHORT_SIDE, self._turn, self._pixel_shape))
+        upright = upright_frame(frame, SHORT_SIDE, self._turn, self._pixel_shape, self._reformatter)
         spectrogram = spectrograms(audio[None], self._trained.n_fft, self._trained.audio_seconds)
-        return NetworkInput(resize(upright, self._trained.frame_size), torch.from_numpy(spectrogram))
+        frame = resize(functional.pil_to_tensor(upright), self._trained.frame_size)
+        return NetworkInput(frame, torch.from_numpy(spectrogram))
 
     def maps(self, inputs: Sequence[NetworkInput]) -> np.ndarray:
         """Maps, float32 [N, V, h, w]. Row j < A is matched to audio cluster j."""
