@@ -117,7 +117,7 @@ def import_set(options: argparse.Namespace) -> int:
         print(f"{len(found.lonely)} files left out, images without audio or audio without images: {found.lonely[0]}")
     write_published_lists(data_dir, entries)
     if annotated := sum(entry.name in found.annotations for entry in entries):
-        print(f"{annotated} have annotations. To score with them: --boxes {annotations_dir(data_dir)} --format flickr")
+        print(f"{annotated} have annotations. To score with them: --boxes {annotations_dir(data_dir)}")
     if masked := sum(entry.name in found.masks for entry in entries):
         print(f"{masked} have masks: {mask_file(data_dir, 'NAME', 0)} is of second 0")
     if failures:

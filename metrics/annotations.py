@@ -34,7 +34,6 @@ import numpy as np
 from common.errors import UserError
 from data.layout import frame_file
 
-FORMATS = ("music", "vggss", "flickr", "masks")
 FLICKR_SIZE = 256  # pixels
 FLICKR_EDGES = ("xmin", "ymin", "xmax", "ymax")
 FRACTIONS = "fractions of the frame, from 0 to 1"
@@ -93,7 +92,7 @@ class Boxes:
 class Annotations:
     """All annotations of a file or folder: of frames (MUSIC, AVSBench), or of clips (VGG-SS, Flickr-SoundNet)."""
 
-    format: str  # one of FORMATS
+    format: str  # music, vggss, flickr, or masks
     path: Path
     frames: dict[Frame, Boxes] = field(default_factory=dict)  # of masks, the index is that of the mask's second
     clips: dict[str, Boxes] = field(default_factory=dict)  # NAME -> boxes of the middle frame
@@ -105,28 +104,27 @@ class Annotations:
         return self.format in ("vggss", "flickr")
 
 
-def read_annotations(path: Path, format_name: str | None = None) -> Annotations:
+def read_annotations(path: Path) -> Annotations:
     """Read a file or folder.
 
-    Without a format, a folder of folders of PNG files is ``masks``, another folder ``flickr``, a JSON list ``vggss``,
-    other JSON ``music``. Prints a note on boxes that are left out.
+    A folder of folders of PNG files is ``masks``, another folder ``flickr``, a JSON list ``vggss``, other JSON
+    ``music``. Prints a note on boxes that are left out.
     """
-    return _leave_out_impossible(_read(Path(path), format_name))
+    return _leave_out_impossible(_read(Path(path)))
 
 
-def _read(path: Path, format_name: str | None) -> Annotations:
-    if format_name == "masks" or (format_name is None and next(path.glob("*/*.png"), None)):
-        return Annotations("masks", path, frames=_find_masks(path))
-    if format_name == "flickr" or (format_name is None and path.is_dir()):
-        return Annotations("flickr", path, clips=_read_flickr(path))
+def _read(path: Path) -> Annotations:
+    if path.is_dir():
+        masks = _find_masks(path)
+        return Annotations("masks", path, masks) if masks else Annotations("flickr", path, clips=_read_flickr(path))
     try:
         content = json.loads(_read_text(path))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON ({error})") from error
-    if format_name == "vggss" or (format_name is None and isinstance(content, list)):
+    if isinstance(content, list):
         return Annotations("vggss", path, clips=_parse_vggss(content, path))
     frames, resting = _parse_music(content, path)
-    return Annotations("music", path, frames=frames, resting=resting)
+    return Annotations("music", path, frames, resting=resting)
 
 
 def _find_masks(folder: Path) -> dict[Frame, Boxes]:
@@ -135,8 +133,6 @@ def _find_masks(folder: Path) -> dict[Frame, Boxes]:
         if path.stem.isdecimal():
             second = int(path.stem)
             found[Frame(path.parent.name, second, second)] = replace(_boxes([], []), mask=path)
-    if not found:
-        raise UserError(f"the folder {folder} contains no NAME/000.png: data/import_sets.py --avsbench makes one")
     return found
 
 
@@ -168,9 +164,9 @@ def _parse_music_boxes(entry: object, name: str, where: str) -> Boxes:
     return _boxes(corners, classes)
 
 
-def _parse_vggss(content: object, path: Path) -> dict[str, Boxes]:
+def _parse_vggss(content: list[object], path: Path) -> dict[str, Boxes]:
     clips: dict[str, Boxes] = {}
-    for number, entry in enumerate(_expect(content, list, 'a list [{"file": ..., "bbox": ...}]', str(path))):
+    for number, entry in enumerate(content):
         name = _field(entry, "file", str, "a name", f"{path}: entry {number}")
         where = f"{path}: entry {number} ({name:.100})"
         if name in clips:
@@ -185,12 +181,9 @@ def _parse_vggss(content: object, path: Path) -> dict[str, Boxes]:
 
 
 def _read_flickr(folder: Path) -> dict[str, Boxes]:
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".xml")
-    except OSError as error:
-        raise UserError(f"the annotations {folder} are not a folder of XML files ({error.strerror})") from error
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".xml")
     if not paths:
-        raise UserError(f"the folder {folder} contains no XML file: name the folder with NAME.xml for each clip")
+        raise UserError(f"the folder {folder} contains no XML file and no NAME/000.png: name the one that does")
     return {path.stem: _parse_flickr(_read_text(path), path) for path in paths}
 
 

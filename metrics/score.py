@@ -34,7 +34,7 @@ from common.errors import UserError
 from common.exit_status import exit_status
 from data.dmc_pkl import csv_path
 from data.layout import boxes_file
-from metrics.annotations import FORMATS, Annotations, read_annotations
+from metrics.annotations import Annotations, read_annotations
 from metrics.baselines import BELOW_MARK, below_text, better_baselines, learned_baselines
 from metrics.detection import Distances, detect, universal_threshold
 from metrics.evaluate import Scores, has_objects, score_baselines, score_run
@@ -63,7 +63,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         help="maps of one or several runs. The baselines use the frames of the first",
     )
     parser.add_argument("--boxes", type=Path, help="file or folder of annotations (default: DATA_DIR/boxes.json)")
-    parser.add_argument("--format", choices=FORMATS, help="of the annotations (default: detected)")
     parser.add_argument("--protocol", choices=PROTOCOLS, help="rules (default: those for the annotations' format)")
     parser.add_argument(
         "--threshold",
@@ -102,7 +101,7 @@ def read_inputs(options: argparse.Namespace) -> tuple[dict[str, Run], Annotation
     path = options.boxes or boxes_file(options.data_dir)
     if options.boxes is None and not path.exists():
         raise UserError(f"there is no {path}: name a file or folder of annotations with --boxes")
-    annotations = read_annotations(path, options.format)
+    annotations = read_annotations(path)
     return {path: read_run(Path(path)) for path in paths}, annotations
 
 

@@ -51,7 +51,7 @@ def score_frames(run: Run, boxes: Path | None, data_dir: Path, needed_by: str = 
 def boxes_of_set(data_dir: Path) -> dict[Frame, Boxes]:
     """The boxes in ``boxes.json`` of a data set, if there is one."""
     path = boxes_file(data_dir)
-    return read_annotations(path, "music").frames if path.exists() else {}
+    return read_annotations(path).frames if path.exists() else {}
 
 
 def main_score(scores: dict[str, float]) -> float:

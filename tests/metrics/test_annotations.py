@@ -213,18 +213,16 @@ def test_a_malformed_xml_is_reported_with_the_element(tmp_path, content, message
     write(tmp_path / "good.xml", "<a/>")
     write(tmp_path / "odd.xml", content)
     with pytest.raises(UserError, match="odd") as error:
-        read_annotations(tmp_path, "flickr")
+        read_annotations(tmp_path)
     assert message in str(error.value)
 
 
 def test_a_missing_or_undecodable_file_is_reported(tmp_path):
     (tmp_path / "boxes.json").write_bytes(b"\xff\xfe{}")
-    for path, form, message in (
-        (write(tmp_path / "object.json", {}), "vggss", r"object\.json: expected a list \[{"),
-        (tmp_path / "none.json", None, r"none\.json cannot be read"),
-        (tmp_path / "none", "flickr", "none are not a folder of XML files"),
-        (tmp_path, None, "contains no XML file"),
-        (tmp_path / "boxes.json", None, r"boxes\.json is not UTF-8 text"),
+    for path, message in (
+        (tmp_path / "none.json", r"none\.json cannot be read"),
+        (tmp_path, "contains no XML file and no NAME/000.png"),
+        (tmp_path / "boxes.json", r"boxes\.json is not UTF-8 text"),
     ):
         with pytest.raises(UserError, match=message):
-            read_annotations(path, form)
+            read_annotations(path)

@@ -86,7 +86,7 @@ def test_flickr_soundnet_is_cut_indexed_and_scored(source, data_dir, tmp_path, c
     assert len(keys) == len(set(keys)) == 6
     maps = np.repeat([[[1.0, 0]], [[0, 1.0]]], 2, axis=1)  # left half, right half
     write_dmc(tmp_path / "dmc.pkl", dict.fromkeys(keys, maps), {key: [1.0] for key in keys})
-    boxes = ("--boxes", str(data_dir / "annotations"), "--format", "flickr")
+    boxes = ("--boxes", str(data_dir / "annotations"))
     assert score.main([str(tmp_path / "dmc.pkl"), *boxes, "--json", str(tmp_path / "score.json")]) == 0
     scores = json.loads((tmp_path / "score.json").read_text())
     run_path = str(tmp_path / "dmc.pkl")
