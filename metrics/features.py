@@ -130,8 +130,6 @@ def run(options: argparse.Namespace) -> None:
     """Write the features of all clips."""
     require_writable(options.out)
     network = load_trained(options.ckpt_file)
-    if network.note:
-        print(network.note)
     model = network.localizer.model
     torch.manual_seed(SEED)
     random_model = build_network(model.recipe, model.v_cluster, model.a_cluster, model.precision)

@@ -111,8 +111,6 @@ def retrieval_table(distances: np.ndarray, labels: np.ndarray) -> dict[str, dict
 def retrieve(options: argparse.Namespace) -> None:
     """Print the table."""
     network = load_trained(options.ckpt_file)
-    if network.note:
-        print(network.note)
     cut = {"n_fft": network.n_fft, "audio_seconds": network.audio_seconds}
     test = argparse.Namespace(data_dir=options.data_dir, data_list_dir=None, test_list="test.txt", **cut)
     set_window(test, from_scratch=False)

@@ -30,7 +30,6 @@ class TrainedNetwork:
     a_cluster: int
     n_fft: int  # window of its spectrograms, in samples
     audio_seconds: int  # length of the audio of its spectrograms
-    note: str | None  # what was ignored or missing in the checkpoint
     reference: ReferenceDistances | None  # of its validation list; None in a checkpoint of another program
 
     @property
@@ -42,6 +41,8 @@ class TrainedNetwork:
 def load_trained(ckpt_file: Path, device: str = "auto") -> TrainedNetwork:
     """Load a checkpoint, ours or the published code's, with the options that it holds.
 
+    Prints what it ignores or misses in the checkpoint.
+
     Raises:
         UserError: it cannot be read or used, or this machine has no such device.
     """
@@ -52,11 +53,12 @@ def load_trained(ckpt_file: Path, device: str = "auto") -> TrainedNetwork:
     chosen = choose_device(device)
     precision = choose_precision(options.precision, chosen, options.recipe_name)
     model = build_network(options.recipe, options.v_cluster, options.a_cluster, precision).to(chosen)
-    note = load_weights(model, checkpoint)
+    if note := load_weights(model, checkpoint):
+        print(note)
     localizer = Localizer(model.eval(), options.recipe)
     reference = read_reference(checkpoint.state)
     spectrograms = options.n_fft, options.audio_seconds
-    return TrainedNetwork(localizer, chosen, options.v_cluster, options.a_cluster, *spectrograms, note, reference)
+    return TrainedNetwork(localizer, chosen, options.v_cluster, options.a_cluster, *spectrograms, reference)
 
 
 def load_visual_weights(model: TwoStreams, source: str) -> str:

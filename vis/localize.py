@@ -98,8 +98,6 @@ def localize(options: argparse.Namespace) -> None:
     require_outputs(options.video, {"--out": out, "--json": options.json}, bool(options.overwrite))
     torch.set_num_threads(options.num_threads)
     trained = load_trained(options.ckpt_file, options.device)
-    if trained.note:
-        print(trained.note)
     clusters = range(trained.a_cluster) if options.cluster is None else [options.cluster]
     if clusters[-1] >= trained.v_cluster:
         raise UserError(f"--cluster {options.cluster}: this network has the maps 0 to {trained.v_cluster - 1}")
