@@ -39,7 +39,7 @@ from models.dmc import TwoStreams, build_network
 from models.localization import Localizer
 from models.losses import recipe_loss
 from models.recipes import NO_WEIGHTS
-from training.batches import set_window, test_loaders, train_and_val_loaders
+from training.batches import adopt_spectrogram_settings, test_loaders, train_and_val_loaders
 from training.checkpoint import Checkpoint, load_weights, read_checkpoint
 from training.device import DeviceLoader, choose_device, choose_precision
 from training.distributed import (
@@ -121,7 +121,7 @@ def train_epoch(stepper: Stepper, loader: DeviceLoader, epoch: int, options: Nam
 
 @torch.no_grad()
 def validate(stepper: Stepper, loader: DeviceLoader) -> AverageMeter:
-    """Loss and matching accuracy on the validation list, without any labels."""
+    """Loss and matching accuracy on the validation list, without any labels, and without noise negatives."""
     stepper.model.eval()
     average = AverageMeter()
     for batch in tqdm(loader, desc="validation", unit="batch", leave=False):
@@ -230,7 +230,7 @@ def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
     require_packages(options.log)
     dmc_pkl = path_for_audio(options.dmc_pkl, options.audio)
     require_writable(dmc_pkl)
-    set_window(options, from_scratch=checkpoint is None)
+    adopt_spectrogram_settings(options, from_scratch=checkpoint is None)
     test_batches = test_loaders(options, device)  # also before training: fail now, not after hours
     model = build_model(options, checkpoint, device)
     warning = None

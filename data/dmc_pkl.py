@@ -1,7 +1,7 @@
 """Reads and writes ``dmc.pkl`` and ``dmc.csv``: the maps of all test frames, and the distances of matched clusters.
 
 ``dmc.pkl`` is a pickled dict: ``NAME/frame_013/00411`` -> float32 [v_cluster, h, w], assignments that sum to 1 over the
-first axis. Row j < a_cluster is the map matched to audio cluster j, the others follow by distance.
+first axis. Row j is the map matched to the j-th audio cluster with a match; those without one follow by distance.
 The published program's files are read too: whole paths -> flat maps [v_cluster, h w] with h = w. Its maps are in the
 order of the clusters, not matched.
 ``dmc.csv`` has a line ``key,distance_0,...`` for each frame: the distance of each audio cluster to its visual cluster.

@@ -247,18 +247,21 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
     Raises:
         UserError: hardly any box fits: their unit is another one.
     """
-    field_name = "clips" if annotations.of_clips else "frames"
-    named = getattr(annotations, field_name)
-    corners = np.concatenate([np.zeros((0, 4)), *(boxes.corners for boxes in named.values())])  # all at once: faster
+    named = [
+        (field_name, name, boxes)
+        for field_name in ("frames", "resting", "clips")
+        for name, boxes in getattr(annotations, field_name).items()
+    ]
+    corners = np.concatenate([np.zeros((0, 4)), *(boxes.corners for *_, boxes in named)])  # all at once: faster
     inside = corners.clip(0, 1)
     fits = (abs(corners - inside) <= OVERSHOOT).all(1)  # NaN does not
     fits &= (corners[:, :2] <= corners[:, 2:]).all(1)
     possible = fits & (inside[:, :2] < inside[:, 2:]).all(1)
-    kept, count, left_out, start = {}, len(corners), [], 0
-    for name, boxes in named.items():
+    kept, count, left_out, start = {"frames": {}, "resting": {}, "clips": {}}, len(corners), [], 0
+    for field_name, name, boxes in named:
         own = slice(start, start + len(boxes.corners))
         classes = tuple(compress(boxes.classes, possible[own]))
-        kept[name] = replace(boxes, corners=inside[own][possible[own]], classes=classes)
+        kept[field_name][name] = replace(boxes, corners=inside[own][possible[own]], classes=classes)
         left_out += [(name, corners) for corners in boxes.corners[~possible[own]]]
         start = own.stop
     if left_out:
@@ -273,7 +276,7 @@ def _leave_out_impossible(annotations: Annotations) -> Annotations:
         if misfits > OTHER_UNIT * count:
             raise UserError(f"{text}. Expected {UNITS.get(annotations.format, FRACTIONS)}")
         print(f"{text}: left out")
-    return replace(annotations, **{field_name: kept})
+    return replace(annotations, **kept)
 
 
 def _boxes(corners: list[list[float]], classes: list[str]) -> Boxes:

@@ -59,7 +59,7 @@ from data.sets.esc50 import AudioClip, esc50_table, read_esc50
 from data.transforms import load_frame, resize
 from metrics.feature_file import Features, write_features
 from models.dmc import TwoStreams, build_network
-from training.batches import set_window
+from training.batches import adopt_spectrogram_settings
 from training.load import load_trained
 
 BATCH_SIZE = 32  # seconds
@@ -141,7 +141,7 @@ def run(options: argparse.Namespace) -> None:
         clips, count = clips_of_esc50(table, network.n_fft, network.audio_seconds), len(table)
     else:
         cut = {"n_fft": network.n_fft, "audio_seconds": network.audio_seconds}
-        set_window(argparse.Namespace(data_dir=options.data_dir, **cut), from_scratch=False)
+        adopt_spectrogram_settings(argparse.Namespace(data_dir=options.data_dir, **cut), from_scratch=False)
         seconds = index_data_dir(options.data_dir)
         clips = clips_of_set(seconds, model.recipe.image_size if options.what == "visual" else None)
         count = len(seconds.names)

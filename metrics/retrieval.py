@@ -42,7 +42,7 @@ from data.loaders import collate_seconds
 from metrics.table import figures_table
 from models.dmc import TwoStreams
 from models.matching import pair_distance, squared_distances
-from training.batches import index_list, set_window
+from training.batches import adopt_spectrogram_settings, index_list
 from training.load import TrainedNetwork, load_trained
 
 BATCH_SIZE = 32  # seconds
@@ -113,7 +113,7 @@ def retrieve(options: argparse.Namespace) -> None:
     network = load_trained(options.ckpt_file)
     cut = {"n_fft": network.n_fft, "audio_seconds": network.audio_seconds}
     test = argparse.Namespace(data_dir=options.data_dir, data_list_dir=None, test_list="test.txt", **cut)
-    set_window(test, from_scratch=False)
+    adopt_spectrogram_settings(test, from_scratch=False)
     seconds = index_list(test, "test")
     chosen = middle_seconds(seconds)
     distances = distances_between(network, seconds, chosen)

@@ -33,6 +33,7 @@ class TwoStreams(nn.Module):
     them.
 
     Args:
+        recipe: the settings of the network.
         v_cluster: clusters of a frame.
         a_cluster: clusters of a second of audio.
         precision: of the backbones. All else is computed in the precision of the weights.
@@ -56,7 +57,7 @@ class TwoStreams(nn.Module):
         self.to(memory_format=torch.channels_last)  # the faster order for convolutions
 
     def forward(self, spectrograms: torch.Tensor, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Centers of the audio, [S, K, D] with K = a_cluster, and of the frames, [F, K, D] with K = v_cluster."""
+        """Centers of the audio, [S, A, D], and of the frames, [F, V, D]."""
         return self.encode_audio(spectrograms).centers, self.encode_frames(frames).centers
 
     def encode_frames(self, frames: torch.Tensor) -> Clusters:

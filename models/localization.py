@@ -21,16 +21,16 @@ NUM_SIZES = 3  # at which a frame is encoded, each 2 features a side smaller
 class Localization(NamedTuple):
     """The maps of F frames, and how well they fit their audio."""
 
-    maps: np.ndarray  # float32 [F, V, h, w], sum to 1 over V; row j < A is matched to audio cluster j
-    distances: np.ndarray  # float32 [F, A], of each audio cluster to its visual cluster
+    maps: np.ndarray  # float32 [F, V, h, w], sum to 1 over V; row j is matched to the j-th audio cluster with a match
+    distances: np.ndarray  # float32 [F, min(A, V)], of each of these audio clusters to its visual cluster
 
 
 class Localizer:
     """Localizes audio in frames with a trained network, as the recipe's `readout` says.
 
-    ``clusters``: the clusters of training, matched to those of the audio, as published; with matching=same_number those
-    that are nearest to the audio come first. ``audio_guided``: clusters that start from the audio, of features that are
-    averaged over several views of the frame.
+    ``clusters``: the clusters of training, matched one to one to those of the audio, whatever the matching in training;
+    with matching=same_number those that are nearest to the audio come first. ``audio_guided``: clusters that start from
+    the audio, of features that are averaged over several views of the frame.
 
     Args:
         model: in evaluation mode.

@@ -31,10 +31,10 @@ def cross_entropy_loss(pairs: PairDistances, background: bool = False) -> torch.
     With it only one part can be near the audio: the object, from which it is easiest to tell.
     """
     frames = [pairs.negative] + ([pairs.background] if background else [])
-    return (_first_is_nearest(pairs.positive, *frames) + _first_is_nearest(pairs.positive, pairs.negative_audio)) / 2
+    return (_info_nce(pairs.positive, *frames) + _info_nce(pairs.positive, pairs.negative_audio)) / 2
 
 
-def _first_is_nearest(positive: torch.Tensor, *negative: torch.Tensor) -> torch.Tensor:
+def _info_nce(positive: torch.Tensor, *negative: torch.Tensor) -> torch.Tensor:
     logits = -torch.cat([positive[:, None], *negative], dim=1) / TEMPERATURE
     target = torch.zeros(len(positive), dtype=torch.int64, device=positive.device)
     return functional.cross_entropy(logits, target)
@@ -51,8 +51,6 @@ def max_margin_loss(pairs: PairDistances, margin: float) -> torch.Tensor:
 
 def recipe_loss(pairs: PairDistances, recipe: Recipe) -> torch.Tensor:
     """The loss of a batch as the recipe wants it, scalar."""
-    if recipe.loss == "contrastive":
-        return contrastive_loss(pairs, recipe.margin)
-    if recipe.loss == "max_margin":
-        return max_margin_loss(pairs, recipe.margin)
-    return cross_entropy_loss(pairs, recipe.background_negatives)
+    if recipe.loss == "cross_entropy":
+        return cross_entropy_loss(pairs, recipe.background_negatives)
+    return {"contrastive": contrastive_loss, "max_margin": max_margin_loss}[recipe.loss](pairs, recipe.margin)

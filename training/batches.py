@@ -49,7 +49,7 @@ def index_list(options: Namespace, list_name: str) -> SecondIndex:
     return seconds
 
 
-def set_window(options: Namespace, from_scratch: bool) -> None:
+def adopt_spectrogram_settings(options: Namespace, from_scratch: bool) -> None:
     """Take the window and the length of the spectrograms from the data set, or hold them against the checkpoint's.
 
     Raises:
@@ -98,11 +98,11 @@ def _pair_loader(options: Namespace, list_name: str, device: torch.device) -> De
     loader = pair_loader(
         dataset,
         options.batch_size,
-        0 if cache and device.type != "cuda" else options.num_threads,  # a CPU is busy with the step itself
-        training,
-        device.type == "cuda",
-        options.accumulate,
-        own_rank(),
+        num_workers=0 if cache and device.type != "cuda" else options.num_threads,  # a CPU is busy with the step itself
+        shuffle=training,
+        pin_memory=device.type == "cuda",
+        accumulate=options.accumulate,
+        rank=own_rank(),
     )
     return DeviceLoader(loader, device, apply_color_jitter_to_batch)
 

@@ -176,8 +176,8 @@ def load_weights(model: nn.Module, checkpoint: Checkpoint) -> str | None:
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise UserError(
-            f"{checkpoint.path} holds another architecture than two ResNet-18s with projections to 512, or one of "
-            f"another visual_net: {'; '.join(problems[:3])}{more}"
+            f"{checkpoint.path} holds another network than visual_net={model.recipe.visual_net} with "
+            f"clustering={model.recipe.clustering}: {'; '.join(problems[:3])}{more}"
         )
     model.load_state_dict(found, strict=False)
     notes = []

@@ -84,9 +84,13 @@ def without_effect(options: argparse.Namespace, given: dict[str, Any]) -> list[s
     if options.evaluate:
         return []
     of_batch = "" if options.recipe.in_batch else "loss=cross_entropy"
+    of_kmeans = "" if options.recipe.clustering == "kmeans" else "clustering=kmeans"
     useless = {
         "background_negatives": of_batch,
         "noise_negatives": of_batch,
+        "beta": of_kmeans,
+        "normalize": of_kmeans,
+        "cluster_start": of_kmeans,
         "margin": options.recipe.in_batch and "loss=contrastive or max_margin",
         "width": options.recipe.visual_net != "vgg16" and "visual_net=vgg16",
     }

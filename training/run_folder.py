@@ -90,24 +90,25 @@ class RunFolder:
         self.epoch = row["epoch"]
         if not self.writes:
             return
-        # Epochs with one audio cluster compare other things than the later ones with several.
-        best = max(self.history, key=lambda row: (row.get("a_cluster", 0), row["val_accuracy"], -row["val_loss"]))
-        if self.args["result"] == "last" or row is best:
+        if self.args["result"] == "last" or row is self._best():
             save_checkpoint(self.path / BEST, self._weights())
         if self.args["save_every"] and self.epoch % self.args["save_every"] == 0:
             save_checkpoint(self.path / f"epoch_{self.epoch:03d}.pth", self._weights())
         self._save_last()
         self._write_log()
 
+    def _best(self) -> dict[str, Any]:
+        """The best epoch. Those with one audio cluster compare other things than the later ones with several."""
+        return max(self.history, key=lambda row: (row.get("a_cluster", 0), row["val_accuracy"], -row["val_loss"]))
+
     def warning(self) -> str | None:
         """What to do if no epoch tells positive pairs from negative ones on the validation list; None if one does."""
-        best = max((row["val_accuracy"] for row in self.history), default=1.0)
-        if best >= TAKEN_OFF:
+        if not self.history or (accuracy := self._best()["val_accuracy"]) >= TAKEN_OFF:
             return None
         return (
-            f"This training has not taken off: the best matching accuracy on the validation list is {best:.2f}, and "
-            "chance is 0.5. Its maps mean little. Try another --seed, a higher --epoch or more videos, and --recipe "
-            "pretrained if this one started from nothing."
+            f"This training has not taken off: the best matching accuracy on the validation list is {accuracy:.2f}, "
+            "and chance is 0.5. Its maps mean little. Try another --seed, a higher --epoch or more videos, and "
+            "--recipe pretrained if this one started from nothing."
         )
 
     def _weights(self) -> dict[str, Any]:

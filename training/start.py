@@ -30,8 +30,8 @@ def read_start(given: dict[str, Any]) -> tuple[dict[str, Any], Checkpoint | None
         start = f"from {path}" if options.use_pretrain else "fresh"
         print(f"--resume 1: there is no {last}, so the training starts {start}")
     needed = options.evaluate or options.use_pretrain or options.export_published
-    if options.evaluate and not options.use_pretrain:
-        print(f"--evaluate 1 without --use_pretrain 1: using {path}")
+    if options.evaluate and not options.ckpt_file:
+        print(f"--evaluate 1 without --ckpt_file: using {path}")
     return given, read_checkpoint(path) if needed else None
 
 

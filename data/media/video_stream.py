@@ -22,7 +22,7 @@ class StreamFrame:
     index: int  # in the video
     pts: int  # presentation time in ticks of the stream
     time: float  # seconds since the first frame
-    frame: av.VideoFrame  # as decoded; turned by `frame.rotation` it is upright
+    frame: av.VideoFrame  # as decoded; `data.media.video.orientation` tells how it is shown
 
 
 def stream_frames(container: InputContainer, stream: VideoStream) -> Iterator[StreamFrame]:

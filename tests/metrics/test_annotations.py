@@ -141,6 +141,12 @@ def test_boxes_that_no_frame_can_have_are_left_out_with_a_note_and_the_others_st
         assert re.search("1 of [34] boxes lie outside the frame or have no area, as one of 'a.*: left out\n", note), box
 
 
+def test_boxes_of_resting_objects_are_held_to_the_same_rules(tmp_path, capsys):
+    boxes = entry([0, 0, 0.5, 0.5], [0.5, 0.5, 0.6, 0.5], [None] * 4)["bbox"]
+    found = music(tmp_path, {KEY: {"bbox": boxes[:1], "resting": boxes[1:]}}).resting[parse_frame(KEY)]
+    assert (found.corners == [[0.5, 0.5, 1, 1]]).all() and "1 of 3 boxes" in capsys.readouterr().out
+
+
 def test_any_number_of_boxes_may_have_no_area(tmp_path, capsys):
     found = music(tmp_path, {KEY: entry([0, 0, 0, 0], [0, 0, 0, 0], [0.5, 0.5, 0.5, 0.5], [0.5, 0, 0, 1])})
     assert len(found.frames[parse_frame(KEY)].corners) == 1 and "3 of 4 boxes" in capsys.readouterr().out

@@ -13,7 +13,7 @@ from common.errors import UserError
 from data.layout import audio_frames_dir
 from data.lists import parse_list_line
 from training import batches
-from training.batches import set_window, test_loaders, train_and_val_loaders
+from training.batches import adopt_spectrogram_settings, test_loaders, train_and_val_loaders
 from training.options import merge_options
 
 test_loaders.__test__ = False  # a function of the program, not a test
@@ -110,22 +110,22 @@ def test_a_video_without_audio_is_counted_and_the_others_are_used(training_set, 
 
 def test_a_fresh_training_takes_the_window_of_the_data_set_and_a_trained_network_keeps_its_own(tmp_path):
     options = build_options(tmp_path)
-    set_window(options, from_scratch=False)  # no window is recorded: nothing to compare
+    adopt_spectrogram_settings(options, from_scratch=False)  # no window is recorded: nothing to compare
     assert options.n_fft == 160
     audio_frames_dir(tmp_path).mkdir()
     (audio_frames_dir(tmp_path) / "settings.json").write_text(json.dumps({"n_fft": 1024}))
     with pytest.raises(
         UserError, match=r"cut with --n_fft 1024, .* trained with --n_fft 160: .* --n_fft 160 --overwrite 1"
     ):
-        set_window(options, from_scratch=False)
-    set_window(options, from_scratch=True)
+        adopt_spectrogram_settings(options, from_scratch=False)
+    adopt_spectrogram_settings(options, from_scratch=True)
     assert options.n_fft == 1024
     for damaged in ({}, {"n_fft": "160"}, {"n_fft": True}, {"n_fft": -160}):
         (audio_frames_dir(tmp_path) / "settings.json").write_text(json.dumps(damaged))
         with pytest.raises(UserError, match=r"settings\.json is damaged \(n_fft is"):
-            set_window(options, from_scratch=True)
+            adopt_spectrogram_settings(options, from_scratch=True)
     (audio_frames_dir(tmp_path) / "settings.json").write_text(json.dumps({"n_fft": 512, "seconds": 5}))
     with pytest.raises(UserError, match=r"cut with --seconds 5, .* trained with --n_fft 1024: .* --n_fft 1024 --over"):
-        set_window(options, from_scratch=False)
-    set_window(options, from_scratch=True)
+        adopt_spectrogram_settings(options, from_scratch=False)
+    adopt_spectrogram_settings(options, from_scratch=True)
     assert options.audio_seconds == 5

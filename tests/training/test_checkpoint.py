@@ -119,7 +119,7 @@ def test_a_saved_checkpoint_is_read_unchanged_and_fits_other_numbers_of_clusters
 )
 def test_weights_of_another_architecture_are_refused(published, tmp_path, change, named):
     torch.save(change(published), tmp_path / "other.pth")
-    with pytest.raises(UserError, match=f"(?s)other.pth holds another architecture.*{named}"):
+    with pytest.raises(UserError, match=f"(?s)other.pth holds another network than visual_net=resnet18 with.*{named}"):
         load_weights(DMC(ORIGINAL), read_checkpoint(tmp_path / "other.pth"))
 
 

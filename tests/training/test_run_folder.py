@@ -32,11 +32,11 @@ def run_folder_at(path: Path, **args: object) -> RunFolder:
     return RunFolder(path, stepper_of(), ARGS | args)
 
 
-def save_epochs(folder: RunFolder, epochs: list[tuple[float, float]]) -> list[int]:
+def save_epochs(folder: RunFolder, epochs: list[tuple[float, float]], a_cluster: int = 1) -> list[int]:
     """Save epochs; returns the one of best.pth after each."""
     best = []
     for epoch, (accuracy, loss) in enumerate(epochs, folder.epoch + 1):
-        row = {"epoch": epoch, "a_cluster": 1, "val_accuracy": accuracy, "val_loss": loss}
+        row = {"epoch": epoch, "a_cluster": a_cluster, "val_accuracy": accuracy, "val_loss": loss}
         folder.save_epoch(row)
         best.append(read_checkpoint(folder.path / "best.pth").state["epoch"])
     return best
@@ -55,6 +55,8 @@ def test_a_training_has_taken_off_if_one_epoch_tells_pairs_apart(folder):
     assert "is 0.61, and chance is 0.5" in folder.warning() and "--recipe pretrained" in folder.warning()
     save_epochs(folder, [(0.76, 1.0), (0.6, 1.0)])
     assert folder.warning() is None
+    save_epochs(folder, [(0.5, 1.0)], a_cluster=2)  # the epochs before say nothing about several sources
+    assert "is 0.50, and chance is 0.5" in folder.warning()
 
 
 def test_the_best_epoch_has_the_highest_accuracy_and_among_equals_the_lowest_loss(folder):
