@@ -7,7 +7,6 @@ import multiprocessing
 import os
 import platform
 import re
-import resource
 import shlex
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import psutil
 from tqdm import tqdm
 
 from common.cli import available_cores
@@ -55,8 +55,11 @@ def in_own_process(work: Callable[..., Any], *arguments: object) -> Any:  # noqa
 
 
 def peak_memory() -> int:
-    """Bytes that this process has had in memory at most."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    """Bytes that this process has had in memory at most; outside Linux the bytes that it has now."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count the memory of the parent process too
+        return next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return psutil.Process().memory_info().rss
 
 
 def machine_line() -> str:

@@ -65,8 +65,8 @@ def process_group() -> Iterator[None]:
         store = _join()
         try:
             yield
-        except SystemExit:  # a wrong command line, in all processes
-            if not is_main_process():
+        except SystemExit as end:  # --help, or a wrong command line, in all processes
+            if end.code and not is_main_process():
                 time.sleep(LONGEST_MESSAGE)  # torchrun ends all of them once one has ended: that is to be rank 0
             raise
         except BaseException as error:

@@ -86,5 +86,6 @@ def draw_boxes(frame: np.ndarray, corners: np.ndarray) -> np.ndarray:
     for edge, color in ((1, BLACK), (0, WHITE)):
         for x1, y1, x2, y2 in pixels:
             box = (x1 - edge, y1 - edge, max(x1, x2 - 1) + edge, max(y1, y2 - 1) + edge)
-            draw.rectangle(box, outline=color, width=line + 2 * edge)
+            width = max(1, min(line, x2 - x1, y2 - y1))  # a wider line would leave a small box
+            draw.rectangle(box, outline=color, width=width + 2 * edge)
     return np.asarray(image)

@@ -176,9 +176,9 @@ class AudioWindow:
         return self._first + len(self._samples)
 
     def _read(self, start: int, stop: int) -> None:
-        """Read up to sample `stop`; samples more than a window before `start` are not needed any more."""
+        """Read up to sample `stop`. Of what is more than a window before `start`, only the last window stays."""
         while self._end < stop and (chunk := next(self._chunks, None)) is not None:
-            dropped = max(0, min(len(self._samples), start - self._size - self._first))
+            dropped = max(0, min(len(self._samples), start - self._first) - self._size)
             self._samples = np.concatenate([self._samples[dropped:], chunk])
             self._first += dropped
 
@@ -195,7 +195,8 @@ def _resampled(pieces: Iterable[Audio], rate: int) -> Iterator[np.ndarray]:
     for piece in itertools.chain(pieces, [end]):
         if resampler is None:
             resampler, start = soxr.ResampleStream(piece.rate, rate, 1, quality="HQ"), round(piece.start * rate)
-            yield np.zeros(max(0, start), np.float32)
+            for second in range(0, start, rate):  # one at a time: audio may begin after hours
+                yield np.zeros(min(rate, start - second), np.float32)
             early = max(0, -start)  # samples before the video
         samples = resampler.resample_chunk(np.ascontiguousarray(piece.samples), last=piece is end)
         yield samples[early:]

@@ -66,4 +66,7 @@ def record_settings(folder: Path, settings: dict[str, object], overwrite: bool) 
 
 
 def _differing(settings: dict[str, object], others: dict[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in settings.items() if others.get(name) != value) or "others"
+    length = settings.get("seconds", SHORT)
+    if length != others.get("seconds", SHORT):  # the length decides on all others
+        return f"--seconds {length}"
+    return ", ".join(f"--{name} {value}" for name, value in settings.items() if others.get(name) != value) or "others"

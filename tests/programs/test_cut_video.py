@@ -97,7 +97,7 @@ def test_after_a_kill_while_old_frames_are_removed_they_are_not_under_the_new_se
     assert run(data_dir, "--fps", "2", "--overwrite", "1") == 130
     assert count_frames(data_dir) == {"b": 4}
     assert run(data_dir, "--fps", "2") == 1
-    assert "was cut with fps 4, not fps 2: give the same options, or --overwrite 1" in capsys.readouterr().err
+    assert "was cut with --fps 4, not --fps 2: give the same options, or --overwrite 1" in capsys.readouterr().err
     assert run(data_dir) == 0
     assert count_frames(data_dir) == {"a": 4, "b": 4}
 

@@ -68,6 +68,12 @@ def test_a_box_is_a_white_line_between_black_ones():
     np.testing.assert_array_equal(frame, before)
 
 
+def test_the_line_of_a_box_that_is_smaller_than_it_stays_within_the_box():
+    frame = np.full((1080, 1920, 3), 128, np.uint8)  # its lines have 5 pixels
+    drawn = draw_boxes(frame, np.array([[0.25, 0.5, 0.25 + 3 / 1920, 0.5 + 3 / 1080]]))
+    assert (drawn == WHITE).all(2).sum() <= 16 and (drawn != frame).any(2).sum() <= 36
+
+
 def test_boxes_may_fill_the_frame_overlap_be_empty_or_missing():
     drawn = draw_boxes(noise(100, 100), np.array([[0.1, 0.1, 0.6, 0.6], [0.3, 0.3, 0.9, 0.9]]))
     for line in (drawn[10, 10:60], drawn[10:60, 59], drawn[30, 30:90], drawn[30:90, 30]):

@@ -144,6 +144,8 @@ def test_whole_seconds_equal_those_of_the_whole_audio_resampled_at_once(rate, st
     ("seconds", "begins"),
     [
         (1, {0: 0, 0.2: 0, 0.5: 0, 0.75: 0.25, 1.3: 0.8, 8.9: 8.4, 9.4: 8.5, 9.6: 8.5}),
+        (1, {0.75: 0.25, 10.6: 8.5}),
+        (1, {0.75: 0.25, 12: 8.5}),
         (5, {0: 0, 2.5: 0, 2.75: 0.25, 6.9: 4.4, 7.2: 4.5, 9.4: 4.5}),
     ],
 )
@@ -181,10 +183,10 @@ def test_each_piece_of_a_file_starts_where_the_one_before_ends(tmp_path):
     assert len(parts) > 10 and [piece.start for piece in parts[1:]] == pytest.approx(ends[:-1])
 
 
-def peak_memory(seconds: int, times: Iterable[float]) -> int:
+def peak_memory(seconds: int, times: Iterable[float], start: float = 0.0) -> int:
     """Peak bytes while a window goes through audio of 48 kHz."""
     chunk = noise(1, 48_000)
-    window = AudioWindow((Audio(chunk, 48_000, float(second)) for second in range(seconds)), RATE)
+    window = AudioWindow((Audio(chunk, 48_000, start + second) for second in range(seconds)), RATE)
     tracemalloc.start()
     for time in times:
         window.level(time)
@@ -194,7 +196,8 @@ def peak_memory(seconds: int, times: Iterable[float]) -> int:
     return peak
 
 
-def test_memory_grows_neither_with_the_length_of_the_audio_nor_with_a_leap():
+def test_memory_grows_neither_with_the_length_of_the_audio_nor_with_a_leap_nor_with_silence_before_it():
     usual = peak_memory(60, range(60))
     assert peak_memory(600, range(600)) < usual + 200_000  # at 16 kHz the audio has 38 MB
     assert peak_memory(600, [0.5, 550.5]) < usual + 200_000
+    assert peak_memory(60, range(6000, 6060), start=6000.0) < usual + 200_000
