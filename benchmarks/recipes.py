@@ -113,7 +113,11 @@ def require_same(training: Training) -> None:
     path = training.out / ARGS
     if not path.exists():
         return
-    found, wanted = json.loads(path.read_text(encoding="utf-8")), checkpoint_args(merge_options(training.options, {}))
+    defaults, wanted = (checkpoint_args(merge_options(given, {})) for given in ({}, training.options))
+    try:
+        found = defaults | json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged ({error}): delete {training.out}") from error
     compared = wanted.keys() - NOT_FROM_CHECKPOINT - DATA_OPTIONS | {"data_dir"}
     other = [
         f"{name} {found.get(name)}, not {wanted[name]}" for name in sorted(compared) if found.get(name) != wanted[name]

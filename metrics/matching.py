@@ -54,7 +54,8 @@ def match_frames(
         frame = parse_frame(key)
         if frame is None:
             raise UserError(f"the key {key!r:.100} of a map does not have the form {KEY_FORM}")
-        key_of[frame] = key
+        if key_of.setdefault(frame, key) != key:
+            raise UserError(f"{key_of[frame]!r} and {key!r} are maps of the same frame")
     maps_of = _group(key_of, "video")
     match = _match_music if annotations.format == "music" else _match_seconds
     found, counts = match(maps_of, annotations, second)

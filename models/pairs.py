@@ -14,7 +14,8 @@ class PairDistances(NamedTuple):
 
     Attributes:
         positive: of the audio and its own frame, [B].
-        negative: of the audio and P frames of other videos, or of the frame and P seconds of other audio, [B, P].
+        negative: of the audio and P frames of other videos, or of the frame and P seconds of other audio, [B, P]; these
+            count in the accuracy.
         negative_audio: of the frame and S seconds of audio that do not belong to it, [B, S]; of a whole batch only.
         background: squared distance of the audio clusters to the unmatched clusters of the own frame, [B, R]; likewise.
     """

@@ -89,7 +89,8 @@ def build_stepper(options: Namespace, model: TwoStreams, noise: NoiseNegatives, 
     if scaler.is_enabled() and device.type == "cpu":
         # PyTorch has no fast gradients of convolutions in float16 there: 4.4 s against 5 ms in bfloat16 (2.14).
         print(
-            "--precision fp16 trains hundreds of times slower on a CPU than fp32: stop (Ctrl-C), take --precision auto"
+            "--precision fp16 trains hundreds of times slower on a CPU than fp32: stop (Ctrl-C), take --precision auto",
+            flush=True,
         )
     return Stepper(options.recipe, model, parallel, optimizer, scaler, noise)
 

@@ -88,6 +88,8 @@ def write_report(options: argparse.Namespace) -> int:
     out = options.out or options.dmc_pkl.with_suffix(".html")
     if out.resolve() == options.dmc_pkl.resolve():
         raise UserError(f"{out} holds the maps: name another file for the page with --out")
+    if out.is_dir():
+        raise UserError(f"{out} is a folder: name a file for the page with --out")
     run = read_run(options.dmc_pkl)
     frames = frames_of(run)
     curves = read_log(options.run / LOG) if options.run else {}

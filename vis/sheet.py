@@ -49,7 +49,8 @@ def contact_sheet(titles: Sequence[str], rows: Sequence[Row]) -> Image.Image:
     ]
     lefts = np.cumsum([GAP, *(width + GAP for width in widths)]).tolist()
     figures_width = max((int(font.getlength(line)) + 1 for row in rows for line in row.figures), default=0)
-    width = lefts[-1] + (figures_width + GAP if figures_width else 0)
+    texts_width = 2 * GAP + max(int(font.getlength(row.text)) + 1 for row in rows)
+    width = max(texts_width, lefts[-1] + (figures_width + GAP if figures_width else 0))
     heights = [LINE + max(image.height for image in row.images) + GAP for row in rows]
     sheet = Image.new("RGB", (width, 2 * GAP + LINE + sum(heights)), GROUND)
     draw = ImageDraw.Draw(sheet)

@@ -22,7 +22,7 @@ def video_path(data_dir: Path, name: str) -> Path:
 
 
 def prepare_folder(data_dir: Path, settings: DemoSettings, plans: Iterable[VideoPlan]) -> None:
-    """Make the folder ready for the videos of `plans`.
+    """Make the folder ready for the videos of `plans`, and write demo.json: videos of other settings never mix.
 
     Raises:
         UserError: the folder holds other data.
@@ -42,6 +42,9 @@ def prepare_folder(data_dir: Path, settings: DemoSettings, plans: Iterable[Video
         if path.exists() and earlier is None:
             raise UserError(f"{path} describes other data and is never replaced: choose another --data_dir.")
     folder.mkdir(parents=True, exist_ok=True)
+    categories = {str(number): name for name, number in CATEGORY_IDS.items()}
+    names = [plan.name for plan in plans]
+    _write_json(data_dir / DESCRIPTION, {"settings": wanted, "categories": categories, "videos": names})
 
 
 def _earlier_settings(data_dir: Path) -> dict | None:
@@ -58,21 +61,18 @@ def _earlier_settings(data_dir: Path) -> dict | None:
 def write_descriptions(
     data_dir: Path, settings: DemoSettings, plans: Sequence[VideoPlan], boxes: Iterable[list[list[Box]]]
 ) -> None:
-    """Write demo.json, boxes.json and labels.json."""
+    """Write boxes.json and labels.json."""
     entries, labels = {}, {}
     for plan, frame_boxes in zip(plans, boxes, strict=True):
         entries |= _box_entries(settings, plan, frame_boxes)
         labels.setdefault(" ".join(plan.instruments), []).append(plan.name)
-    categories = {str(number): name for name, number in CATEGORY_IDS.items()}
-    names = [plan.name for plan in plans]
-    description = {"settings": settings.description(), "categories": categories, "videos": names}
-    for path, content in (
-        (data_dir / DESCRIPTION, description),  # first: without it the others are those of another data set
-        (layout.boxes_file(data_dir), entries),
-        (layout.labels_file(data_dir), {"videos": dict(sorted(labels.items()))}),
-    ):
-        with atomic_file(path) as partial:
-            partial.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+    _write_json(layout.boxes_file(data_dir), entries)
+    _write_json(layout.labels_file(data_dir), {"videos": dict(sorted(labels.items()))})
+
+
+def _write_json(path: Path, content: object) -> None:
+    with atomic_file(path) as partial:
+        partial.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
 
 
 def _box_entries(settings: DemoSettings, plan: VideoPlan, frame_boxes: list[list[Box]]) -> dict[str, dict[str, list]]:

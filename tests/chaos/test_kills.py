@@ -29,7 +29,7 @@ def kills() -> list:
             program,
             rng.choice(SIGNALS),
             rng.choice(TARGETS),
-            round(rng.uniform(0.1, 1), 3),  # as a part of the time that it takes
+            round(rng.uniform(0.1, 0.9), 3),  # as a part of the time that it takes
             marks=pytest.mark.xdist_group(program.name),
         )
         for program in itertools.islice(itertools.cycle(PROGRAMS), KILLS)

@@ -5,7 +5,7 @@ from data.layout import audio_by_name, left_out, videos_by_name
 CAMERAS = ["a.MTS", "b.m2t", "c.qt", "d.insv", "e.MOD", "f.3gpp"]
 
 
-def test_endings_of_cameras_and_dangling_links_are_videos_and_the_rest_is_named_by_ending(tmp_path):
+def test_endings_of_cameras_and_dangling_links_are_videos_and_the_rest_is_named(tmp_path):
     (tmp_path / "video/flute").mkdir(parents=True)
     (tmp_path / "audio").mkdir()
     for name in (*CAMERAS, "a.LRV", "noending", "i.mp4.part", ".hidden.mp4", "caf\udce9.jpg", *map(str, range(10, 20))):

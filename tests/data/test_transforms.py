@@ -1,5 +1,7 @@
 """Frames are decoded the same by both decoders, and augmented within their range by the given generator alone."""
 
+import zlib
+
 import numpy as np
 import pytest
 import torch
@@ -98,9 +100,14 @@ def test_a_small_file_that_states_a_huge_frame_is_refused_before_memory_is_reser
     path = tmp_path / "video_frames/a/frame_000/00000.jpg"
     path.parent.mkdir(parents=True)
     image.save(path)
-    path.write_bytes(path.read_bytes().replace(b"\0\x2d\0\x3d", b"\xff" * 4))  # height and width
-    with pytest.raises(SampleError, match=r"00000\.jpg cannot be read \(Image size \(4294836225 pixels\) exceeds"):
-        load_frame(path)
+    jpeg = path.read_bytes().replace(b"\0\x2d\0\x3d", b"\xff" * 4)  # height and width
+    image.save(path, format="png")
+    png = path.read_bytes().replace(b"\0\0\0\x3d\0\0\0\x2d", b"\0\0\xff\xff" * 2)  # width and height
+    png = png[:29] + zlib.crc32(png[12:29]).to_bytes(4, "big") + png[33:]  # the checksum of the header
+    for content in (jpeg, png):
+        path.write_bytes(content)
+        with pytest.raises(SampleError, match=r"00000\.jpg cannot be read \(Image size \(4294836225 pixels\) exceeds"):
+            load_frame(path)
 
 
 def test_a_frame_that_only_another_program_can_draw_is_refused(decoder, tmp_path):

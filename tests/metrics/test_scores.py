@@ -32,6 +32,7 @@ def test_the_share_of_a_cell_is_the_mean_that_adaptive_pooling_gives(grid):
     drawn = np.random.default_rng(0).random((SIZE, SIZE)) < 0.3
     expected = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(drawn).float()[None], grid)[0]
     np.testing.assert_allclose(scores.on_grid(drawn, *grid), expected, atol=1e-6)
+    assert scores.on_grid(drawn, 18, 18).mean() == pytest.approx(drawn.mean(), abs=1e-3)  # cells of 12.4 pixels a side
 
 
 def test_a_map_predicts_the_pixels_that_reach_the_threshold():

@@ -107,7 +107,9 @@ def test_a_spectrogram_of_five_seconds_is_around_its_second_and_within_the_audio
         np.testing.assert_allclose(spectrogram, expected, rtol=0, atol=1e-4)
     assert np.load(tmp_path / "audio_frames/noise.npy").shape == (64, 496, 64)
     assert run(tmp_path) == 1
-    assert "was cut with --seconds 5, not --seconds 1: give the same options, or --overwrite 1" in capsys.readouterr().err
+    assert (
+        "was cut with --seconds 5, not --seconds 1: give the same options, or --overwrite 1" in capsys.readouterr().err
+    )
     assert run(tmp_path, "--seconds", "5", "--n_fft", "512") == 1
     assert "--n_fft goes with --seconds 1" in capsys.readouterr().err
     assert audio_command(tmp_path).endswith("--seconds 5")

@@ -22,6 +22,7 @@ from training.checkpoint import read_checkpoint, save_checkpoint
 from training.load import load_trained
 from vis import localize
 from vis.heat_video.locator import Locator
+from vis.heat_video.painter import HeatPainter
 
 pytestmark = pytest.mark.filterwarnings("ignore:Empty filters detected")  # the published front end has them
 
@@ -234,11 +235,15 @@ def test_a_long_video_takes_no_more_memory_than_a_short_one(tmp_path):
 
 def test_an_interrupted_run_leaves_nothing_half_written(video, ckpt_file, tmp_path, monkeypatch):
     heat_of(video).write_text("mine")
+    paint, painted = HeatPainter.paint, []
 
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+    def paint_one(self: HeatPainter, *arguments: object) -> np.ndarray:
+        if painted:
+            raise KeyboardInterrupt
+        painted.append(arguments)
+        return paint(self, *arguments)
 
-    monkeypatch.setattr(localize.json, "dumps", interrupted)
+    monkeypatch.setattr(HeatPainter, "paint", paint_one)
     assert run(video, ckpt_file, "--overwrite", 1, "--json", tmp_path / "a.json") == 130
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "a_heat.mp4"]
     assert heat_of(video).read_text() == "mine"

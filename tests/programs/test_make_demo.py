@@ -125,7 +125,7 @@ def test_ctrl_c_leaves_whole_videos_only_and_no_traceback(tmp_path):
     finally:
         program.kill()
     assert program.returncode == 130 and "Traceback" not in errors
-    assert not (tmp_path / "demo.json").exists()
+    assert not (tmp_path / "boxes.json").exists()
     videos = list((tmp_path / "video").iterdir())  # unfinished hidden files would fail below
     assert 1 <= len(videos) < 100
     assert all(len(decode_frames(path)) >= 144 for path in videos)

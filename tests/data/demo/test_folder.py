@@ -48,6 +48,13 @@ def test_a_set_of_other_settings_is_kept(folder):
     assert files(folder) == before
 
 
+def test_a_set_that_was_stopped_before_its_first_video_has_its_settings_already(tmp_path):
+    prepare(tmp_path)
+    prepare(tmp_path)
+    with pytest.raises(UserError, match="pauses 0 instead of 1"):
+        prepare(tmp_path, dataclasses.replace(SOLOS, pauses=1))
+
+
 @pytest.mark.parametrize("described", [True, False])
 def test_other_videos_are_refused(folder, described):
     (folder / "video" / "holiday.mp4").write_bytes(b"precious")
@@ -88,6 +95,7 @@ def test_with_pauses_the_boxes_tell_what_sounds_at_a_frame_from_what_rests(tmp_p
 
 @pytest.mark.parametrize("settings", [SOLOS, CROWDS], ids=["solos", "crowds"])
 def test_descriptions_have_boxes_of_each_frame_under_its_extracted_key_and_labels_of_each_video(tmp_path, settings):
+    prepare(tmp_path, settings)
     describe(tmp_path, settings)
     files = [tmp_path / f"{name}.json" for name in ("demo", "boxes", "labels")]
     assert sorted(files, key=lambda file: file.stat().st_mtime_ns) == files  # else a killed run could not go on
