@@ -62,6 +62,7 @@ from training.steps import (
     Stepper,
     build_stepper,
     epochs_with_one_audio_cluster,
+    log_row,
     pair_distances,
     require_finite,
 )
@@ -149,21 +150,9 @@ def train(options: Namespace, model: TwoStreams, checkpoint: Checkpoint | None, 
             model.a_cluster = 1 if epoch <= alone else options.a_cluster
             start = time.perf_counter()
             trained = train_epoch(stepper, train_loader, epoch, options)
-            seconds = time.perf_counter() - start
+            speed = trained.count / (time.perf_counter() - start)
             validated = validate(stepper, val_loader)
-            row = {
-                "epoch": epoch,
-                "a_cluster": model.a_cluster,
-                "loss": trained.loss,
-                "train_accuracy": trained.accuracy,
-                "val_loss": validated.loss,
-                "val_accuracy": validated.accuracy,
-                "positive_distance": trained.distances[0],
-                "negative_distance": trained.distances[1],
-                "learning_rate": stepper.optimizer.param_groups[0]["lr"],
-                "seconds": time.perf_counter() - start,
-                "samples_per_second": trained.count / seconds,
-            }
+            row = log_row(epoch, stepper, trained, validated, time.perf_counter() - start, speed)
             if log:  # before the epoch is saved: what a kill leaves unsaved is taken back on resuming
                 log.add_epoch(row, model)
             folder.save_epoch(row)

@@ -142,3 +142,22 @@ class AverageMeter:
         """Mean matched distance D of positive and of negative pairs."""
         *_, positive, negative, compared = self._sum()
         return positive / self.count, negative / max(1.0, compared)
+
+
+def log_row(
+    epoch: int, stepper: Stepper, trained: AverageMeter, validated: AverageMeter, seconds: float, speed: float
+) -> dict[str, Any]:
+    """The line of an epoch in ``log.csv``; `seconds` of training and validation, `speed` in samples a second."""
+    return {
+        "epoch": epoch,
+        "a_cluster": stepper.model.a_cluster,
+        "loss": trained.loss,
+        "train_accuracy": trained.accuracy,
+        "val_loss": validated.loss,
+        "val_accuracy": validated.accuracy,
+        "positive_distance": trained.distances[0],
+        "negative_distance": trained.distances[1],
+        "learning_rate": stepper.optimizer.param_groups[0]["lr"],
+        "seconds": seconds,
+        "samples_per_second": speed,
+    }
