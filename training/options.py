@@ -132,7 +132,7 @@ def _add(group: argparse._ArgumentGroup, name: str, help_text: str, **kwargs: An
 
 
 def _add_published_options(group: argparse._ArgumentGroup) -> None:
-    text = "clusters of a frame: one for each sounding object, one for the rest; 10 with cvpr2019, also of the audio"
+    text = "clusters of a frame: each sounding object, and the rest; cvpr2019 takes 10"
     _add(group, "v_cluster", text, type=positive_int)
     _add(group, "a_cluster", "clusters of the audio: one for each sounding object", type=positive_int)
     _add(group, "epoch", f"epochs in all, also when resuming (default: {_defaults('epoch')})", type=whole_number)
@@ -140,7 +140,7 @@ def _add_published_options(group: argparse._ArgumentGroup) -> None:
     rates = _defaults("learning_rate")
     _add(group, "learning_rate", f"lower it if the loss becomes NaN (default: {rates})", type=positive_float)
     _add(group, "seed", "of weights, order, crops and negative pairs", type=seed_number)
-    text = "processes that load data; on a CPU only where frames are not in memory; 0: none (default: cores, at most 4)"
+    text = "processes that load frames that are not in memory (default: as many as cores, at most 4)"
     _add(group, "num_threads", text, type=whole_number)
     _add(group, "enable_img_augmentation", "0 trains on frames that are only cropped at random", **SWITCH)
     _add(group, "use_pretrain", "1 starts from the weights of --ckpt_file", **SWITCH)
@@ -170,7 +170,7 @@ def _add_method_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--recipe", choices=tuple(RECIPES), help=text)
     text = "change a setting of the recipe, for example --set beta=10; can be repeated"
     group.add_argument("--set", type=setting, action="append", metavar="KEY=VALUE", help=text)
-    text = "with --evaluate 1: the audio that frames are tested with; others than own go to dmc_NAME.pkl"
+    text = "with --evaluate 1: the audio of the frames; others write dmc_NAME.pkl"
     _add(group, "audio", text, choices=AUDIO_CHOICES)
     _add(group, "test_frames", "frames of each second in the maps", choices=("all", "first"))
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import pytest
 
+import location_dmc
 from models.recipes import IMPROVED, ORIGINAL, RECIPES
 from training.options import DEFAULTS, checkpoint_args, inherited_words, merge_options, parse_options
 
@@ -143,6 +144,6 @@ def test_a_wrong_option_is_a_sentence_with_the_remedy(argv, words, capsys):
 
 def test_the_help_fits_on_a_screen(capsys):
     with pytest.raises(SystemExit):
-        parse_options("Trains.", ["--help"])
+        parse_options(location_dmc.__doc__, ["--help"])
     text = capsys.readouterr().out
     assert len(text.splitlines()) <= 60 and "--set KEY=VALUE" in text and "--beta" not in text
