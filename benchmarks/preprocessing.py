@@ -10,6 +10,7 @@ extracts first. benchmarks/plain_loops.py has the loops. "times ours" is the tim
 """
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
@@ -25,6 +27,7 @@ if not __package__:  # run by path: imports start at the repository root
 
 from benchmarks.shared import interleaved, markdown_table, print_table, run_command, run_program
 from common.cli import available_cores, plain_parser, positive_int
+from common.errors import UserError
 from data.layout import video_dir, videos_by_name
 from data.media.video import SHORT_SIDE
 
@@ -157,6 +160,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def table(options: argparse.Namespace) -> list[str]:
     """Lines of the table."""
+    if not shutil.which("ffmpeg") or not find_spec("cv2"):
+        raise UserError("this needs the ffmpeg command, and python3 -m pip install -r requirements-benchmark.txt")
     rows = [row for one in make_sets(options) for row in measure(one, options.num_threads, options.repeats)]
     return markdown_table(HEAD, rows)
 
