@@ -92,7 +92,9 @@ def draw_curves(runs: dict[str, Curves]) -> "Figure":
     for axes, title in zip(figure.subplots(1, len(titles)), titles, strict=True):
         _draw_panel(axes, title, list(runs.values()), colors)
     styles = {"validation": "-", "training": "--", f"chance ({CHANCE})": ":"}
-    styles |= {name: style for title in titles[2:] for name, style in zip(PANELS[title], STYLES, strict=True)}
+    for title in titles[2:]:
+        lines = zip(PANELS[title].items(), STYLES, strict=True)
+        styles |= {name: style for (name, curve), style in lines if any(curve in curves for curves in runs.values())}
     handles = [Line2D([], [], color=color, linewidth=4) for color in colors]
     handles += [Line2D([], [], color="grey", linestyle=style) for style in styles.values()]
     columns = math.ceil(len(handles) / LEGEND_ROWS)

@@ -70,8 +70,9 @@ def with_distances(folder: Path, loss: str, rows: str = "1,3,0.5,3,0.5,13.3,13.6
 @pytest.mark.parametrize(("loss", "margin"), [("contrastive", [[5, 5]]), ("cross_entropy", [])])
 def test_distances_have_a_panel_with_the_margin_of_their_loss(tmp_path, loss, margin):
     curves = read_log(with_distances(tmp_path, loss))
-    distances = draw_curves({"new": curves, "old": curves_of()}).axes[2]
-    assert [list(line.get_ydata()) for line in distances.lines] == [[13.3, 6], [13.6, 7], *margin]
+    figure = draw_curves({"new": curves, "old": curves_of()})
+    assert [list(line.get_ydata()) for line in figure.axes[2].lines] == [[13.3, 6], [13.6, 7], *margin]
+    assert ("margin" in [text.get_text() for text in figure.legends[0].get_texts()]) == bool(margin)
     svg = svg_panels(curves)["distance in training"]
     assert [name in svg for name in ("positive pairs", "negative pairs", "margin")] == [True, True, bool(margin)]
 
