@@ -64,9 +64,10 @@ def open_pool(processes: int) -> ProcessPoolExecutor:
 
 
 def _begin_worker() -> None:
-    signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))  # of an exception in here, a pool prints a traceback
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent(os.getppid())
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(INTERRUPTED))  # which removes unfinished files
 
 
 def map_videos(work: Work, jobs: Jobs, workers: Workers, description: str) -> list[VideoResult]:

@@ -1,7 +1,10 @@
 """Jobs in worker processes, some of which die: each job has one result, the guilty are named, the others go on."""
 
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -92,3 +95,20 @@ def _write_or_await(folder: Path, names: list[str]) -> None:
         (folder / names[0]).touch()
     for name in names:
         wait_for(folder / name)
+
+
+INTERRUPTED_POOL = """
+import signal
+from data.preprocess import runner
+runner.end_with_parent = lambda _: signal.raise_signal(signal.SIGINT)
+with runner.open_pool(1) as pool:
+    print(type(pool.submit(int).exception()).__name__)
+"""
+
+
+@pytest.mark.skipif(multiprocessing.get_start_method() != "fork", reason="the worker needs the changed function")
+def test_ctrl_c_while_a_worker_starts_prints_nothing():
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_POOL], capture_output=True, text=True
+    )  # without pytest's log
+    assert done.stdout == "BrokenProcessPool\n" and done.stderr == ""
