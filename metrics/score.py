@@ -21,7 +21,7 @@ Lines below a run's figures are their 95% intervals: a bootstrap over videos.
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -193,20 +193,29 @@ def score(options: argparse.Namespace) -> None:
         if wanted:
             content[f"per_{unit}"] = {path: figures_of(one) for path, one in scores.items()}
             tables += [(f"{path}:", unit, table) for path, table in content[f"per_{unit}"].items()]
-
-    comment = "% " if options.table is latex_table else ""
     default = "" if options.protocol else f" (the default for the format {annotations.format})"
-    text = [f"Protocol{default}: {content['protocol']['text']}.", *frames_text(runs, scores, annotations)]
-    print(*(comment + line for line in text), sep="\n")
-    for heading, title, rows in tables:
-        above = [comment + heading] if heading else []
-        above += [""] if heading and options.table is markdown_table else []  # else the heading joins the table
-        print("", *above, *options.table(rows, title), sep="\n")
-    if below:
-        print("", *(comment + below_text(path, lower) for path, lower in below.items()), sep="\n")
+    above = [f"Protocol{default}: {content['protocol']['text']}.", *frames_text(runs, scores, annotations)]
+    print_tables(tables, options.table, above, [below_text(path, lower) for path, lower in below.items()])
     if options.json:
         write_json(options.json, content)
-        print(f"\n{comment}Wrote {options.json}.")
+        print(f"\n{comment_of(options.table)}Wrote {options.json}.")
+
+
+def comment_of(table: Callable) -> str:
+    """What begins a line of text beside the tables of a kind."""
+    return "% " if table is latex_table else ""
+
+
+def print_tables(tables: Sequence[tuple], table: Callable, above: Sequence[str], below: Sequence[str]) -> None:
+    """Print tables, each a heading, the title of its rows and the rows, between lines of text."""
+    comment = comment_of(table)
+    print(*(comment + line for line in above), sep="\n")
+    for heading, title, rows in tables:
+        first = [comment + heading] if heading else []
+        first += [""] if heading and table is markdown_table else []  # else the heading joins the table
+        print("", *first, *table(rows, title), sep="\n")
+    if below:
+        print("", *(comment + line for line in below), sep="\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
