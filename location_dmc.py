@@ -40,7 +40,11 @@ from models.localization import Localizer
 from models.losses import recipe_loss
 from models.recipes import NO_WEIGHTS
 from training.batches import adopt_spectrogram_settings, test_loaders, train_and_val_loaders
-from training.checkpoint import Checkpoint, load_weights, read_checkpoint
+from training.checkpoints.checkpoint import Checkpoint, load_weights, read_checkpoint
+from training.checkpoints.load import load_visual_weights
+from training.checkpoints.published import export_published
+from training.checkpoints.reference_distances import add_reference, read_reference
+from training.checkpoints.run_folder import open_run_folder
 from training.device import DeviceLoader, choose_device, choose_precision
 from training.distributed import (
     EndedByAnother,
@@ -51,11 +55,7 @@ from training.distributed import (
     process_group,
 )
 from training.interrupts import explained_errors, ignore_dying_loaders, sigterm_as_ctrl_c
-from training.load import load_visual_weights
 from training.optim import scheduled_rate, split_into_steps
-from training.published import export_published
-from training.reference_distances import add_reference, read_reference
-from training.run_folder import open_run_folder
 from training.start import read_options
 from training.steps import (
     AverageMeter,

@@ -29,11 +29,11 @@ from common.errors import UserError
 from common.exit_status import exit_status
 from data.dmc_pkl import NEGATIVE_AUDIO, csv_path, path_for_audio
 from data.layout import boxes_file
-from metrics.annotations import read_annotations
-from metrics.detection import collect, figures_at
-from metrics.evaluate import has_objects, score_baselines, score_ceiling, score_run
-from metrics.figures import summary
-from metrics.runs import read_run
+from metrics.maps.annotations import read_annotations
+from metrics.maps.detection import collect, figures_at
+from metrics.maps.evaluate import has_objects, score_baselines, score_ceiling, score_run
+from metrics.maps.figures import summary
+from metrics.maps.runs import read_run
 from models.recipes import IMPROVED, PRETRAINED
 from training.options import (
     ARGS,

@@ -59,7 +59,7 @@ def labels_file(data_dir: Path) -> Path:
 
 
 def boxes_file(data_dir: Path) -> Path:
-    """Return the file of the optional ground truth, in the format of MUSIC; see `metrics.annotations`."""
+    """Return the file of the optional ground truth, in the format of MUSIC; see `metrics.maps.annotations`."""
     return Path(data_dir) / "boxes.json"
 
 

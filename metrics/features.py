@@ -60,7 +60,7 @@ from data.transforms import load_frame, resize
 from metrics.feature_file import Features, write_features
 from models.dmc import TwoStreams, build_network
 from training.batches import adopt_spectrogram_settings
-from training.load import load_trained
+from training.checkpoints.load import load_trained
 
 BATCH_SIZE = 32  # seconds
 SEED = 10  # of the random weights

@@ -43,7 +43,7 @@ from metrics.table import figures_table
 from models.dmc import TwoStreams
 from models.matching import pair_distance, squared_distances
 from training.batches import adopt_spectrogram_settings, index_list
-from training.load import TrainedNetwork, load_trained
+from training.checkpoints.load import TrainedNetwork, load_trained
 
 BATCH_SIZE = 32  # seconds
 RANKS = (1, 5, 10)

@@ -34,15 +34,15 @@ from common.errors import UserError
 from common.exit_status import exit_status
 from data.dmc_pkl import csv_path
 from data.layout import boxes_file
-from metrics.annotations import Annotations, read_annotations
-from metrics.baselines import BELOW_MARK, below_text, better_baselines, learned_baselines
-from metrics.detection import Distances, detect, universal_threshold
-from metrics.evaluate import Scores, has_objects, score_baselines, score_run
-from metrics.figures import Figures, differences, per_class, per_video, summary
-from metrics.interactive import interact
-from metrics.pauses import follow
-from metrics.protocol import PROTOCOLS, describe, protocol_for
-from metrics.runs import Run, frames_text, read_run
+from metrics.maps.annotations import Annotations, read_annotations
+from metrics.maps.baselines import BELOW_MARK, below_text, better_baselines, learned_baselines
+from metrics.maps.detection import Distances, detect, universal_threshold
+from metrics.maps.evaluate import Scores, has_objects, score_baselines, score_run
+from metrics.maps.figures import Figures, differences, per_class, per_video, summary
+from metrics.maps.interactive import interact
+from metrics.maps.pauses import follow
+from metrics.maps.protocol import PROTOCOLS, describe, protocol_for
+from metrics.maps.runs import Run, frames_text, read_run
 from metrics.table import figures_table, latex_table, markdown_table, write_json
 
 part_of_maximum = number(float, lambda value: 0 < value <= 1, "not above 0 and at most 1")

@@ -21,8 +21,8 @@ from data.preprocess.settings import n_fft_of
 from data.read import open_frame, read_spectrogram, read_spectrograms
 from data.sets.published import read_vggsound
 from data.transforms import load_frame
-from metrics.annotations import read_annotations
-from training.checkpoint import read_checkpoint, read_weights, save_checkpoint
+from metrics.maps.annotations import read_annotations
+from training.checkpoints.checkpoint import read_checkpoint, read_weights, save_checkpoint
 from vis.training_curves import COLUMNS, read_log
 
 KEYS = ["a/frame_000/00000", "b/frame_001/00025"]

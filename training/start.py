@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training.checkpoint import Checkpoint, read_checkpoint
+from training.checkpoints.checkpoint import Checkpoint, read_checkpoint
 from training.distributed import broadcast_from_rank0, launch_id
 from training.option_checks import check_options, without_effect
 from training.options import BEST, LAST, inherited_words, merge_options, parse_options

@@ -25,8 +25,8 @@ from common.cli import command, new_parser, seed_number, values_of_option, whole
 from common.errors import SampleError, UserError
 from common.exit_status import exit_status
 from data.dmc_pkl import csv_path
-from metrics.annotations import Frame
-from metrics.runs import Run, read_run
+from metrics.maps.annotations import Frame
+from metrics.maps.runs import Run, read_run
 from vis.frames import ScoredFrames, frames_of, main_score, map_titles, read_frame, require_drawable, score_frames
 from vis.overlay import colorize, draw_boxes, overlay, relative
 from vis.sheet import MAX_ROWS, Row, cell, contact_sheet, image_format, save_image

@@ -25,8 +25,8 @@ from data.lists import label_of, labels_of_set
 from data.media.container import open_media
 from data.media.video import open_video
 from data.media.video_stream import stream_frames
-from metrics.annotations import Frame
-from metrics.runs import read_run
+from metrics.maps.annotations import Frame
+from metrics.maps.runs import read_run
 from training.options import ARGS, BEST
 from vis.frames import boxes_of_set, frames_of, read_frame
 from vis.heat_video.painter import Style
@@ -61,7 +61,7 @@ class Example:
 
     def animation(self, word: str) -> list[Row]:
         """A row of videos with heat, as vis/localize.py makes them, at each moment."""
-        from training.load import load_trained  # here, so that --help need not load PyTorch
+        from training.checkpoints.load import load_trained  # here, so that --help need not load PyTorch
         from vis.heat_video.render import write_heat_video
 
         trained, shown = load_trained(self.ckpt_file), self.shown[:ANIMATED]

@@ -9,10 +9,10 @@ from common.cli import command
 from common.errors import SampleError, UserError
 from data.layout import boxes_file, frame_file, video_frames_dir
 from data.read import open_frame
-from metrics.annotations import KEY_FORM, Annotations, Boxes, Frame, parse_frame, read_annotations
-from metrics.evaluate import Scores, score_run
-from metrics.matching import match_frames
-from metrics.runs import Run
+from metrics.maps.annotations import KEY_FORM, Annotations, Boxes, Frame, parse_frame, read_annotations
+from metrics.maps.evaluate import Scores, score_run
+from metrics.maps.matching import match_frames
+from metrics.maps.runs import Run
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def localize(options: argparse.Namespace) -> None:
     """Write the video, and the JSON file if the user asked for it."""
     import torch  # these here, so that --help and mistakes in the options need not wait for them
 
-    from training.load import load_trained
+    from training.checkpoints.load import load_trained
     from vis.heat_video.render import write_heat_video
 
     out = options.out or options.video.with_name(f"{options.video.stem}_heat.mp4")

@@ -11,7 +11,7 @@ import functools
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from metrics.scores import resized
+from metrics.maps.scores import resized
 
 COLORMAP = "jet"  # its upper half stands out from light and from dark photos
 END_OF_COLORMAP = 0.88  # beyond it jet darkens again, so that the maximum would look weaker
@@ -77,7 +77,7 @@ def draw_boxes(frame: np.ndarray, corners: np.ndarray) -> np.ndarray:
 
     Args:
         frame: uint8 [H, W, 3].
-        corners: float [N, 4], x1, y1, x2, y2 as fractions of the frame, as in `metrics.annotations.Boxes`.
+        corners: float [N, 4], x1, y1, x2, y2 as fractions of the frame, as in `metrics.maps.annotations.Boxes`.
     """
     image = Image.fromarray(frame)
     draw = ImageDraw.Draw(image)

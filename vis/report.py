@@ -22,10 +22,10 @@ from common.atomic import atomic_file
 from common.cli import command, new_parser, seed_number, whole_number
 from common.errors import UserError
 from common.exit_status import exit_status
-from metrics.evaluate import has_objects, score_baselines
-from metrics.figures import summary
-from metrics.protocol import describe
-from metrics.runs import Run, frames_text, read_run
+from metrics.maps.evaluate import has_objects, score_baselines
+from metrics.maps.figures import summary
+from metrics.maps.protocol import describe
+from metrics.maps.runs import Run, frames_text, read_run
 from metrics.table import figures_cells
 from training.options import BEST, LOG
 from vis.frames import ScoredFrames, frames_of, map_titles, score_frames
@@ -75,8 +75,8 @@ def familiarity(run: Run, folder: Path | None) -> str | None:
     """What the distances of a run are beside those of its training; None without the training."""
     if not folder or not (folder / BEST).exists() or not run.distances:
         return None
-    from training.checkpoint import read_checkpoint  # here, as they load PyTorch
-    from training.reference_distances import read_reference
+    from training.checkpoints.checkpoint import read_checkpoint  # here, as they load PyTorch
+    from training.checkpoints.reference_distances import read_reference
 
     reference = read_reference(read_checkpoint(folder / BEST).state)
     distances = np.concatenate(list(run.distances.values()))

@@ -20,7 +20,7 @@ from common.exit_status import exit_status
 from data.index import SecondIndex, index_data_dir
 from data.lists import label_of, labels_of_set
 from data.read import open_frame, read_spectrogram
-from metrics.annotations import parse_frame
+from metrics.maps.annotations import parse_frame
 from vis.frames import boxes_of_set
 from vis.overlay import draw_boxes
 from vis.sheet import cell, column_sheet, image_format, save_image

@@ -18,8 +18,8 @@ from data.loaders import collate_seconds
 from data.read import open_frame
 from models.dmc import TwoStreams
 from models.localization import Localizer
+from training.checkpoints.run_folder import RunFolder
 from training.options import EVENTS
-from training.run_folder import RunFolder
 
 TAGS = {  # column of log.csv -> tag; what stands before the slash is the group that it is shown in
     "loss": "loss/train",

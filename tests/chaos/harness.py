@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from tests.fixtures.training_run import logged_numbers
-from training.checkpoint import read_checkpoint
+from training.checkpoints.checkpoint import read_checkpoint
 
 KILLS = int(os.environ.get("CHAOS_KILLS", 4))
 SEED = int(os.environ.get("CHAOS_SEED", 108))

@@ -13,7 +13,7 @@ from models.matching import match_all, squared_distances
 from models.recipes import CVPR2019, IMPROVED, ORIGINAL
 from tests.fixtures.planted import plant_checkpoint
 from tests.fixtures.small_network import small_backbones
-from training.checkpoint import load_weights, read_checkpoint
+from training.checkpoints.checkpoint import load_weights, read_checkpoint
 from training.options import merge_options
 
 # Directions of objects in a frame of 16 features; a bird before the wall is like the wall and like the trumpet.

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from data.dmc_pkl import csv_path
-from metrics.runs import read_run
+from metrics.maps.runs import read_run
 from tests.fixtures.report_set import GREY, KEYS, NAMES, SIZE, UNBOXED, hot_cell, make_run, maps_of, pickled, scores_of
 from vis import draw, sheet
 from vis.frames import map_titles

@@ -16,7 +16,7 @@ from metrics.feature_file import Features, read_features
 from models.dmc import DMC
 from models.recipes import IMPROVED, ORIGINAL
 from tests.fixtures.sample_set import add_labels, add_video
-from training.checkpoint import save_checkpoint
+from training.checkpoints.checkpoint import save_checkpoint
 
 pytestmark = pytest.mark.usefixtures("small")
 RATE = 44_100

@@ -2,10 +2,10 @@
 
 import pytest
 
-from metrics.annotations import read_annotations
-from metrics.evaluate import score_baselines, score_run
-from metrics.figures import summary
-from metrics.runs import read_run
+from metrics.maps.annotations import read_annotations
+from metrics.maps.evaluate import score_baselines, score_run
+from metrics.maps.figures import summary
+from metrics.maps.runs import read_run
 from tests.fixtures.sample_set import make_located_set, make_set
 from tests.fixtures.training_run import log_rows, run, settings
 

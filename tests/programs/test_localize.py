@@ -18,8 +18,8 @@ from data.media.spectrogram import SAMPLE_RATE
 from tests.fixtures.heat_video import GREY, RED, difference, make_video, read_frames, red_square, square_at
 from tests.fixtures.media import ORIENTATIONS, noise, set_display_matrix, write_media
 from tests.fixtures.planted import plant_checkpoint
-from training.checkpoint import read_checkpoint, save_checkpoint
-from training.load import load_trained
+from training.checkpoints.checkpoint import read_checkpoint, save_checkpoint
+from training.checkpoints.load import load_trained
 from vis import localize
 from vis.heat_video.locator import Locator
 from vis.heat_video.painter import HeatPainter

@@ -17,7 +17,7 @@ from models.dmc import DMC
 from models.recipes import ORIGINAL
 from tests.fixtures.sample_set import add_video
 from tests.fixtures.training_run import log_rows, logged_numbers, run, same_weights, weights_of
-from training.checkpoint import read_checkpoint, save_checkpoint
+from training.checkpoints.checkpoint import read_checkpoint, save_checkpoint
 from training.start import read_start
 
 pytestmark = pytest.mark.usefixtures("small")

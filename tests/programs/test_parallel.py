@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from data.dmc_pkl import read_dmc
-from metrics.runs import read_run
+from metrics.maps.runs import read_run
 from tests.fixtures.sample_set import make_set
 from tests.fixtures.training_run import run, small_arguments
 

@@ -15,7 +15,7 @@ from data.layout import audio_frames_dir, noise_file
 from models.recipes import IMPROVED
 from tests.fixtures import training_run
 from tests.fixtures.training_run import log_rows, logged_numbers, same_weights, settings, weights_of
-from training.checkpoint import read_checkpoint
+from training.checkpoints.checkpoint import read_checkpoint
 from training.optim import scheduled_rate
 
 pytestmark = pytest.mark.usefixtures("small")

@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 
 from metrics import score
-from metrics.annotations import parse_frame
-from metrics.runs import read_run
+from metrics.maps.annotations import parse_frame
+from metrics.maps.runs import read_run
 from tests.fixtures.report_set import CLASSES, IN_ORDER, KEYS, NAMES, PITCH, SIZE, make_run, maps_of, pickled, scores_of
-from training.checkpoint import save_checkpoint
+from training.checkpoints.checkpoint import save_checkpoint
 from vis import report
 from vis.frames import map_titles
 from vis.page.clips import RATE

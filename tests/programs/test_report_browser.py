@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metrics.runs import read_run
-from metrics.scores import resized
+from metrics.maps.runs import read_run
+from metrics.maps.scores import resized
 from tests.fixtures.report_set import CLASSES, GREY, IN_ORDER, NAMES, make_run, maps_of, scores_of
 from vis import report
 from vis.overlay import STRENGTH, colorize, relative

@@ -12,7 +12,7 @@ from data.transforms import load_frame, resize
 from metrics import retrieval
 from tests.fixtures.sample_set import add_labels, add_video, make_set
 from tests.programs.test_features import save_network
-from training.load import load_trained
+from training.checkpoints.load import load_trained
 
 
 def test_ranks_count_what_is_nearer_and_ties_against_the_network():

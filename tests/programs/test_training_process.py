@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.training_run import logged_numbers, run, same_weights, small_arguments, weights_of
-from training.checkpoint import read_checkpoint
+from training.checkpoints.checkpoint import read_checkpoint
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from data.layout import frame_file
-from metrics.annotations import parse_frame
+from metrics.maps.annotations import parse_frame
 from tests.fixtures.planted import plant_checkpoint
 from tests.fixtures.report_set import make_report_set, make_run
 from vis import examples, sheet

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from common.errors import SampleError, UserError
-from metrics.runs import Run, read_run
+from metrics.maps.runs import Run, read_run
 from tests.fixtures.report_set import KEYS, NAMES, SIZE, make_report_set, make_run, pickled
 from vis.frames import frames_of, map_titles, read_frame, require_drawable, score_frames
 

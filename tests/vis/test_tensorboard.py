@@ -16,8 +16,8 @@ from models.recipes import ORIGINAL
 from tests.fixtures import training_run
 from tests.fixtures.sample_set import make_set
 from tests.fixtures.training_run import log_rows, same_weights, weights_of
+from training.checkpoints.run_folder import RunFolder
 from training.options import EVENTS
-from training.run_folder import RunFolder
 from vis.overlay import overlay, relative
 from vis.tensorboard import EXAMPLES, LONGER_SIDE, TAGS, require_packages
 

@@ -21,7 +21,7 @@ from data.media.spectrogram import spectrograms
 from data.media.video import SHORT_SIDE, UPRIGHT, upright_frame
 from data.transforms import resize
 from models.matching import SAME_NUMBER
-from training.load import TrainedNetwork
+from training.checkpoints.load import TrainedNetwork
 
 
 class NetworkInput(NamedTuple):

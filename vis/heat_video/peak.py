@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from metrics.protocol import OURS
-from metrics.scores import SIZE, predict, resized
+from metrics.maps.protocol import OURS
+from metrics.maps.scores import SIZE, predict, resized
 
 NEAR_MAXIMUM = 0.98  # values of at least this part of the maximum count as maximal
 BLUR = 1 / 28  # of the sides of the frame: half a cell of a map of 14 x 14

@@ -19,7 +19,7 @@ from data.media.container import is_broadcast, open_media, packet_timestamps, wr
 from data.media.spectrogram import SAMPLE_RATE
 from data.media.video import open_video, orientation
 from data.media.video_stream import StreamFrame, stream_frames
-from training.load import TrainedNetwork
+from training.checkpoints.load import TrainedNetwork
 from vis.heat_video.audio_track import AudioTrack
 from vis.heat_video.interpolation import FrameWithLevel, interpolate_maps, opacity, upsample
 from vis.heat_video.locator import Locator, NetworkInput

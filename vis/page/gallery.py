@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from common.errors import SampleError
 from data.lists import label_of, labels_of_set
-from metrics.annotations import Boxes, Frame
-from metrics.runs import Run
-from metrics.scores import resized
+from metrics.maps.annotations import Boxes, Frame
+from metrics.maps.runs import Run
+from metrics.maps.scores import resized
 from vis.frames import ScoredFrames, read_frame, require_drawable
 from vis.overlay import LEVELS, relative
 from vis.page.clips import Second

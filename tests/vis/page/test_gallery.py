@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from metrics.annotations import Boxes, Frame
+from metrics.maps.annotations import Boxes, Frame
 from tests.fixtures.media import noise
 from vis.page.clips import RATE, as_mp3
 from vis.page.gallery import MAX_BYTES, MAX_CELLS, class_of, map_levels, small_jpeg, spread_over_videos
