@@ -9,8 +9,8 @@ from torch.nn import functional
 from models.backbone import STRIDE, feature_size
 from models.clustering import normalize_over_features
 from models.dmc import TwoStreams
-from models.matching import SAME_NUMBER, match_all, rank_clusters, squared_distances
-from models.recipes import Recipe
+from models.matching import match_all, rank_clusters, squared_distances
+from models.recipes import SAME_NUMBER, Recipe
 
 AUDIO_SHARE = 0.4  # of the way to its audio center that the center of a sounding object is moved
 GUIDED_BETA = 5.0  # hardness; softer clusters make larger maps
@@ -29,7 +29,7 @@ class Localizer:
     """Localizes audio in frames with a trained network, as the recipe's `readout` says.
 
     ``clusters``: the clusters of training, matched one to one to those of the audio, whatever the matching in training;
-    with matching=same_number those that are nearest to the audio come first. ``audio_guided``: clusters that start from
+    with clustering=capsules those that are nearest to the audio come first. ``audio_guided``: clusters that start from
     the audio, of features that are averaged over several views of the frame.
 
     Args:

@@ -6,7 +6,7 @@ import itertools
 import torch
 from scipy.optimize import linear_sum_assignment
 
-SAME_NUMBER = "same_number"
+from models.recipes import NEAREST, SAME_NUMBER
 
 
 def squared_distances(audio_centers: torch.Tensor, visual_centers: torch.Tensor) -> torch.Tensor:
@@ -22,7 +22,7 @@ def squared_distances(audio_centers: torch.Tensor, visual_centers: torch.Tensor)
     return (audio_centers.unsqueeze(-2) - visual_centers.unsqueeze(-3)).square().sum(-1)
 
 
-def pair_distance(distances: torch.Tensor, matching: str = "nearest") -> torch.Tensor:
+def pair_distance(distances: torch.Tensor, matching: str = NEAREST) -> torch.Tensor:
     """D^2 of audio and a frame: the squared distances of the matched clusters, summed.
 
     Args:
@@ -36,12 +36,12 @@ def pair_distance(distances: torch.Tensor, matching: str = "nearest") -> torch.T
     """
     if matching == SAME_NUMBER:
         return distances.diagonal(dim1=-2, dim2=-1).sum(-1)
-    if matching == "nearest" or distances.shape[-2] == 1:
+    if matching == NEAREST or distances.shape[-2] == 1:
         return distances.amin(-1).sum(-1)
     return _one_to_one(distances)[1].amin(-1)
 
 
-def unmatched(distances: torch.Tensor, matching: str = "nearest") -> torch.Tensor:
+def unmatched(distances: torch.Tensor, matching: str = NEAREST) -> torch.Tensor:
     """Which visual clusters are matched to no audio cluster.
 
     Args:
@@ -53,7 +53,7 @@ def unmatched(distances: torch.Tensor, matching: str = "nearest") -> torch.Tenso
     """
     if matching == SAME_NUMBER:
         matched = torch.arange(distances.shape[1], device=distances.device).expand(len(distances), -1)  # [B, A]
-    elif matching == "nearest" or distances.shape[-2] == 1:
+    elif matching == NEAREST or distances.shape[-2] == 1:
         matched = distances.argmin(-1)
     else:
         orders, sums = _one_to_one(distances)

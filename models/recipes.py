@@ -12,7 +12,7 @@ from typing import Any
 VISUAL_NETS = ("resnet18", "resnet18_local", "mobilenet_v2", "vgg16")
 CLUSTERINGS = ("kmeans", "capsules")
 CENTER_INITS = ("strided", "farthest")
-MATCHINGS = ("nearest", "one_to_one", "same_number")
+NEAREST, ONE_TO_ONE, SAME_NUMBER = MATCHINGS = ("nearest", "one_to_one", "same_number")  # see models/matching.py
 LOSSES = ("contrastive", "cross_entropy", "max_margin")
 AUGMENTATIONS = ("published", "strong")
 SPECTROGRAM_SCALINGS = ("none", "second")
@@ -50,11 +50,6 @@ class Recipe:
     noise_negatives: int = _setting(
         0, "cross_entropy: seconds of noise in each step, and one of silence; 0 leaves out both", least=0
     )
-    matching: str = _setting(
-        "nearest",
-        "one_to_one: each audio cluster has a visual cluster of its own; same_number: the one of its number",
-        MATCHINGS,
-    )
 
     # --- the network
     visual_net: str = _setting(
@@ -89,6 +84,13 @@ class Recipe:
         return self.loss == "cross_entropy"
 
     @property
+    def matching(self) -> str:
+        """How training matches audio and visual clusters, one of `MATCHINGS`."""
+        if self.clustering == "capsules":
+            return SAME_NUMBER
+        return ONE_TO_ONE if self.in_batch else NEAREST
+
+    @property
     def test_size(self) -> int:
         """Pixels of a side of test frames."""
         return self.image_size if self.readout == "clusters" else round(LARGER_IN_TESTING * self.image_size)
@@ -100,7 +102,6 @@ IMPROVED = replace(
     loss="cross_entropy",
     background_negatives=True,
     noise_negatives=2,
-    matching="one_to_one",
     visual_net="resnet18_local",
     beta=15.0,
     cluster_start="farthest",
@@ -120,7 +121,6 @@ CVPR2019 = replace(
     ORIGINAL,
     loss="max_margin",
     margin=10.0,
-    matching="same_number",
     visual_net="vgg16",
     clustering="capsules",
     image_size=256,

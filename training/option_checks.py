@@ -8,8 +8,7 @@ from typing import Any
 from data.read import SPECTROGRAM_SHAPES
 from data.sampler import batch_problem
 from models.backbone import feature_size
-from models.matching import SAME_NUMBER
-from models.recipes import Recipe
+from models.recipes import NEAREST, ONE_TO_ONE, Recipe
 from training.distributed import world_size
 from training.options import given_settings
 
@@ -45,10 +44,10 @@ def _network_problem(options: argparse.Namespace) -> str | None:
     recipe = options.recipe
     if problem := _clustering_problem(recipe):
         return problem
-    if options.a_cluster > options.v_cluster and (recipe.matching, recipe.readout) != ("nearest", "clusters"):
+    if options.a_cluster > options.v_cluster and (recipe.matching, recipe.readout) != (NEAREST, "clusters"):
         return (
-            "--a_cluster is larger than --v_cluster, but each audio cluster needs a visual cluster, unless matching is "
-            "nearest and readout is clusters"
+            "--a_cluster is larger than --v_cluster, but each audio cluster needs a visual cluster, unless loss is "
+            "contrastive and readout is clusters"
         )
     size = recipe.image_size
     if options.v_cluster > math.prod(feature_size(size, size)):
@@ -61,16 +60,16 @@ def _network_problem(options: argparse.Namespace) -> str | None:
 
 def _clustering_problem(recipe: Recipe) -> str | None:
     if recipe.clustering == "kmeans":
-        return "matching=same_number goes with clustering=capsules" if recipe.matching == SAME_NUMBER else None
-    needed = {"matching": SAME_NUMBER, "readout": "clusters", "visual_net": "vgg16"}
+        return None
+    needed = {"readout": "clusters", "visual_net": "vgg16"}
     wrong = [f"{name}={value}" for name, value in needed.items() if getattr(recipe, name) != value]
     return f"clustering=capsules goes with {' and '.join(wrong)}" if wrong else None
 
 
 def _training_problem(options: argparse.Namespace) -> str | None:
     recipe = options.recipe
-    if recipe.matching == "one_to_one" and math.perm(options.v_cluster, options.a_cluster) > MOST_MATCHINGS:
-        return "--set matching=one_to_one is too slow for so many clusters: lower --v_cluster or --a_cluster"
+    if recipe.matching == ONE_TO_ONE and math.perm(options.v_cluster, options.a_cluster) > MOST_MATCHINGS:
+        return "loss=cross_entropy is too slow with so many clusters: lower --v_cluster or --a_cluster"
     if problem := batch_problem(options.batch_size, options.accumulate, world_size()):
         return problem
     if recipe.in_batch and options.batch_size == options.accumulate:

@@ -14,7 +14,7 @@ from data.negative_audio import NoiseNegatives
 from models.dmc import TwoStreams
 from models.losses import recipe_loss
 from models.pairs import PairDistances, in_batch_pairs, single_negative_pairs
-from models.recipes import Recipe
+from models.recipes import ONE_TO_ONE, Recipe
 from training.distributed import all_gather_with_grad, parallelize, shard_rows
 from training.optim import MicroBatch, build_optimizer
 
@@ -25,7 +25,7 @@ def epochs_with_one_audio_cluster(options: Namespace) -> int:
     It learns to find any of the sources before it learns to tell them apart (Hu et al., "Curriculum Audiovisual
     Learning", 2020, begin with videos of one source).
     """
-    return options.recipe.epoch // 2 if options.a_cluster > 1 and options.recipe.matching == "one_to_one" else 0
+    return options.recipe.epoch // 2 if options.a_cluster > 1 and options.recipe.matching == ONE_TO_ONE else 0
 
 
 def pair_distances(

@@ -15,7 +15,7 @@ def problem_of(*argv: str) -> str | None:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["--v_cluster", "1", "--a_cluster", "2", *settings("matching=one_to_one")], "larger than --v_cluster"),
+        (["--v_cluster", "1", "--a_cluster", "2", *settings("loss=cross_entropy")], "larger than --v_cluster"),
         (["--v_cluster", "9", *settings("image_size=32")], "--set image_size=32"),
         (["--a_cluster", "20", "--v_cluster", "20", *settings("audio_pooling=4")], "--set audio_pooling"),
         (settings("audio_pooling=202"), "--set audio_pooling"),
@@ -26,8 +26,7 @@ def problem_of(*argv: str) -> str | None:
         (["--audio", "noise"], "--evaluate 1"),
         (["--export_published", "x.pth", "--recipe", "improved"], "has no visual_net=resnet18_local"),
         (["--evaluate", "1", "--log", "tensorboard"], "does not train"),
-        (settings("matching=same_number"), "goes with clustering=capsules"),
-        (settings("clustering=capsules", "visual_net=vgg16"), "goes with matching=same_number"),
+        (settings("clustering=capsules"), "goes with visual_net=vgg16"),
         (["--recipe", "cvpr2019", "--a_cluster", "11"], "larger than --v_cluster"),
     ],
 )
@@ -48,8 +47,8 @@ def test_options_that_fit_are_accepted(argv):
 
 
 def test_one_to_one_matching_is_slow_in_training_only():
-    argv = ["--v_cluster", "7", "--a_cluster", "5", *settings("matching=one_to_one")]  # 2520 ways to match
-    assert "matching=one_to_one is too slow" in problem_of(*argv)
+    argv = ["--v_cluster", "7", "--a_cluster", "5", *settings("loss=cross_entropy")]  # 2520 ways to match
+    assert "loss=cross_entropy is too slow" in problem_of(*argv)
     assert problem_of(*argv, "--evaluate", "1") is None
 
 

@@ -20,7 +20,7 @@ from torchvision.transforms.v2 import functional
 from data.media.spectrogram import spectrograms
 from data.media.video import SHORT_SIDE, UPRIGHT, upright_frame
 from data.transforms import resize
-from models.matching import SAME_NUMBER
+from models.recipes import SAME_NUMBER
 from training.checkpoints.load import TrainedNetwork
 
 
