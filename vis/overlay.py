@@ -11,8 +11,6 @@ import functools
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from metrics.maps.scores import resized
-
 COLORMAP = "jet"  # its upper half stands out from light and from dark photos
 END_OF_COLORMAP = 0.88  # beyond it jet darkens again, so that the maximum would look weaker
 STRENGTH = 0.6  # opacity of the color where the map is 1
@@ -37,7 +35,7 @@ def overlay(frame: np.ndarray, heat: np.ndarray, colormap: str = COLORMAP) -> np
         heat: float [h, w], clipped to 0 ... 1. 0 is transparent.
         colormap: a name of matplotlib.
     """
-    levels = Image.fromarray(_levels(heat, *frame.shape[:2]))
+    levels = _levels(heat, *frame.shape[:2])
     opacity = levels.point(OPACITIES)
     levels.putpalette(color_table(colormap).tobytes())
     return np.asarray(Image.composite(levels.convert("RGB"), Image.fromarray(frame), opacity))  # faster than numpy
@@ -45,13 +43,13 @@ def overlay(frame: np.ndarray, heat: np.ndarray, colormap: str = COLORMAP) -> np
 
 def colorize(heat: np.ndarray, height: int, width: int) -> np.ndarray:
     """The colors of a map, float [h, w] in 0 ... 1, without a frame. Returns uint8 [height, width, 3]."""
-    return np.take(color_table(COLORMAP), _levels(heat, height, width), axis=0)
+    return np.take(color_table(COLORMAP), np.asarray(_levels(heat, height, width)), axis=0)
 
 
-def _levels(heat: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A map in the size of a frame, quantized, uint8 [height, width]."""
-    clipped = resized(np.clip(heat, 0, 1), height, width)  # bilinear, so it stays in 0 ... 1
-    return (clipped * (LEVELS - 1) + 0.5).astype(np.uint8)
+def _levels(heat: np.ndarray, height: int, width: int) -> Image.Image:
+    """A map in the size of a frame, quantized, an image of 8 bits a pixel."""
+    levels = (np.clip(heat, 0, 1) * (LEVELS - 1) + 0.5).astype(np.uint8)
+    return Image.fromarray(levels).resize((width, height), Image.Resampling.BILINEAR)
 
 
 @functools.cache

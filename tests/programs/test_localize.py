@@ -210,7 +210,7 @@ def test_maps_are_those_of_an_evaluation(tmp_path, ckpt_file):
         frames = list(container.decode(video=0))
     for key, maps in expected.items():
         index = int(key[-5:])
-        (found,) = locator.maps([locator.prepare(frames[index], seconds[index // 25])])
+        (found,) = locator.localize([locator.prepare(frames[index], seconds[index // 25])]).maps
         assert found.shape == maps.shape == (2, 9, 9)  # of 144 pixels: 1.5 times 96
         assert np.abs(found - maps).mean() < 0.01, key  # cut frames are JPEG files
 

@@ -26,7 +26,7 @@ def test_an_overlay_is_the_weighted_mean_of_frame_and_color_and_zeros_change_not
     expected = (1 - opacity) * frame + opacity * color_table(colormap)[np.rint(level * 255).astype(int)]
     found = overlay(frame, heat, colormap)
     assert found.dtype == np.uint8 and found.shape == frame.shape
-    assert np.abs(found - expected).max() < 2.5
+    assert np.abs(found - expected).max() < 4  # a level is rounded before and after it is enlarged
     assert (level == 0).mean() > 0.3 and (found == frame)[level == 0].all()
 
 

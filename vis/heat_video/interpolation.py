@@ -1,8 +1,11 @@
 """Interpolates the maps of a few frames a second to maps of every frame, and fades them with the audio level."""
 
+import itertools
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +15,8 @@ from data.media.video_stream import StreamFrame
 from vis.heat_video.locator import NetworkInput
 
 UPSAMPLING = 4  # times as many cells in each direction
-MAPS_PER_SECOND = 8  # of the network; with fewer than 4, heat lags behind what moves
-BATCH = 4  # frames that the network gets at once, faster than one by one
+MAPS_PER_SECOND = 4  # of the network; fewer would make heat lag behind what moves
+BATCH = 2  # frames that the network gets at once, faster than one by one
 FADE_DECIBELS = 6.0  # above the level of silence; over this range the heat fades in
 
 
@@ -23,6 +26,13 @@ class FrameWithLevel:
 
     frame: StreamFrame
     level: float
+
+
+class Heat(NamedTuple):
+    """What the network finds at an instant."""
+
+    maps: np.ndarray  # float [K, h, w]
+    distance: float  # of audio and frame, the mean over the audio clusters
 
 
 def opacity(level: float, silence: float) -> float:
@@ -39,22 +49,27 @@ def upsample(maps: np.ndarray) -> np.ndarray:
 def interpolate_maps(
     frames: Iterable[FrameWithLevel],
     prepare: Callable[[FrameWithLevel], NetworkInput],
-    maps_of: Callable[[list[NetworkInput]], Iterable[np.ndarray]],
-) -> Iterator[tuple[FrameWithLevel, np.ndarray]]:
-    """Every frame with its maps, linear in time between those of the network.
+    localize: Callable[[list[NetworkInput]], Sequence[Heat]],
+) -> Iterator[tuple[FrameWithLevel, Heat]]:
+    """Every frame with its heat, linear in time between what the network finds.
 
-    The network gets MAPS_PER_SECOND frames, also the first and the last one. Memory holds the frames of BATCH maps.
+    The network gets MAPS_PER_SECOND frames, also the first and the last one, in a thread of its own: it works on the
+    next BATCH of them while the caller draws the frames of the last. Memory holds the frames of both.
 
     Args:
         frames: in the order in which they are shown.
         prepare: takes from a frame what the network needs.
-        maps_of: the maps, float [K, h, w] each, of at most BATCH prepared frames.
+        localize: the heat of at most BATCH prepared frames.
     """
-    known: list[tuple[float, np.ndarray]] = []  # time and maps, first those of the last batch's last frame
-    for group, times, inputs in _batches(frames, prepare):
-        known += zip(times, maps_of(inputs), strict=True)
-        yield from _interpolated(group, known)
-        known = known[-1:]
+    with ThreadPoolExecutor(1) as network:
+        batches = (
+            (group, times, network.submit(localize, inputs)) for group, times, inputs in _batches(frames, prepare)
+        )
+        known: list[tuple[float, Heat]] = []  # by time, first that of the last batch's last frame
+        for (group, times, heat), _ in itertools.pairwise(itertools.chain(batches, [None])):
+            known += zip(times, heat.result(), strict=True)
+            yield from _interpolated(group, known)
+            known = known[-1:]
 
 
 def _batches(
@@ -80,12 +95,13 @@ def _batches(
 
 
 def _interpolated(
-    group: list[FrameWithLevel], known: list[tuple[float, np.ndarray]]
-) -> Iterator[tuple[FrameWithLevel, np.ndarray]]:
-    """Frames with maps, from the known ones right before and after."""
+    group: list[FrameWithLevel], known: list[tuple[float, Heat]]
+) -> Iterator[tuple[FrameWithLevel, Heat]]:
+    """Frames with heat, from the known ones right before and after."""
     times = [time for time, _ in known]
     for one in group:
         after = bisect_left(times, one.frame.time)
         before = max(0, after - 1)
         share = (one.frame.time - times[before]) / (times[after] - times[before]) if after else 0.0
-        yield one, known[before][1] + share * (known[after][1] - known[before][1])
+        pairs = zip(known[before][1], known[after][1], strict=True)
+        yield one, Heat(*(earlier + share * (later - earlier) for earlier, later in pairs))

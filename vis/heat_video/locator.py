@@ -20,6 +20,7 @@ from torchvision.transforms.v2 import functional
 from data.media.spectrogram import spectrograms
 from data.media.video import SHORT_SIDE, UPRIGHT, upright_frame
 from data.transforms import resize
+from models.localization import Localization
 from models.recipes import SAME_NUMBER
 from training.checkpoints.load import TrainedNetwork
 
@@ -45,7 +46,6 @@ class Locator:
         self._trained, self._turn, self._pixel_shape = trained, turn, pixel_shape
         self._reformatter = VideoReformatter()
         self._centers: torch.Tensor | None = None  # of the last audio, [A, 512]
-        self.distance = 0.0  # of audio and frames, the mean of the last maps
 
     def prepare(self, frame: av.VideoFrame, audio: np.ndarray) -> NetworkInput:
         """The input of the network for a decoded frame and the audio around it, float32 [n]."""
@@ -54,15 +54,13 @@ class Locator:
         frame = resize(functional.pil_to_tensor(upright), self._trained.frame_size)
         return NetworkInput(frame, torch.from_numpy(spectrogram))
 
-    def maps(self, inputs: Sequence[NetworkInput]) -> np.ndarray:
-        """Maps, float32 [N, V, h, w]. Row j < A is matched to audio cluster j."""
+    def localize(self, inputs: Sequence[NetworkInput]) -> Localization:
+        """Maps, [N, V, h, w], of which row j < A is matched to audio cluster j, and distances, [N, A]."""
         frames, spectrograms = (torch.stack(tensors).to(self._trained.device) for tensors in zip(*inputs, strict=True))
         localizer = self._trained.localizer
         audio_centers = localizer.encode_audio(spectrograms)  # [N, A, 512]
         ordered = torch.stack([self._in_last_order(centers) for centers in audio_centers])
-        localized = localizer.match(ordered, localizer.encode_frames(frames))
-        self.distance = float(localized.distances.mean())
-        return localized.maps
+        return localizer.match(ordered, localizer.encode_frames(frames))
 
     def _in_last_order(self, centers: torch.Tensor) -> torch.Tensor:
         if self._trained.localizer.recipe.matching == SAME_NUMBER:  # their order is a part of the network

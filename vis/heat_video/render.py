@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
-import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -21,7 +20,7 @@ from data.media.video import open_video, orientation
 from data.media.video_stream import StreamFrame, stream_frames
 from training.checkpoints.load import TrainedNetwork
 from vis.heat_video.audio_track import AudioTrack
-from vis.heat_video.interpolation import FrameWithLevel, interpolate_maps, opacity, upsample
+from vis.heat_video.interpolation import FrameWithLevel, Heat, interpolate_maps, opacity, upsample
 from vis.heat_video.locator import Locator, NetworkInput
 from vis.heat_video.painter import HeatPainter, Style
 from vis.heat_video.peak import DIGITS, Peak, find_peak
@@ -81,16 +80,16 @@ def _write(video: Path, file: BinaryIO, kind: str, trained: TrainedNetwork, styl
         with contextlib.closing(AudioTrack(video, target, kind, start)) as track:
             locator = Locator(trained, orientation(first.frame), stream.sample_aspect_ratio)
             localized = _localized(video, first, frames, locator, trained, style)
-            for one, maps in tqdm(localized, desc=video.name, total=count, unit="frame"):
+            for one, heat in tqdm(localized, desc=video.name, total=count, unit="frame"):
                 heats, peaks, caption = {}, {}, ""
                 if strength := opacity(one.level, style.silence):
-                    shown = zip(style.clusters, maps, strict=True)
-                    heats = {cluster: strength * relative(heat) for cluster, heat in shown}
-                    summary.distances.append(locator.distance)
+                    shown = zip(style.clusters, heat.maps, strict=True)
+                    heats = {cluster: strength * relative(one_map) for cluster, one_map in shown}
+                    summary.distances.append(heat.distance)
                     if trained.reference and trained.reference.unfamiliar(summary.distances[-RECENT:]):
                         caption = UNFAMILIAR
                 if style.draw_box or style.list_peaks:
-                    peaks = {cluster: peak for cluster, heat in heats.items() if (peak := find_peak(heat))}
+                    peaks = {cluster: peak for cluster, one_map in heats.items() if (peak := find_peak(one_map))}
                 boxes = [peak.box for peak in peaks.values()] if style.draw_box else []
                 painted = painter.paint(one.frame.frame, heats, boxes, caption)
                 time = writer.add(painted, one.frame.pts, one.frame.frame.duration)
@@ -111,18 +110,20 @@ def _localized(
     locator: Locator,
     trained: TrainedNetwork,
     style: Style,
-) -> Iterator[tuple[FrameWithLevel, np.ndarray]]:
-    """Every frame with its level and its maps, float [K, h, w]."""
+) -> Iterator[tuple[FrameWithLevel, Heat]]:
+    """Every frame with its level and its heat."""
     audio = AudioWindow(stream_audio(video, first.frame.time), SAMPLE_RATE, trained.audio_seconds)
 
     def prepare(one: FrameWithLevel) -> NetworkInput:
         return locator.prepare(one.frame.frame, audio.around(one.frame.time))
 
-    def maps_of(inputs: list[NetworkInput]) -> np.ndarray:
-        return upsample(locator.maps(inputs)[:, list(style.clusters)])
+    def localize(inputs: list[NetworkInput]) -> list[Heat]:
+        found = locator.localize(inputs)
+        maps = upsample(found.maps[:, list(style.clusters)])
+        return [Heat(*pair) for pair in zip(maps, found.distances.mean(1).tolist(), strict=True)]
 
     frames = (FrameWithLevel(frame, audio.level(frame.time)) for frame in itertools.chain([first], others))
-    return interpolate_maps(frames, prepare, maps_of)
+    return interpolate_maps(frames, prepare, localize)
 
 
 def _json_frame(one: FrameWithLevel, time: Fraction, peaks: Mapping[int, Peak]) -> dict[str, Any]:

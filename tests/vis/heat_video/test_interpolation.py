@@ -1,22 +1,32 @@
 """Interpolation of maps between the frames that the network gets, and the fading of heat."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from data.media.video_stream import StreamFrame
-from vis.heat_video.interpolation import BATCH, MAPS_PER_SECOND, FrameWithLevel, interpolate_maps, opacity, upsample
+from vis.heat_video.interpolation import (
+    BATCH,
+    MAPS_PER_SECOND,
+    FrameWithLevel,
+    Heat,
+    interpolate_maps,
+    opacity,
+    upsample,
+)
 
 
 def frames_at(times: list[float]) -> list[FrameWithLevel]:
     return [FrameWithLevel(StreamFrame(index, index, time, None), -20.0) for index, time in enumerate(times)]
 
 
-def ramp(time: float) -> np.ndarray:
-    """A map that is linear in time: interpolated, it is right for every frame."""
-    return np.full((1, 2, 2), 3 * time + 1)
+def ramp(time: float) -> Heat:
+    """Heat that is linear in time: interpolated, it is right for every frame."""
+    return Heat(np.full((1, 2, 2), 3 * time + 1), 5 * time)
 
 
-def ramps(times: list[float]) -> list[np.ndarray]:
+def ramps(times: list[float]) -> list[Heat]:
     assert 1 <= len(times) <= BATCH
     return [ramp(time) for time in times]
 
@@ -39,16 +49,38 @@ TIMES = {
 
 
 @pytest.mark.parametrize("times", TIMES.values(), ids=TIMES.keys())
-def test_each_frame_has_a_map_linear_in_time(times):
+def test_each_frame_has_heat_linear_in_time(times):
     frames = frames_at(times)
     found = list(interpolate_maps(frames, time_of, ramps))
     assert [one for one, _ in found] == frames
-    for one, maps in found:
-        np.testing.assert_allclose(maps, ramp(time_of(one)))
+    for one, heat in found:
+        np.testing.assert_allclose(heat.maps, ramp(time_of(one)).maps)
+        assert heat.distance == pytest.approx(ramp(time_of(one)).distance)
+
+
+def test_the_network_works_on_the_next_frames_while_the_last_are_drawn():
+    frames = frames_at([index / MAPS_PER_SECOND for index in range(3 * BATCH)])
+    begun = [threading.Event() for _ in range(3)]
+
+    def localize(times: list[float]) -> list[Heat]:
+        begun[round(times[0] * MAPS_PER_SECOND) // BATCH].set()
+        return ramps(times)
+
+    drawn = interpolate_maps(frames, time_of, localize)
+    next(drawn)
+    assert begun[1].wait(10) and not begun[2].is_set()
+
+
+def test_an_error_of_the_network_reaches_the_caller():
+    def fail(times: list[float]) -> list[Heat]:
+        raise FloatingPointError("no finite distances")
+
+    with pytest.raises(FloatingPointError, match="no finite"):
+        list(interpolate_maps(frames_at([0.0, 1.0]), time_of, fail))
 
 
 @pytest.mark.parametrize("rate", [24, 30, 60])
-def test_the_network_gets_the_first_and_the_last_frame_and_8_a_second(rate):
+def test_the_network_gets_the_first_and_the_last_frame_and_some_of_each_second(rate):
     prepared = []
     frames = frames_at([index / rate for index in range(rate * 10)])
     list(interpolate_maps(frames, lambda one: prepared.append(time_of(one)) or time_of(one), ramps))
