@@ -16,7 +16,7 @@ from vis.heat_video.locator import NetworkInput
 
 UPSAMPLING = 4  # times as many cells in each direction
 MAPS_PER_SECOND = 4  # of the network; fewer would make heat lag behind what moves
-BATCH = 2  # frames that the network gets at once, faster than one by one
+BATCH = 2  # frames that the network gets at once; 4 are no faster, and memory would hold twice as many frames
 FADE_DECIBELS = 6.0  # above the level of silence; over this range the heat fades in
 
 
