@@ -16,10 +16,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# Threads that wait for one another spin. By default they do so for so long that all of them stall as soon as anything
-# else wants a core, be it the processes that load data; without it a step takes a quarter longer. PyTorch reads this.
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")
-
 from training.options import BEST, LAST, parse_options
 
 if __name__ == "__main__" and "RANK" not in os.environ:

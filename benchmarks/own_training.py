@@ -3,7 +3,6 @@
 import contextlib
 import io
 import itertools
-import os
 import subprocess
 import sys
 import time
@@ -11,8 +10,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")  # as location_dmc.py sets it, before PyTorch is loaded
 
 import torch
 

@@ -9,8 +9,6 @@ import os
 import sys
 from pathlib import Path
 
-# As in location_dmc.py: waiting threads leave the cores to the decoder and the encoder of the video.
-os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's products are small
 
 if not __package__:  # run by path: imports start at the repository root
