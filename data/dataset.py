@@ -16,7 +16,15 @@ from torch.utils.data import Dataset
 from data.index import SecondIndex
 from data.negative_audio import AudioSource, own_audio
 from data.second_cache import CachedSecond
-from data.transforms import JITTER_SUFFIX, load_frame, random_crop, random_flip, resize, sample_color_jitter
+from data.transforms import (
+    JITTER_SUFFIX,
+    load_frame,
+    random_crop,
+    random_flip,
+    resize,
+    sample_color_jitter,
+    side_before_crop,
+)
 
 
 class Pair(TypedDict, total=False):
@@ -38,11 +46,16 @@ class PairDataset(Dataset):
     seconds: SecondIndex  # of at least two videos
     image_size: int  # side of the square frames in pixels
     seed: int  # of all random choices
-    augmentation: str | None = None  # one of `data.transforms.AUGMENTATIONS`; None for validation
+    augment: bool = False  # random crops, flips and color jitter; not for validation
     crop_only: bool = False  # as published without augmentation: no flips, no color jitter
     with_negative: bool = True  # adds a random frame of another video
     negative_audio: bool = False  # the negative is the audio of another video, not a frame
     cache: list[CachedSecond] | None = None  # all seconds; else files are read
+
+    @property
+    def cached_side(self) -> int:
+        """Side of the square frames in `cache`, in pixels."""
+        return side_before_crop(self.image_size) if self.augment else self.image_size
 
     def __len__(self) -> int:
         return len(self.seconds)
@@ -70,14 +83,14 @@ class PairDataset(Dataset):
             frame = frames[int(rng.integers(len(frames)))]
         else:
             paths = self.seconds.frame_paths(index)
-            frame = resize(load_frame(paths[int(rng.integers(len(paths)))]), self.image_size, self.augmentation)
-        if self.augmentation is None:
+            frame = resize(load_frame(paths[int(rng.integers(len(paths)))]), self.cached_side)
+        if not self.augment:
             return {key: frame}
-        frame = random_crop(frame, self.image_size, rng, self.augmentation)
+        frame = random_crop(frame, self.image_size, rng)
         if self.crop_only:
             return {key: frame.contiguous()}
         frame = random_flip(frame, rng).contiguous()
-        return {key: frame, key + JITTER_SUFFIX: sample_color_jitter(rng, self.augmentation)}
+        return {key: frame, key + JITTER_SUFFIX: sample_color_jitter(rng)}
 
 
 class SecondSample(TypedDict):

@@ -9,14 +9,13 @@ from typing import NamedTuple
 
 import psutil
 import torch
-from PIL import Image
 from tqdm import tqdm
 
 from common.errors import SampleError
 from data.index import SecondIndex
 from data.negative_audio import own_audio
 from data.read import UNREADABLE, read_spectrogram
-from data.transforms import load_frame, resize, resized_side
+from data.transforms import load_frame, resize
 
 CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
@@ -25,43 +24,33 @@ class CachedSecond(NamedTuple):
     """A second as it is before all random changes."""
 
     spectrogram: torch.Tensor  # float32 [1, T, 64]
-    frames: list[torch.Tensor]  # uint8 [3, h, w], in the order of the video
+    frames: list[torch.Tensor]  # uint8 [3, side, side], in the order of the video
 
 
-def read_seconds(
-    seconds: SecondIndex, image_size: int, augmentation: str | None, num_threads: int
-) -> list[CachedSecond]:
-    """Read all seconds, with frames after `data.transforms.resize`; threads decode at the same time."""
-    read = partial(_read_second, seconds, image_size, augmentation)
+def read_seconds(seconds: SecondIndex, side: int, num_threads: int) -> list[CachedSecond]:
+    """Read all seconds, with frames resized to squares; threads decode at the same time."""
+    read = partial(_read_second, seconds, side)
     with ThreadPoolExecutor(max(1, num_threads)) as pool:
         found = pool.map(read, range(len(seconds)))
         return list(tqdm(found, total=len(seconds), desc="reading frames", unit="second", leave=False))
 
 
-def _read_second(seconds: SecondIndex, image_size: int, augmentation: str | None, index: int) -> CachedSecond:
-    frames = [resize(load_frame(path), image_size, augmentation) for path in seconds.frame_paths(index)]
+def _read_second(seconds: SecondIndex, side: int, index: int) -> CachedSecond:
+    frames = [resize(load_frame(path), side) for path in seconds.frame_paths(index)]
     return CachedSecond(own_audio(seconds, index), frames)
 
 
-def bytes_in_memory(seconds: SecondIndex, image_size: int, augmentation: str | None) -> int:
+def bytes_in_memory(seconds: SecondIndex, side: int) -> int:
     """Estimate the memory of `read_seconds`: every second is taken to be as large as the first one of its video."""
-    side = resized_side(image_size, augmentation)
     total = 0
     for first, after in pairwise(map(int, seconds.first)):
         try:
-            paths = seconds.frame_paths(first)
-            frame = 3 * side * side if side else _frame_bytes(paths[0])
+            frames = 3 * side * side * len(seconds.frame_paths(first))
             spectrogram = read_spectrogram(seconds.spectrogram_path(first)).nbytes
         except (SampleError, *UNREADABLE):  # reading reports it
             continue
-        total += (after - first) * (len(paths) * frame + spectrogram)
+        total += (after - first) * (frames + spectrogram)
     return total
-
-
-def _frame_bytes(path: Path) -> int:
-    """Return the size of a frame without decoding it."""
-    with Image.open(path) as image:
-        return 3 * image.width * image.height
 
 
 def memory_to_spend() -> int:

@@ -4,7 +4,6 @@ Frames stay uint8 up to the device: they get their color jitter there, and `mode
 """
 
 import contextlib
-import math
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,7 @@ except ImportError:
     decode_jpeg = None
 
 RESIZE_OVER_CROP = 256 / 224  # published: resized to 256 x 256, then cropped to 224 x 224
-AUGMENTATIONS = ("published", "strong")
-JITTER = {"published": (0.7, 1.3), "strong": (0.6, 1.4)}  # factors of brightness, saturation and (strong) contrast
-HUE = 0.1  # of the color circle, in both directions
-CROP_AREA = (0.5, 1.0)
-CROP_LOG_ASPECT = 0.2
+JITTER = (0.7, 1.3)  # factors of brightness and saturation
 FRAMES_ON_CPU = 4  # that get their color jitter together
 JITTER_SUFFIX = "_jitter"  # the color factors of batch["frame"] are batch["frame_jitter"]
 
@@ -53,37 +48,20 @@ def load_frame(path: Path) -> torch.Tensor:
 # --- resizing and cropping ----------------------------------------------------------------------------------------
 
 
-def resized_side(size: int, augmentation: str | None) -> int | None:
-    """Return the side of the square that `resize` gives; None where each frame keeps its own shape."""
-    if augmentation == "strong":
-        return None
-    return round(size * RESIZE_OVER_CROP) if augmentation == "published" else size
+def side_before_crop(size: int) -> int:
+    """Return the side of a frame of which `random_crop` takes `size` pixels."""
+    return round(size * RESIZE_OVER_CROP)
 
 
-def resize(frame: torch.Tensor, size: int, augmentation: str | None = None) -> torch.Tensor:
-    """Resize a frame, uint8 [3, H, W], as it is needed before all random changes; the result can be cached.
-
-    `size` is the final side of the square frame; without augmentation, in tests and validation, it is that already.
-    """
-    side = resized_side(size, augmentation)
-    return functional.resize(frame, [side, side]) if side else frame
+def resize(frame: torch.Tensor, side: int) -> torch.Tensor:
+    """Resize a frame to a square, uint8 [3, H, W] -> [3, side, side]."""
+    return functional.resize(frame, [side, side])
 
 
-def random_crop(frame: torch.Tensor, size: int, rng: np.random.Generator, augmentation: str) -> torch.Tensor:
-    """Crop a frame of `resize` at random, uint8 [3, h, w] -> [3, size, size].
-
-    ``published`` takes seven eighths of each side; ``strong`` half to all of the area with a similar aspect ratio
-    (random resized crop; Szegedy et al., CVPR 2015).
-    """
-    full_height, full_width = frame.shape[1:]
-    if augmentation == "published":
-        top, left = rng.integers(full_height - size + 1, size=2)
-        return frame[:, top : top + size, left : left + size]
-    area, aspect = rng.uniform(*CROP_AREA), math.exp(rng.uniform(-CROP_LOG_ASPECT, CROP_LOG_ASPECT))
-    width = min(full_width, round(full_width * math.sqrt(area * aspect)))
-    height = min(full_height, round(full_height * math.sqrt(area / aspect)))
-    top, left = rng.integers(full_height - height + 1), rng.integers(full_width - width + 1)
-    return functional.resized_crop(frame, int(top), int(left), height, width, [size, size])
+def random_crop(frame: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
+    """Crop a square frame at random, uint8 [3, side, side] -> [3, size, size]."""
+    top, left = rng.integers(frame.shape[1] - size + 1, size=2)
+    return frame[:, top : top + size, left : left + size]
 
 
 def random_flip(frame: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
@@ -94,13 +72,9 @@ def random_flip(frame: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 # --- color jitter -------------------------------------------------------------------------------------------------
 
 
-def sample_color_jitter(rng: np.random.Generator, augmentation: str) -> torch.Tensor:
-    """Draw the factors of `apply_color_jitter` for a frame, float32 [2] or, for ``strong``, [4]."""
-    jitter = JITTER[augmentation]
-    factors = [rng.uniform(*jitter), rng.uniform(*jitter)]
-    if augmentation == "strong":
-        factors += [rng.uniform(*jitter), rng.uniform(-HUE, HUE)]
-    return torch.tensor(factors, dtype=torch.float32)
+def sample_color_jitter(rng: np.random.Generator) -> torch.Tensor:
+    """Draw the factors of `apply_color_jitter` for a frame, float32 [2]."""
+    return torch.tensor([rng.uniform(*JITTER), rng.uniform(*JITTER)], dtype=torch.float32)
 
 
 def apply_color_jitter_to_batch(batch: dict[str, Any]) -> dict[str, Any]:
@@ -119,46 +93,19 @@ def apply_color_jitter_to_batch(batch: dict[str, Any]) -> dict[str, Any]:
 
 
 def apply_color_jitter(frames: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-    """Change brightness, then saturation, contrast and hue of each frame, as torchvision's ``adjust_`` functions do.
+    """Change brightness, then saturation of each frame, as torchvision's ``adjust_`` functions do.
 
     Those take one frame at a time, which costs a GPU more than the network does.
 
     Args:
         frames: uint8 RGB [B, 3, H, W].
-        factors: float32 [B, 2], brightness and saturation, where 1 changes nothing; or [B, 4] with contrast and the
-            shift of the hue, -0.5 to 0.5 of the color circle.
+        factors: of brightness and saturation, float32 [B, 2]; 1 changes nothing.
 
     Returns:
         uint8 [B, 3, H, W].
     """
-    # The number of factors decides, not their values: reading a value would wait for the GPU.
-    brightness, saturation, *others = factors[..., None, None, None].unbind(1)  # [B, 1, 1, 1]
+    brightness, saturation = factors[..., None, None, None].unbind(1)  # [B, 1, 1, 1]
     # A crop of a decoded frame has its colors interleaved; separate planes are far faster.
     rgb = (frames.contiguous() * (brightness / 255)).clamp_(max=1)
-    rgb = _blend(rgb, _luminance(rgb), saturation)
-    if others:
-        contrast, hue = others
-        rgb = _blend(rgb, _luminance(rgb).mean((2, 3), keepdim=True), contrast)
-        rgb = _shift_hue(rgb, hue)
-    return rgb.mul_(255).round_().to(torch.uint8)
-
-
-def _luminance(rgb: torch.Tensor) -> torch.Tensor:
-    """ITU-R BT.601, [B, 3, H, W] -> [B, 1, H, W]."""
-    return 0.299 * rgb[:, :1] + 0.587 * rgb[:, 1:2] + 0.114 * rgb[:, 2:]
-
-
-def _blend(rgb: torch.Tensor, other: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    return torch.lerp(other.expand_as(rgb), rgb, factor).clamp_(0, 1)
-
-
-def _shift_hue(rgb: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
-    """Convert RGB to HSV, shift the hue by a part of the color circle, and convert back."""
-    value, strongest = rgb.max(1, keepdim=True)  # [B, 1, H, W]
-    chroma = value - rgb.amin(1, keepdim=True)
-    # Hue in sixths of the circle, from red.
-    sector = (rgb.roll(-1, 1) - rgb.roll(-2, 1)).gather(1, strongest) / chroma.clamp(min=1e-6) + 2 * strongest
-    # https://en.wikipedia.org/wiki/HSL_and_HSV, HSV to RGB, alternative: n = 5, 3, 1 give red, green, blue.
-    n = torch.arange(5.0, 0, -2, device=rgb.device).view(3, 1, 1)
-    k = (n + sector + 6 * shift) % 6
-    return value - chroma * torch.minimum(k, 4 - k).clamp_(0, 1)
+    gray = 0.299 * rgb[:, :1] + 0.587 * rgb[:, 1:2] + 0.114 * rgb[:, 2:]  # luminance, ITU-R BT.601
+    return torch.lerp(gray.expand_as(rgb), rgb, saturation).clamp_(0, 1).mul_(255).round_().to(torch.uint8)

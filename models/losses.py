@@ -20,18 +20,18 @@ def contrastive_loss(pairs: PairDistances, margin: float) -> torch.Tensor:
     return 0.5 * (pairs.positive.mean() + shortfall.square().mean()) / 2
 
 
-def cross_entropy_loss(pairs: PairDistances, background: bool = False) -> torch.Tensor:
+def cross_entropy_loss(pairs: PairDistances) -> torch.Tensor:
     """Which frame belongs to the audio, and which audio to the frame: cross-entropy over -D^2 / 0.1.
 
     -log exp(-D_ii^2 / t) / (exp(-D_ii^2 / t) + sum over negatives j of exp(-D_ij^2 / t)), t = 0.1, over the frames j
     of audio i, and likewise over the audio of a frame; the mean of both (InfoNCE, van den Oord, Li and Vinyals, 2018).
 
-    With `background`, the unmatched clusters of the own frame are negatives of the audio too. Receptive fields are
-    large, so without it every part of a frame may learn to tell what the frame shows, and any of them may be matched.
-    With it only one part can be near the audio: the object, from which it is easiest to tell.
+    The unmatched clusters of the own frame are negatives of the audio too. Receptive fields are large, so without them
+    every part of a frame may learn to tell what the frame shows, and any of them may be matched. With them only one
+    part can be near the audio: the object, from which it is easiest to tell.
     """
-    frames = [pairs.negative] + ([pairs.background] if background else [])
-    return (_info_nce(pairs.positive, *frames) + _info_nce(pairs.positive, pairs.negative_audio)) / 2
+    of_audio = _info_nce(pairs.positive, pairs.negative, pairs.background)
+    return (of_audio + _info_nce(pairs.positive, pairs.negative_audio)) / 2
 
 
 def _info_nce(positive: torch.Tensor, *negative: torch.Tensor) -> torch.Tensor:
@@ -52,5 +52,5 @@ def max_margin_loss(pairs: PairDistances, margin: float) -> torch.Tensor:
 def recipe_loss(pairs: PairDistances, recipe: Recipe) -> torch.Tensor:
     """The loss of a batch as the recipe wants it, scalar."""
     if recipe.loss == "cross_entropy":
-        return cross_entropy_loss(pairs, recipe.background_negatives)
+        return cross_entropy_loss(pairs)
     return {"contrastive": contrastive_loss, "max_margin": max_margin_loss}[recipe.loss](pairs, recipe.margin)

@@ -14,7 +14,6 @@ CLUSTERINGS = ("kmeans", "capsules")
 CENTER_INITS = ("strided", "farthest")
 NEAREST, ONE_TO_ONE, SAME_NUMBER = MATCHINGS = ("nearest", "one_to_one", "same_number")  # see models/matching.py
 LOSSES = ("contrastive", "cross_entropy", "max_margin")
-AUGMENTATIONS = ("published", "strong")
 SPECTROGRAM_SCALINGS = ("none", "second")
 SCHEDULES = ("constant", "cosine")
 RESULTS = ("last", "best")
@@ -37,15 +36,12 @@ class Recipe:
     # --- the loss, and the pairs that it compares
     loss: str = _setting(
         "contrastive",
-        "contrastive: against a frame of another video; cross_entropy: against the batch; max_margin: against audio of "
-        "another video",
+        "contrastive: against a frame of another video; cross_entropy: against the batch and the unmatched clusters of "
+        "the own frame; max_margin: against audio of another video",
         LOSSES,
     )
     margin: float = _setting(
         5.0, "contrastive: the distance, max_margin: the similarity, beyond which a negative has no loss"
-    )
-    background_negatives: bool = _setting(
-        False, "cross_entropy: the unmatched clusters of the own frame are negatives too"
     )
     noise_negatives: int = _setting(
         0, "cross_entropy: seconds of noise in each step, and one of silence; 0 leaves out both", least=0
@@ -68,7 +64,6 @@ class Recipe:
 
     # --- training
     image_size: int = _setting(224, "pixels of a side of training frames")
-    augmentation: str = _setting("published", "strong has smaller crops and more color jitter", AUGMENTATIONS)
     learning_rate: float = _setting(1e-4, "of Adam")
     schedule: str = _setting("constant", "of the learning rate; cosine rises, then falls to 0", SCHEDULES)
     epoch: int = _setting(100, "epochs to train", least=0)
@@ -100,7 +95,6 @@ ORIGINAL = Recipe()
 IMPROVED = replace(
     ORIGINAL,
     loss="cross_entropy",
-    background_negatives=True,
     noise_negatives=2,
     visual_net="resnet18_local",
     beta=15.0,
@@ -109,7 +103,6 @@ IMPROVED = replace(
     spectrogram_scaling="second",
     audio_pooling=4,
     image_size=96,
-    augmentation="strong",
     learning_rate=5e-4,
     schedule="cosine",
     epoch=24,

@@ -83,18 +83,16 @@ def _pair_loader(options: Namespace, list_name: str, device: torch.device) -> De
             f"{command('data/split.py', options.data_dir)} --force"
         )
     training, recipe = list_name == "train", options.recipe
-    augmentation = recipe.augmentation if training else None
-    cache = _read_cache(options, seconds, augmentation, list_name)
     dataset = PairDataset(
         seconds,
         recipe.image_size,
         options.seed,
-        augmentation,
+        augment=training,
         crop_only=not options.enable_img_augmentation,
         with_negative=not recipe.in_batch,
         negative_audio=recipe.loss == "max_margin",
-        cache=cache,
     )
+    cache = dataset.cache = _read_cache(options, dataset, list_name)
     loader = pair_loader(
         dataset,
         options.batch_size,
@@ -107,18 +105,16 @@ def _pair_loader(options: Namespace, list_name: str, device: torch.device) -> De
     return DeviceLoader(loader, device, apply_color_jitter_to_batch)
 
 
-def _read_cache(
-    options: Namespace, seconds: SecondIndex, augmentation: str | None, list_name: str
-) -> list[CachedSecond] | None:
+def _read_cache(options: Namespace, dataset: PairDataset, list_name: str) -> list[CachedSecond] | None:
     """The seconds of a list in memory, if --cache asks for it and enough is free."""
     if not options.cache:
         return None
-    size = bytes_in_memory(seconds, options.recipe.image_size, augmentation)
+    size = bytes_in_memory(dataset.seconds, dataset.cached_side)
     if size > memory_to_spend():
         print(f"--cache: the frames of the {list_name} list do not fit into memory, they are read in each epoch")
         return None
     print(f"--cache: {size / 1e9:.2f} GB of memory for the frames of the {list_name} list")
-    return read_seconds(seconds, options.recipe.image_size, augmentation, options.num_threads)
+    return read_seconds(dataset.seconds, dataset.cached_side, options.num_threads)
 
 
 def test_loaders(options: Namespace, device: torch.device) -> list[DeviceLoader]:

@@ -82,11 +82,9 @@ def without_effect(options: argparse.Namespace, given: dict[str, Any]) -> list[s
     """A sentence on each setting that is given for a training and changes nothing."""
     if options.evaluate:
         return []
-    of_batch = "" if options.recipe.in_batch else "loss=cross_entropy"
     of_kmeans = "" if options.recipe.clustering == "kmeans" else "clustering=kmeans"
     useless = {
-        "background_negatives": of_batch,
-        "noise_negatives": of_batch,
+        "noise_negatives": not options.recipe.in_batch and "loss=cross_entropy",
         "beta": of_kmeans,
         "normalize": of_kmeans,
         "cluster_start": of_kmeans,

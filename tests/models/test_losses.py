@@ -22,16 +22,14 @@ def cross_entropy_in_a_loop(pairs: list[tuple], temperature: float) -> float:
     return fmean(losses)
 
 
-@pytest.mark.parametrize("background", [False, True])
 @pytest.mark.parametrize("noise", [0, 2])
 @pytest.mark.parametrize("matching", MATCHINGS)
 @pytest.mark.parametrize("num_audio", [1, 2])
-def test_the_cross_entropy_of_a_batch_agrees_with_a_loop_over_its_pairs(num_audio, matching, noise, background):
+def test_the_cross_entropy_of_a_batch_agrees_with_a_loop_over_its_pairs(num_audio, matching, noise):
     audio, visual = draw_centers(num_audio, noise=noise)
     pairs = in_batch_pairs(audio, visual, VIDEO, matching)
-    in_a_loop = pairs_of_batch(audio.numpy(), visual.numpy(), matching, background)
-    expected = cross_entropy_in_a_loop(in_a_loop, 0.1)
-    assert cross_entropy_loss(pairs, background).item() == pytest.approx(expected, rel=1e-9)
+    expected = cross_entropy_in_a_loop(pairs_of_batch(audio.numpy(), visual.numpy(), matching), 0.1)
+    assert cross_entropy_loss(pairs).item() == pytest.approx(expected, rel=1e-9)
 
 
 AWKWARD = {
@@ -44,12 +42,11 @@ AWKWARD = {
 }
 
 
-@pytest.mark.parametrize("background", [False, True])
 @pytest.mark.parametrize("batch", AWKWARD)
-def test_an_awkward_batch_has_a_finite_loss_and_gradient(batch, background):
+def test_an_awkward_batch_has_a_finite_loss_and_gradient(batch):
     *centers, video = AWKWARD[batch]
     audio, visual = (value.to(torch.float32, copy=True).requires_grad_() for value in centers)
-    value = cross_entropy_loss(in_batch_pairs(audio, visual, video, "nearest"), background)
+    value = cross_entropy_loss(in_batch_pairs(audio, visual, video, "nearest"))
     value.backward()
     assert value.isfinite() and audio.grad.isfinite().all() and visual.grad.isfinite().all()
 
@@ -59,7 +56,7 @@ def test_gradcheck_of_a_whole_batch(matching):
     audio, visual = (value[:, :, :3].clone() for value in draw_centers(2, noise=1))
 
     def value(audio: torch.Tensor, visual: torch.Tensor) -> torch.Tensor:
-        return cross_entropy_loss(in_batch_pairs(audio, visual, VIDEO, matching), background=True)
+        return cross_entropy_loss(in_batch_pairs(audio, visual, VIDEO, matching))
 
     assert torch.autograd.gradcheck(value, (audio.requires_grad_(), visual.requires_grad_()))
 

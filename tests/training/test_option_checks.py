@@ -56,9 +56,9 @@ def test_one_to_one_matching_is_slow_in_training_only():
     ("argv", "sentence"),
     [
         ([*settings("margin=2"), "--recipe", "improved"], "--set margin=2.0 has no effect: it goes with loss=contra"),
-        (settings("augmentation=strong"), None),
+        (settings("schedule=cosine"), None),
         (settings("noise_negatives=2"), "--set noise_negatives=2 has no effect: it goes with loss=cross_entropy"),
-        (settings("background_negatives=1", "loss=cross_entropy"), None),
+        (settings("noise_negatives=2", "loss=cross_entropy"), None),
         (settings("width=0.5"), "--set width=0.5 has no effect: it goes with visual_net=vgg16"),
         ([*settings("width=0.5"), "--recipe", "cvpr2019"], None),
         ([*settings("margin=2"), "--recipe", "improved", "--evaluate", "1"], None),  # no setting of training has
