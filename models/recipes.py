@@ -105,7 +105,7 @@ IMPROVED = replace(
     image_size=96,
     learning_rate=5e-4,
     schedule="cosine",
-    epoch=24,
+    epoch=16,
     result="best",
     readout="audio_guided",
 )
