@@ -54,7 +54,7 @@ class PairDataset(Dataset):
 
     @property
     def cached_side(self) -> int:
-        """Side of the square frames in `cache`, in pixels."""
+        """Side of the square frames as they are read, also into `cache`, in pixels."""
         return side_before_crop(self.image_size) if self.augment else self.image_size
 
     def __len__(self) -> int:
