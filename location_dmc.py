@@ -129,7 +129,7 @@ def validate(stepper: Stepper, loader: DeviceLoader) -> AverageMeter:
 
 
 def train(options: Namespace, model: TwoStreams, checkpoint: Checkpoint | None, device: torch.device) -> str | None:
-    """Train up to `epoch` epochs. After each one log, save and print a line. Ends with the best weights.
+    """Train up to `epoch` epochs. After each one log, save and print a line. Ends with the weights of ``best.pth``.
 
     Returns a warning if the training has found nothing.
     """
@@ -207,7 +207,7 @@ def localize(localizer: Localizer, loaders: list[DeviceLoader], path: Path) -> l
 
 
 def run(options: Namespace, checkpoint: Checkpoint | None) -> None:
-    """Train, unless --evaluate 1 is given, and localize with the best weights."""
+    """Train, unless --evaluate 1 is given, and localize with the weights of ``best.pth``."""
     device = choose_device(options.device)
     if options.export_published:
         print(export_published(build_model(options, checkpoint, device), options.export_published))

@@ -16,7 +16,6 @@ NEAREST, ONE_TO_ONE, SAME_NUMBER = MATCHINGS = ("nearest", "one_to_one", "same_n
 LOSSES = ("contrastive", "cross_entropy", "max_margin")
 SPECTROGRAM_SCALINGS = ("none", "second")
 SCHEDULES = ("constant", "cosine")
-RESULTS = ("last", "best")
 READOUTS = ("clusters", "audio_guided")
 NO_WEIGHTS, IMAGENET = "none", "imagenet"
 LARGER_IN_TESTING = 1.5  # audio_guided: finer maps
@@ -68,8 +67,6 @@ class Recipe:
     schedule: str = _setting("constant", "of the learning rate; cosine rises, then falls to 0", SCHEDULES)
     epoch: int = _setting(100, "epochs to train", least=0)
 
-    result: str = _setting("last", "best.pth is of the last epoch, or of the best one by validation", RESULTS)
-
     # --- the maps, see models/localization.py
     readout: str = _setting("clusters", "clusters: those of training; audio_guided: drawn to the audio", READOUTS)
 
@@ -106,7 +103,6 @@ IMPROVED = replace(
     learning_rate=5e-4,
     schedule="cosine",
     epoch=16,
-    result="best",
     readout="audio_guided",
 )
 PRETRAINED = replace(IMPROVED, visual_net="mobilenet_v2", visual_weights=IMAGENET, image_size=128, epoch=8)

@@ -18,7 +18,7 @@ from models.recipes import DEFAULT_RECIPE, RECIPES, SETTINGS, parse_setting
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 # Files in --out.
 LAST = "last.pth"  # everything, to resume from
-BEST = "best.pth"  # weights and options of the result of the training
+BEST = "best.pth"  # the result: weights and options of the last epoch
 LOG = "log.csv"
 ARGS = "args.json"
 EVENTS = "events.out.tfevents.*"  # what `--log tensorboard` writes

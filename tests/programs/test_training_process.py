@@ -47,6 +47,8 @@ def test_a_training_needs_neither_librosa_nor_pyav_nor_packages_that_draw(traini
         "missing = ['av', 'librosa', 'soxr', 'numba', 'matplotlib', 'tensorboard']\n"
         "sys.modules.update(dict.fromkeys(missing))  # as if they were not installed\n"
         "import location_dmc\n"
+        "names = list(sys.modules)\n"
+        "assert names.index('common') < names.index('torch')  # which reads the environment that `common` sets\n"
         f"sys.exit(location_dmc.main({small_arguments(training_set, tmp_path / 'run', '--epoch', '1')!r}))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)

@@ -81,29 +81,23 @@ class RunFolder:
             save_checkpoint(self.path / BEST, self._weights())
 
     def save_epoch(self, row: dict[str, Any]) -> None:
-        """Save an epoch: `row` to the log, the weights to ``last.pth``, and to ``best.pth`` if they are the result.
-
-        The result is the last epoch, or, with result=best, the one with the highest validation accuracy, the lowest
-        validation loss among equals.
-        """
+        """Save an epoch: `row` to the log, the weights to ``best.pth``, and with the optimizer to ``last.pth``."""
         self.history.append(row)
         self.epoch = row["epoch"]
         if not self.writes:
             return
-        if self.args["result"] == "last" or row is self._best():
-            save_checkpoint(self.path / BEST, self._weights())
+        save_checkpoint(self.path / BEST, self._weights())
         if self.args["save_every"] and self.epoch % self.args["save_every"] == 0:
             save_checkpoint(self.path / f"epoch_{self.epoch:03d}.pth", self._weights())
         self._save_last()
         self._write_log()
 
-    def _best(self) -> dict[str, Any]:
-        """The best epoch. Those with one audio cluster compare other things than the later ones with several."""
-        return max(self.history, key=lambda row: (row.get("a_cluster", 0), row["val_accuracy"], -row["val_loss"]))
-
     def warning(self) -> str | None:
         """What to do if no epoch tells positive pairs from negative ones on the validation list; None if one does."""
-        if not self.history or (accuracy := self._best()["val_accuracy"]) >= TAKEN_OFF:
+        # Epochs with one audio cluster compare other things than the later ones with several.
+        figures = [(row.get("a_cluster", 0), row["val_accuracy"]) for row in self.history]
+        _, accuracy = max(figures, default=(0, TAKEN_OFF))
+        if accuracy >= TAKEN_OFF:
             return None
         return (
             f"This training has not taken off: the best matching accuracy on the validation list is {accuracy:.2f}, "

@@ -25,7 +25,7 @@ def stepper_of(precision: torch.dtype = torch.float32) -> Namespace:
 EPOCHS = [(0.5, 1.0), (0.7, 3.0), (0.6, 0.1), (0.7, 2.0), (0.7, 2.5)]  # validation accuracy and loss
 
 
-ARGS = {"result": "best", "save_every": 1}
+ARGS = {"save_every": 1}
 
 
 def run_folder_at(path: Path, **args: object) -> RunFolder:
@@ -59,18 +59,13 @@ def test_a_training_has_taken_off_if_one_epoch_tells_pairs_apart(folder):
     assert "is 0.50, and chance is 0.5" in folder.warning()
 
 
-def test_the_best_epoch_has_the_highest_accuracy_and_among_equals_the_lowest_loss(folder):
+@pytest.mark.parametrize(("save_every", "kept"), [(0, []), (2, ["epoch_002.pth", "epoch_004.pth"])])
+def test_the_result_is_the_last_epoch_and_others_are_kept_if_asked_for(folder, save_every, kept):
     assert read_checkpoint(folder.path / "best.pth").state["epoch"] == 0  # from the start there is one
-    folder.args = {"result": "best", "save_every": 2}
-    assert save_epochs(folder, EPOCHS) == [1, 2, 2, 4, 4]
-    assert read_checkpoint(folder.path / "last.pth").state["epoch"] == 5
-    assert sorted(path.name for path in folder.path.glob("epoch_*")) == ["epoch_002.pth", "epoch_004.pth"]
-
-
-def test_the_result_can_be_the_last_epoch(folder):
-    folder.args = {"result": "last", "save_every": 0}
+    folder.args = {"save_every": save_every}
     assert save_epochs(folder, EPOCHS) == [1, 2, 3, 4, 5]
-    assert not list(folder.path.glob("epoch_*"))
+    assert read_checkpoint(folder.path / "last.pth").state["epoch"] == 5
+    assert sorted(path.name for path in folder.path.glob("epoch_*")) == kept
 
 
 @pytest.mark.parametrize("lost", ["log.csv", "best.pth", "args.json"])
