@@ -55,7 +55,7 @@ KINDS = {  # -> options of data/make_demo.py
 # recipe -> kind of set -> visual clusters, audio clusters, epochs
 TRAININGS = {
     "original": {"solo": (2, 1, 100), "distractor": (2, 1, 100), "duet": (3, 2, 100)},
-    "improved": {"solo": (2, 1, IMPROVED.epoch), "distractor": (3, 1, 24), "duet": (4, 2, 24)},
+    "improved": {"solo": (2, 1, IMPROVED.epoch), "distractor": (3, 1, 40), "duet": (4, 2, 40)},
     "pretrained": {"solo": (3, 1, PRETRAINED.epoch), "distractor": (4, 1, PRETRAINED.epoch), "duet": (4, 2, 16)},
     "cvpr2019": {"solo": (10, 1, 100), "distractor": (10, 1, 100), "duet": (10, 2, 100)},
 }

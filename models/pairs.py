@@ -45,7 +45,13 @@ def single_negative_pairs(own: Centers, wrong: Centers, matching: str) -> PairDi
     return PairDistances(positive, negative[:, None])
 
 
-def in_batch_pairs(audio: torch.Tensor, visual: torch.Tensor, video: torch.Tensor, matching: str) -> PairDistances:
+def in_batch_pairs(
+    audio: torch.Tensor,
+    visual: torch.Tensor,
+    video: torch.Tensor,
+    matching: str,
+    mixed_in: torch.Tensor | None = None,
+) -> PairDistances:
     """Each second of audio with all frames of its batch: 2 B passes through the networks give B x B pairs.
 
     Args:
@@ -53,11 +59,15 @@ def in_batch_pairs(audio: torch.Tensor, visual: torch.Tensor, video: torch.Tenso
         visual: centers of their frames, [B, V, D].
         video: number of each video, [B]: other seconds of the same video are neither positive nor negative.
         matching: see `models.matching.pair_distance`.
+        mixed_in: number of the video of a second frame that is mixed into each frame, [B]; its audio is no negative.
     """
     count = len(visual)
     between = _all_squared_distances(audio, visual)  # [B + N, B, A, V]
     distance = pair_distance(between, matching)  # [B + N, B]
-    negative = distance[:count].masked_fill(video[:, None] == video[None], torch.inf)
+    shown = video[:, None] == video[None]
+    if mixed_in is not None:
+        shown = shown | (video[:, None] == mixed_in[None])
+    negative = distance[:count].masked_fill(shown, torch.inf)
     own = between[:count].diagonal().movedim(-1, 0)  # [B, A, V]
     matched = ~unmatched(own.detach(), matching)
     background = own.masked_fill(matched[:, None], torch.inf).flatten(1)

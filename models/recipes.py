@@ -45,6 +45,7 @@ class Recipe:
     noise_negatives: int = _setting(
         0, "cross_entropy: seconds of noise in each step, and one of silence; 0 leaves out both", least=0
     )
+    mixup: bool = _setting(False, "cross_entropy: trains on mixtures of two frames, which belong to the audio of both")
 
     # --- the network
     visual_net: str = _setting(
@@ -93,6 +94,7 @@ IMPROVED = replace(
     ORIGINAL,
     loss="cross_entropy",
     noise_negatives=2,
+    mixup=True,
     visual_net="resnet18_local",
     beta=15.0,
     cluster_start="farthest",
@@ -102,7 +104,7 @@ IMPROVED = replace(
     image_size=96,
     learning_rate=5e-4,
     schedule="cosine",
-    epoch=16,
+    epoch=24,
     readout="audio_guided",
 )
 PRETRAINED = replace(IMPROVED, visual_net="mobilenet_v2", visual_weights=IMAGENET, image_size=128, epoch=8)

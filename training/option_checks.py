@@ -85,6 +85,7 @@ def without_effect(options: argparse.Namespace, given: dict[str, Any]) -> list[s
     of_kmeans = "" if options.recipe.clustering == "kmeans" else "clustering=kmeans"
     useless = {
         "noise_negatives": not options.recipe.in_batch and "loss=cross_entropy",
+        "mixup": not options.recipe.in_batch and "loss=cross_entropy",
         "beta": of_kmeans,
         "normalize": of_kmeans,
         "cluster_start": of_kmeans,

@@ -31,10 +31,24 @@ def epochs_with_one_audio_cluster(options: Namespace) -> int:
 def pair_distances(
     model: nn.Module, batch: Mapping[str, Any], recipe: Recipe, noise: NoiseNegatives | None = None
 ) -> PairDistances:
-    """Distances of the pairs of a batch. All audio and all frames go through the network once.
+    """Distances of the pairs of a batch."""
+    audios, visuals = batch_centers(model, batch, recipe, noise)
+    if recipe.in_batch:
+        return in_batch_pairs(*audios, *visuals, video_numbers(batch), recipe.matching)
+    return single_negative_pairs((audios[0], visuals[0]), (audios[-1], visuals[-1]), recipe.matching)
+
+
+def batch_centers(
+    model: nn.Module, batch: Mapping[str, Any], recipe: Recipe, noise: NoiseNegatives | None
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Centers of all audio and of all frames of a batch, which go through the network once.
 
     Positive and negative frames or audio go through it together, so that BatchNorm has the statistics of both. Of
-    several processes each encodes its part, and all have the distances of the whole batch.
+    several processes each encodes its part, and all have the centers of the whole batch.
+
+    Returns:
+        Audio: the own one, [B, A, D], with noise behind it, [B + N, A, D], and the negative one, if there is one;
+        frames, [B, V, D], likewise.
     """
     count, whole = len(batch["frame"]), batch.get("whole")
     spectrograms = [batch[key] for key in ("spectrogram", "negative_spectrogram") if key in batch]
@@ -46,10 +60,42 @@ def pair_distances(
     noise_audio = all_gather_with_grad(audio[num_audio:], len(noise_spectrograms))
     audios = [all_gather_with_grad(centers, whole) for centers in audio[:num_audio].split(count)]
     visuals = [all_gather_with_grad(centers, whole) for centers in visual.split(count)]
-    if recipe.in_batch:
-        video = all_gather_with_grad(batch["video"], whole)
-        return in_batch_pairs(torch.cat([*audios, noise_audio]), *visuals, video, recipe.matching)
-    return single_negative_pairs((audios[0], visuals[0]), (audios[-1], visuals[-1]), recipe.matching)
+    return [torch.cat([audios[0], noise_audio]), *audios[1:]], visuals
+
+
+def video_numbers(batch: Mapping[str, Any]) -> torch.Tensor:
+    """The number of the video of each second of the whole batch, int64 [B]."""
+    return all_gather_with_grad(batch["video"], batch.get("whole"))
+
+
+def swap_neighbors(rows: torch.Tensor) -> torch.Tensor:
+    """Rows 0 and 1, 2 and 3, ... in each other's place. Their number is even."""
+    return rows.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
+
+
+def training_loss(
+    model: nn.Module, batch: Mapping[str, Any], recipe: Recipe, noise: NoiseNegatives
+) -> tuple[torch.Tensor, PairDistances]:
+    """The loss of a batch, and its distances.
+
+    With mixup each frame is blended with its neighbor in the batch, and the audio of both belongs to the mixture, in
+    the same shares (i-Mix, Lee et al., ICLR 2021). No mixture comes twice, so there is less to learn by heart. An odd
+    number of frames is not mixed.
+    """
+    count = len(batch["frame"])
+    if not recipe.mixup or not recipe.in_batch or count % 2 or batch.get("whole", count) % 2:
+        pairs = pair_distances(model, batch, recipe, noise)
+        return recipe_loss(pairs, recipe), pairs
+    share = torch.rand(()).item()  # the same in all processes
+    frames = batch["frame"].float()
+    mixed = torch.lerp(swap_neighbors(frames), frames, share)
+    (audio,), (visual,) = batch_centers(model, {**batch, "frame": mixed}, recipe, noise)
+    video = video_numbers(batch)
+    neighbor, own_audio, noise_audio = swap_neighbors(video), audio[: len(video)], audio[len(video) :]
+    own = in_batch_pairs(audio, visual, video, recipe.matching, neighbor)
+    swapped = torch.cat([swap_neighbors(own_audio), noise_audio])
+    other = in_batch_pairs(swapped, visual, neighbor, recipe.matching, video)
+    return share * recipe_loss(own, recipe) + (1 - share) * recipe_loss(other, recipe), own
 
 
 @dataclass
@@ -67,8 +113,7 @@ class Stepper:
         """Train on a micro-batch; the last one of a step changes the weights. Returns its loss and distances."""
         if micro_batch.first:
             self.optimizer.zero_grad()
-        pairs = pair_distances(self.parallel, micro_batch.batch, self.recipe, self.noise)
-        loss = recipe_loss(pairs, self.recipe)
+        loss, pairs = training_loss(self.parallel, micro_batch.batch, self.recipe, self.noise)
         self.scaler.scale(loss * micro_batch.weight).backward()
         if micro_batch.last:
             self.scaler.step(self.optimizer)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from data.negative_audio import NoiseNegatives
 from models.dmc import DMC
 from models.losses import cross_entropy_loss, recipe_loss
 from models.pairs import PairDistances, in_batch_pairs
+from models.recipes import IMPROVED
 from tests.fixtures.small_network import small_backbones
 from training.batches import train_and_val_loaders
 from training.device import choose_precision
 from training.optim import split_into_steps
 from training.options import merge_options
-from training.steps import AverageMeter, Stepper, build_stepper, pair_distances
+from training.steps import AverageMeter, Stepper, build_stepper, pair_distances, training_loss
 
 CPU = torch.device("cpu")
 Batch = dict[str, Any]
@@ -89,6 +91,34 @@ def test_micro_batches_give_the_gradient_of_the_whole_batch_and_one_step_at_thei
         assert (weight.grad - of_whole).norm() <= 1e-10 * of_whole.norm(), name
         assert not torch.equal(weight, before[name]), name
         assert stepper.optimizer.state[weight]["step"] == 1
+
+
+def test_a_mixture_belongs_to_the_audio_of_both_frames_in_their_shares(monkeypatch):
+    monkeypatch.setattr(torch, "rand", lambda size: torch.tensor(0.25))
+    torch.manual_seed(0)
+    audio, visual = torch.randn(5, 1, 3).double(), torch.randn(4, 1, 3).double()  # the last audio is noise
+    frames, video = torch.randint(256, (4, 3, 2, 2), dtype=torch.uint8), torch.tensor([0, 1, 2, 0])
+    seen = []
+    noise = Namespace(draw=lambda like: like[:1])
+    batch = {"frame": frames, "spectrogram": torch.zeros(4, 1, 201, 64), "video": video}
+    loss, pairs = training_loss(
+        lambda spectrograms, mixed: seen.append(mixed) or (audio, visual), batch, IMPROVED, noise
+    )
+    neighbor = [1, 0, 3, 2]
+    torch.testing.assert_close(seen[0], 0.25 * frames + 0.75 * frames[neighbor])
+    distance = (audio - visual[:, 0]).square().sum(-1)  # [5, 4]
+    shown = [{0, 1}, {0, 1}, {0, 2}, {0, 2}]  # the videos that each mixture shows
+    heard = [*video.tolist(), None]
+    expected = 0
+    for share, owners in ((0.25, range(4)), (0.75, neighbor)):
+        for frame, own in enumerate(owners):
+            frames_of_others = [distance[own, other] for other in range(4) if heard[own] not in shown[other]]
+            audio_of_others = [distance[other, frame] for other in range(5) if heard[other] not in shown[frame]]
+            for negative in (frames_of_others, audio_of_others):
+                logits = -torch.stack([distance[own, frame], *negative]) / 0.1
+                expected = expected - share * logits.log_softmax(0)[0] / (2 * 4)
+    assert loss.item() == pytest.approx(expected.item())
+    assert torch.equal(pairs.positive, distance[:4].diagonal())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
