@@ -74,7 +74,7 @@ def swap_neighbors(rows: torch.Tensor) -> torch.Tensor:
 
 
 def training_loss(
-    model: nn.Module, batch: Mapping[str, Any], recipe: Recipe, noise: NoiseNegatives
+    model: nn.Module, batch: Mapping[str, Any], recipe: Recipe, noise: NoiseNegatives, mixup: bool
 ) -> tuple[torch.Tensor, PairDistances]:
     """The loss of a batch, and its distances.
 
@@ -83,7 +83,7 @@ def training_loss(
     number of frames is not mixed.
     """
     count = len(batch["frame"])
-    if not recipe.mixup or not recipe.in_batch or count % 2 or batch.get("whole", count) % 2:
+    if not mixup or count % 2 or batch.get("whole", count) % 2:
         pairs = pair_distances(model, batch, recipe, noise)
         return recipe_loss(pairs, recipe), pairs
     share = torch.rand(()).item()  # the same in all processes
@@ -113,7 +113,9 @@ class Stepper:
         """Train on a micro-batch; the last one of a step changes the weights. Returns its loss and distances."""
         if micro_batch.first:
             self.optimizer.zero_grad()
-        loss, pairs = training_loss(self.parallel, micro_batch.batch, self.recipe, self.noise)
+        # With several audio clusters, each of the objects in a mixture would need a visual cluster of its own.
+        mixup = self.recipe.mixup and self.recipe.in_batch and self.model.a_cluster == 1
+        loss, pairs = training_loss(self.parallel, micro_batch.batch, self.recipe, self.noise, mixup)
         self.scaler.scale(loss * micro_batch.weight).backward()
         if micro_batch.last:
             self.scaler.step(self.optimizer)

@@ -102,7 +102,7 @@ def test_a_mixture_belongs_to_the_audio_of_both_frames_in_their_shares(monkeypat
     noise = Namespace(draw=lambda like: like[:1])
     batch = {"frame": frames, "spectrogram": torch.zeros(4, 1, 201, 64), "video": video}
     loss, pairs = training_loss(
-        lambda spectrograms, mixed: seen.append(mixed) or (audio, visual), batch, IMPROVED, noise
+        lambda spectrograms, mixed: seen.append(mixed) or (audio, visual), batch, IMPROVED, noise, mixup=True
     )
     neighbor = [1, 0, 3, 2]
     torch.testing.assert_close(seen[0], 0.25 * frames + 0.75 * frames[neighbor])
