@@ -3,7 +3,7 @@
     python3 vis/curves.py runs/*/log.csv --out curves.png
 
 Validation is solid, training is dashed. The name of a run is that of its folder. Losses of different recipes are not
-comparable. Matching accuracies are: chance is 0.5. Distances are those of positive and negative pairs in training,
+comparable. Validation accuracies are: chance is 0.5. Distances are those of positive and negative pairs in training,
 beside the margin of the contrastive loss.
 """
 
