@@ -160,7 +160,7 @@ def open_run_folder(options: Namespace, stepper: Stepper, checkpoint: Checkpoint
 
 
 def _require_history(epoch: int, history: list[dict[str, Any]]) -> None:
-    """Make sure that a checkpoint has a row for each epoch, with the figures that choose the best one."""
+    """Make sure that a checkpoint has a row for each epoch, with the figures of its validation."""
     if len(history) != epoch:
         raise ValueError(f"it has {len(history)} rows of its log for {epoch} epochs")
     for row in history:
